@@ -1,0 +1,1 @@
+//! Every setting: name, default, meaning.

@@ -1,0 +1,58 @@
+//! Where things lie in a store, relative to its prefix. `docs/FORMAT.md` is the specification.
+
+use crate::core::manifest::Codec;
+use uuid::Uuid;
+
+pub const FORMAT: &str = "format.json";
+pub const RECOVERY: &str = "RECOVERY.md";
+pub const PRUNE_LOCK: &str = "prune.lock";
+pub const BACKUPS: &str = "backups/";
+pub const SEGMENTS: &str = "segments/";
+
+/// The tenant of a store that serves one owner alone.
+pub const DEFAULT_TENANT: &str = "default";
+
+/// `backups/<tenant>/<id>/`
+pub fn backup_dir(tenant: &str, id: Uuid) -> String {
+    format!("{BACKUPS}{tenant}/{id}/")
+}
+
+pub fn started(tenant: &str, id: Uuid) -> String {
+    backup_dir(tenant, id) + "started.json"
+}
+
+pub fn manifest(tenant: &str, id: Uuid) -> String {
+    backup_dir(tenant, id) + "manifest.json"
+}
+
+/// `segments/<2 hex>/<id>.<codec>`: the same rows under another codec are another object.
+pub fn segment(id: &str, codec: Codec) -> String {
+    format!(
+        "{SEGMENTS}{}/{id}.{}",
+        id.get(..2).unwrap_or(id),
+        codec.suffix()
+    )
+}
+
+/// Tenant and backup id of a key under `backups/`.
+pub fn parse_backup(key: &str) -> Option<(&str, Uuid, &str)> {
+    let mut parts = key.strip_prefix(BACKUPS)?.splitn(3, '/');
+    let (tenant, id, rest) = (parts.next()?, parts.next()?, parts.next()?);
+    Some((tenant, Uuid::parse_str(id).ok()?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_parse_back() {
+        let id = Uuid::nil();
+        assert_eq!(
+            parse_backup(&manifest("t", id)),
+            Some(("t", id, "manifest.json"))
+        );
+        assert_eq!(parse_backup("backups/x"), None);
+        assert_eq!(segment("abcd", Codec::Gzip), "segments/ab/abcd.gz");
+    }
+}

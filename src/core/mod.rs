@@ -1,0 +1,8 @@
+//! Pure rules: no I/O, no clock.
+
+pub mod codec;
+pub mod ident;
+pub mod keys;
+pub mod manifest;
+pub mod progress;
+pub mod row_hash;

@@ -1,0 +1,170 @@
+//! What went wrong: a stable code, a message for people, what to do, and the cause.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! codes {
+    ($($variant:ident $text:literal $class:ident $doc:literal;)*) => {
+        /// Stable names of everything that can go wrong. `docs/CLI.md` lists them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Code { $(#[doc = $doc] $variant,)* }
+
+        impl Code {
+            /// Every code, in the order of the documentation.
+            pub const ALL: &[Code] = &[$(Code::$variant,)*];
+            /// The name used in JSON, logs and documents.
+            pub fn as_str(self) -> &'static str { match self { $(Code::$variant => $text,)* } }
+            /// What kind of failure it is; decides the exit code and the HTTP status.
+            pub fn class(self) -> Class { match self { $(Code::$variant => Class::$class,)* } }
+            /// One line for the documentation.
+            pub fn meaning(self) -> &'static str { match self { $(Code::$variant => $doc,)* } }
+        }
+    };
+}
+
+codes! {
+    Usage "usage" Usage "The request makes no sense as it stands.";
+    Config "config" Usage "A setting is missing or cannot be read.";
+    DatabaseUnreachable "database_unreachable" Connect "No server answers at the database URL.";
+    DatabaseAuth "database_auth" Connect "The server refused the role or the password.";
+    DatabaseMissing "database_missing" Connect "The server has no database of that name.";
+    DatabaseMismatch "database_mismatch" Connect "The connection reached another database or server than asked.";
+    PoolerTransactionMode "pooler_transaction_mode" Connect "The URL is a transaction-mode pooler, which keeps no session.";
+    PoolExhausted "pool_exhausted" Connect "The pooler or the server has no connection left.";
+    ConnectionLost "connection_lost" Failed "The database connection broke while it was in use.";
+    DatabaseError "database_error" Failed "The database answered with an error.";
+    RowSecurity "row_security" Refused "The role is subject to row level security, so rows could be missing.";
+    PermissionDenied "permission_denied" Refused "The role may not do something that is needed.";
+    LockTableFull "lock_table_full" Refused "More tables than the server's lock table holds.";
+    LockTimeout "lock_timeout" Failed "A lock was not granted in time.";
+    TablesChanged "tables_changed" Failed "Tables kept changing while the backup started.";
+    Yielded "yielded" Failed "The backup gave way to a session that waited for it.";
+    RowTooLarge "row_too_large" Refused "A row's text is larger than one gigabyte.";
+    LargeObjects "large_objects" Refused "The database holds large objects, which are not supported.";
+    PgDumpFailed "pg_dump_failed" Failed "pg_dump ran and failed.";
+    NothingSelected "nothing_selected" Usage "The chosen schemas, tables or scope match nothing.";
+    StoreUnreachable "store_unreachable" Connect "The store does not answer.";
+    StoreAuth "store_auth" Connect "The store refused the credentials.";
+    StoreMissing "store_missing" Connect "The bucket or directory does not exist.";
+    StoreReadOnly "store_read_only" Refused "The store does not let us write.";
+    StoreFull "store_full" Failed "The store has no room left.";
+    StoreError "store_error" Failed "The store answered with an error.";
+    StoreKeyMismatch "store_key_mismatch" Refused "STORE_KEY is not the key that this store was made with.";
+    StoreBusy "store_busy" Refused "Another operation holds the store.";
+    LeaseExpired "lease_expired" Failed "The operation outlived its claim on the store and stopped.";
+    ObjectMissing "object_missing" Failed "A stored object is gone.";
+    ObjectDamaged "object_damaged" Failed "A stored object is not what was written.";
+    FormatTooNew "format_too_new" Refused "The backup was written by a newer version.";
+    ManifestDamaged "manifest_damaged" Failed "The manifest cannot be read or was altered.";
+    BackupNotFound "backup_not_found" NotFound "No such backup.";
+    OperationNotFound "operation_not_found" NotFound "No such restore operation.";
+    NotEmpty "not_empty" Refused "The target holds data.";
+    SchemaMissing "schema_missing" Refused "The backup holds no table definitions.";
+    SchemaDrift "schema_drift" Refused "The target's tables no longer fit the backup.";
+    RestoreRunning "restore_running" Refused "Another restore of this database is running.";
+    StagingChanged "staging_changed" Failed "Staged rows are not what was planned.";
+    TriggersFire "triggers_fire" Refused "Triggers would change restored rows and cannot be switched off.";
+    MissingParent "missing_parent" Refused "Rows refer to rows that exist neither here nor in the backup.";
+    SharedRows "shared_rows" Refused "The restore would change rows that other tenants share.";
+    PublishedWithoutIdentity "published_without_identity" Refused "A published table has no replica identity.";
+    ConstraintViolated "constraint_violated" Failed "Restored rows break a constraint of the target.";
+    NoSpace "no_space" Refused "The target's disk has too little room.";
+    UndoConflict "undo_conflict" Refused "Rows changed since the restore.";
+    OutcomeUnknown "outcome_unknown" Failed "The connection broke at the commit and the outcome could not be read.";
+    ConfirmationNeeded "confirmation_needed" Refused "Something would be overwritten and nobody confirmed it.";
+    Cancelled "cancelled" Cancelled "The operation was cancelled.";
+    Io "io" Failed "A local file could not be read or written.";
+    Internal "internal" Failed "A defect in Rovodev.";
+}
+
+/// Broad kind of a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Class {
+    Failed,
+    Usage,
+    NotFound,
+    Refused,
+    Connect,
+    Cancelled,
+}
+
+/// An error that a person can act on.
+#[derive(Debug)]
+pub struct Error {
+    pub code: Code,
+    /// What is wrong, and where. Holds no secret.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// Whether the same call may succeed when repeated.
+    pub retry: bool,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            retry: false,
+            source: None,
+        }
+    }
+
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub fn retry(mut self, retry: bool) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    #[must_use]
+    pub fn source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// Puts what was being done before the message.
+    #[must_use]
+    pub fn during(mut self, doing: impl fmt::Display) -> Self {
+        self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
+    pub fn cancelled() -> Self {
+        Self::new(Code::Cancelled, "cancelled")
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source
+            .as_deref()
+            .map(|s| s as &(dyn StdError + 'static))
+    }
+}
+
+/// Names what was being done when a call failed.
+pub trait During<T> {
+    fn during(self, doing: impl fmt::Display) -> Result<T>;
+}
+
+impl<T> During<T> for Result<T> {
+    fn during(self, doing: impl fmt::Display) -> Result<T> {
+        self.map_err(|e| e.during(doing))
+    }
+}

@@ -1,0 +1,4 @@
+//! The outside world.
+
+pub mod postgres;
+pub mod store;

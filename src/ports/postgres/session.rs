@@ -1,0 +1,233 @@
+//! One connection, proven to reach the database that was asked for, with every setting pinned that
+//! could change how rows are written as text.
+
+use super::{DatabaseUrl, error::from_postgres, tls};
+use crate::error::{Code, Error, Result};
+use backon::{ExponentialBuilder, Retryable};
+use std::time::Duration;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{CancelToken, Client, CopyInSink, CopyOutStream, Row};
+use tokio_util::sync::CancellationToken;
+
+/// What a session is for; decides its `search_path`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Reads rows and catalogs: `search_path` empty.
+    Read,
+    /// Writes rows: the target's own `search_path` stays, since CHECKs in PL/pgSQL may need it.
+    Write,
+}
+
+/// Text output that depends on nothing but the value. Supabase's default `extra_float_digits=0` loses bits.
+const PINNED: &str = "SET extra_float_digits=3; SET DateStyle='ISO, YMD'; SET IntervalStyle=postgres; SET TimeZone='UTC'; \
+    SET lc_monetary='C'; SET client_encoding='UTF8'; SET bytea_output=hex; SET xmlbinary=base64; SET xmloption=content; \
+    SET row_security=off; SET synchronize_seqscans=off; SET standard_conforming_strings=on; SET array_nulls=on; \
+    SET statement_timeout=0; SET lock_timeout='10s'; SET idle_in_transaction_session_timeout=0; \
+    SET quote_all_identifiers=off; SET check_function_bodies=off; SET application_name='rovodev'";
+
+/// Which server and database a session really reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    pub database: String,
+    pub system_identifier: String,
+    /// As `server_version_num`.
+    pub version: u32,
+}
+
+pub struct Session {
+    client: Client,
+    tls: tokio_postgres_rustls::MakeRustlsConnect,
+    pub identity: Identity,
+}
+
+impl Session {
+    /// Connects, with a few tries where the server or pooler is only busy.
+    pub async fn connect(url: &DatabaseUrl, purpose: Purpose) -> Result<Self> {
+        let attempt = || Self::connect_once(url, purpose);
+        let backoff = ExponentialBuilder::default()
+            .with_min_delay(Duration::from_millis(200))
+            .with_max_delay(Duration::from_secs(3))
+            .with_max_times(4)
+            .with_jitter();
+        attempt.retry(backoff).when(|e: &Error| e.retry).await
+    }
+
+    async fn connect_once(url: &DatabaseUrl, purpose: Purpose) -> Result<Self> {
+        let tls = tls::connector(url)?;
+        let (client, connection) = url
+            .config
+            .connect(tls.clone())
+            .await
+            .map_err(|e| cannot_connect(url, e))?;
+        // The driver task ends with the client; its error reaches whoever waits on a query.
+        tokio::spawn(connection);
+        let mut pinned = PINNED.to_string();
+        if purpose == Purpose::Read {
+            pinned.push_str("; SET search_path=''");
+        }
+        let doing = format!("opening a session at {url}");
+        client
+            .batch_execute(&pinned)
+            .await
+            .map_err(|e| from_postgres(&doing, e))?;
+        let identity = identify(&client, &doing).await?;
+        if identity.database != url.database() {
+            return Err(Error::new(
+                Code::DatabaseMismatch,
+                format!(
+                    "asked for database {:?}, but the connection reached {:?}",
+                    url.database(),
+                    identity.database
+                ),
+            )
+            .hint("The pooler ignores the database name; use the direct connection."));
+        }
+        Ok(Self {
+            client,
+            tls,
+            identity,
+        })
+    }
+
+    /// Connects once more and makes sure it is the same server and database.
+    pub async fn connect_same(
+        url: &DatabaseUrl,
+        purpose: Purpose,
+        expected: &Identity,
+    ) -> Result<Self> {
+        let session = Self::connect(url, purpose).await?;
+        if session.identity != *expected {
+            return Err(Error::new(
+                Code::DatabaseMismatch,
+                format!("two connections to {url} reached different servers or databases"),
+            )
+            .hint("The pooler spreads connections; use the direct connection."));
+        }
+        Ok(session)
+    }
+
+    pub async fn query(
+        &self,
+        doing: &str,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>> {
+        self.client
+            .query(sql, values)
+            .await
+            .map_err(|e| from_postgres(doing, e))
+    }
+
+    pub async fn query_one(
+        &self,
+        doing: &str,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row> {
+        self.client
+            .query_one(sql, values)
+            .await
+            .map_err(|e| from_postgres(doing, e))
+    }
+
+    /// Returns the number of rows touched.
+    pub async fn execute(
+        &self,
+        doing: &str,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64> {
+        self.client
+            .execute(sql, values)
+            .await
+            .map_err(|e| from_postgres(doing, e))
+    }
+
+    /// Runs statements that take no values; several in one string are one round trip.
+    pub async fn batch(&self, doing: &str, sql: &str) -> Result<()> {
+        self.client
+            .batch_execute(sql)
+            .await
+            .map_err(|e| from_postgres(doing, e))
+    }
+
+    /// One item of the stream is one row of `COPY … TO STDOUT`.
+    pub async fn copy_out(&self, doing: &str, sql: &str) -> Result<CopyOutStream> {
+        self.client
+            .copy_out(sql)
+            .await
+            .map_err(|e| from_postgres(doing, e))
+    }
+
+    pub async fn copy_in(&self, doing: &str, sql: &str) -> Result<CopyInSink<bytes::Bytes>> {
+        self.client
+            .copy_in(sql)
+            .await
+            .map_err(|e| from_postgres(doing, e))
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Runs `work`; when `cancel` fires, asks the server to stop the running statement and answers
+    /// [`Code::Cancelled`].
+    pub async fn cancellable<T>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => {
+                self.cancel_running().await;
+                Err(Error::cancelled())
+            }
+            done = work => done,
+        }
+    }
+
+    /// `pg_cancel_backend` by the protocol's own cancel request.
+    pub async fn cancel_running(&self) {
+        let token: CancelToken = self.client.cancel_token();
+        let asked =
+            tokio::time::timeout(Duration::from_secs(5), token.cancel_query(self.tls.clone()))
+                .await;
+        if !matches!(asked, Ok(Ok(()))) {
+            tracing::warn!(
+                "the database did not take the cancel request; the statement ends with the connection"
+            );
+        }
+    }
+}
+
+async fn identify(client: &Client, doing: &str) -> Result<Identity> {
+    let row = client
+        .query_one(
+            "SELECT current_database()::text, (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
+             current_setting('server_version_num')::int",
+            &[],
+        )
+        .await
+        .map_err(|e| from_postgres(doing, e))?;
+    Ok(Identity {
+        database: row.get(0),
+        system_identifier: row.get(1),
+        version: row.get::<_, i32>(2).unsigned_abs(),
+    })
+}
+
+fn cannot_connect(url: &DatabaseUrl, error: tokio_postgres::Error) -> Error {
+    if error.as_db_error().is_some() {
+        return from_postgres(&format!("connecting to {url}"), error);
+    }
+    let cause = std::error::Error::source(&error)
+        .map(|s| format!(": {s}"))
+        .unwrap_or_default();
+    Error::new(Code::DatabaseUnreachable, format!("no connection to {url}: {error}{cause}"))
+        .hint(
+            "Check host and port, and that this machine may reach it. Supabase's direct host answers on IPv6 alone: \
+             without IPv6 use the session pooler's URL (port 5432).",
+        )
+        .source(error)
+}

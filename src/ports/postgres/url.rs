@@ -1,0 +1,221 @@
+//! A database URL: parsed, checked for what cannot work, and shown without its password.
+
+use crate::error::{Code, Error, Result};
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio_postgres::config::SslMode;
+
+/// Supabase's transaction-mode pooler.
+const TRANSACTION_POOLER_PORT: u16 = 6543;
+
+/// How the server's certificate is treated, as libpq's `sslmode`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verify {
+    /// `disable`, `prefer`, `require`: encrypted or not, the certificate is not checked.
+    Nothing,
+    /// `verify-ca`: signed by a trusted authority.
+    Authority,
+    /// `verify-full`: and issued for this host.
+    AuthorityAndHost,
+}
+
+/// Where a source or target is. `Debug` and `Display` hide the password.
+#[derive(Clone)]
+pub struct DatabaseUrl {
+    pub(super) config: tokio_postgres::Config,
+    pub(super) verify: Verify,
+    pub(super) root_certificate: Option<PathBuf>,
+    shown: String,
+    url: url::Url,
+}
+
+impl DatabaseUrl {
+    /// Reads `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`.
+    pub fn parse(text: &str) -> Result<Self> {
+        let wrong = |why: String| {
+            Error::new(Code::Config, format!("the database URL cannot be read: {why}"))
+                .hint("Write it as postgres://USER:PASSWORD@HOST:5432/DATABASE; percent-encode special characters in the password.")
+        };
+        let url = url::Url::parse(text.trim()).map_err(|e| wrong(e.to_string()))?;
+        if !matches!(url.scheme(), "postgres" | "postgresql") {
+            return Err(wrong("it does not start with postgres://".into()));
+        }
+        if url.path().len() < 2 {
+            return Err(wrong("it names no database".into()));
+        }
+        let mut plain = url.clone();
+        plain.set_query(None);
+        let (mut verify, mut root_certificate, mut tls) = (Verify::Nothing, None, SslMode::Prefer);
+        for (key, value) in url.query_pairs() {
+            match (&*key, &*value) {
+                ("sslmode", "disable") => tls = SslMode::Disable,
+                ("sslmode", "allow" | "prefer") => tls = SslMode::Prefer,
+                ("sslmode", mode @ ("require" | "verify-ca" | "verify-full")) => {
+                    tls = SslMode::Require;
+                    verify = match mode {
+                        "verify-ca" => Verify::Authority,
+                        "verify-full" => Verify::AuthorityAndHost,
+                        _ => Verify::Nothing,
+                    };
+                }
+                ("sslmode", other) => return Err(wrong(format!("sslmode={other} is unknown"))),
+                ("sslrootcert", path) => root_certificate = Some(PathBuf::from(path)),
+                // Settings by `options=` have been seen to be dropped by poolers (supavisor #206): we use SET.
+                ("options", _) => return Err(wrong("options= is not supported".into())),
+                (_, _) => {
+                    plain.query_pairs_mut().append_pair(&key, &value);
+                }
+            }
+        }
+        let mut config: tokio_postgres::Config = plain
+            .as_str()
+            .parse()
+            .map_err(|e: tokio_postgres::Error| wrong(describe(&e)))?;
+        config
+            .ssl_mode(tls)
+            .connect_timeout(Duration::from_secs(10))
+            .keepalives_idle(Duration::from_secs(30));
+        let parsed = Self {
+            config,
+            verify,
+            root_certificate,
+            shown: shown(&url),
+            url,
+        };
+        parsed.refuse_transaction_pooler()?;
+        Ok(parsed)
+    }
+
+    fn refuse_transaction_pooler(&self) -> Result<()> {
+        if self.config.get_ports().contains(&TRANSACTION_POOLER_PORT) {
+            let mut session = self.url.clone();
+            let _ = session.set_port(Some(5432));
+            return Err(Error::new(
+                Code::PoolerTransactionMode,
+                format!(
+                    "{} is a transaction-mode pooler (port 6543), which keeps no session",
+                    self.shown
+                ),
+            )
+            .hint(format!("Use the session-mode URL: {}", shown(&session))));
+        }
+        Ok(())
+    }
+
+    /// The name of the database that was asked for.
+    pub fn database(&self) -> &str {
+        self.config.get_dbname().unwrap_or_default()
+    }
+
+    /// The same server, another database.
+    pub fn with_database(&self, database: &str) -> Result<Self> {
+        let mut url = self.url.clone();
+        url.set_path(database);
+        Self::parse(url.as_str())
+    }
+
+    /// Environment for libpq programs. The password goes by PGPASSWORD, never as an argument.
+    pub fn libpq_environment(&self) -> Vec<(&'static str, String)> {
+        let query = |name: &str| {
+            self.url
+                .query_pairs()
+                .find(|(k, _)| k == name)
+                .map(|(_, v)| v.into_owned())
+        };
+        let mut set = vec![("PGCONNECT_TIMEOUT", "10".to_string())];
+        if let Some(tokio_postgres::config::Host::Tcp(host)) = self.config.get_hosts().first() {
+            set.push(("PGHOST", host.clone()));
+        } else if let Some(tokio_postgres::config::Host::Unix(path)) =
+            self.config.get_hosts().first()
+        {
+            set.push(("PGHOST", path.display().to_string()));
+        }
+        if let Some(port) = self.config.get_ports().first() {
+            set.push(("PGPORT", port.to_string()));
+        }
+        if let Some(user) = self.config.get_user() {
+            set.push(("PGUSER", user.to_string()));
+        }
+        if let Some(password) = self.config.get_password() {
+            set.push(("PGPASSWORD", String::from_utf8_lossy(password).into_owned()));
+        }
+        set.push(("PGDATABASE", self.database().to_string()));
+        set.extend(query("sslmode").map(|v| ("PGSSLMODE", v)));
+        set.extend(query("sslrootcert").map(|v| ("PGSSLROOTCERT", v)));
+        set
+    }
+}
+
+/// The URL without its password, for people.
+fn shown(url: &url::Url) -> String {
+    let host = url.host_str().unwrap_or("localhost");
+    let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
+    let user = url.username();
+    let user = if user.is_empty() {
+        String::new()
+    } else {
+        format!("{user}:***@")
+    };
+    format!("postgres://{user}{host}{port}{}", url.path())
+}
+
+fn describe(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hides_the_password() {
+        let url =
+            DatabaseUrl::parse("postgres://me:s3cret@db.example.com:5432/app?sslmode=require")
+                .unwrap();
+        assert_eq!(
+            format!("{url} {url:?}"),
+            "postgres://me:***@db.example.com:5432/app postgres://me:***@db.example.com:5432/app"
+        );
+        assert_eq!(url.database(), "app");
+    }
+
+    #[test]
+    fn names_the_session_url_for_port_6543() {
+        let error =
+            DatabaseUrl::parse("postgres://me:s3cret@pool.example.com:6543/postgres").unwrap_err();
+        assert_eq!(error.code, Code::PoolerTransactionMode);
+        let told = format!("{error} {}", error.hint.clone().unwrap());
+        assert!(told.contains("pool.example.com:5432/postgres"), "{told}");
+        assert!(!told.contains("s3cret"), "{told}");
+    }
+
+    #[test]
+    fn refuses_what_is_no_database_url() {
+        for text in [
+            "",
+            "mysql://a/b",
+            "postgres://host",
+            "postgres://h/d?sslmode=maybe",
+            "postgres://h:x/d",
+        ] {
+            let error = DatabaseUrl::parse(text).unwrap_err();
+            assert_eq!(error.code, Code::Config, "{text}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Counts work as it happens and tells it as events, at most ten a second.
+
+use crate::core::progress::{Event, Stage};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+const INTERVAL: Duration = Duration::from_millis(100);
+/// The rate is that of the last few seconds, so that it follows what happens now.
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// The sending side; without a listener it costs next to nothing.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<Inner>>);
+
+struct Inner {
+    state: Mutex<State>,
+    events: UnboundedSender<Event>,
+}
+
+struct State {
+    stage: Stage,
+    table: Option<String>,
+    rows: u64,
+    bytes: u64,
+    total: u64,
+    told: Option<Instant>,
+    samples: VecDeque<(Instant, u64)>,
+}
+
+impl Progress {
+    /// A progress and the events it tells. Events end when the last clone is dropped.
+    pub fn channel() -> (Self, UnboundedReceiver<Event>) {
+        let (events, receiver) = unbounded_channel();
+        let state = State {
+            stage: Stage::Connect,
+            table: None,
+            rows: 0,
+            bytes: 0,
+            total: 0,
+            told: None,
+            samples: VecDeque::new(),
+        };
+        (
+            Self(Some(Arc::new(Inner {
+                state: Mutex::new(state),
+                events,
+            }))),
+            receiver,
+        )
+    }
+
+    /// Enters a stage; `total_bytes` is its estimate (0: unknown).
+    pub fn stage(&self, stage: Stage, total_bytes: u64) {
+        self.with(|s| {
+            (s.stage, s.table, s.rows, s.bytes, s.total) = (stage, None, 0, 0, total_bytes);
+            s.samples.clear();
+            true
+        });
+    }
+
+    /// Counts work that is done.
+    pub fn add(&self, table: &str, rows: u64, bytes: u64) {
+        self.with(|s| {
+            if s.table.as_deref() != Some(table) {
+                s.table = Some(table.to_string());
+            }
+            s.rows += rows;
+            s.bytes += bytes;
+            s.told.is_none_or(|t| t.elapsed() >= INTERVAL)
+        });
+    }
+
+    /// Tells a person something at once.
+    pub fn notice(&self, text: impl Into<String>) {
+        if let Some(inner) = &self.0 {
+            let mut event = inner.lock().event();
+            event.notice = Some(text.into());
+            let _ = inner.events.send(event);
+        }
+    }
+
+    fn with(&self, change: impl FnOnce(&mut State) -> bool) {
+        let Some(inner) = &self.0 else { return };
+        let mut state = inner.lock();
+        if change(&mut state) {
+            let now = Instant::now();
+            state.told = Some(now);
+            let bytes = state.bytes;
+            state.samples.push_back((now, bytes));
+            while state
+                .samples
+                .front()
+                .is_some_and(|(at, _)| now.duration_since(*at) > WINDOW)
+            {
+                state.samples.pop_front();
+            }
+            // A listener that went away does not stop the work.
+            let _ = inner.events.send(state.event());
+        }
+    }
+}
+
+impl Inner {
+    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn event(&self) -> Event {
+        let rate = match (self.samples.front(), self.samples.back()) {
+            (Some((t0, b0)), Some((t1, b1))) if t1 > t0 => {
+                ((b1 - b0) as f64 / t1.duration_since(*t0).as_secs_f64()) as u64
+            }
+            _ => 0,
+        };
+        let left = self.total.saturating_sub(self.bytes);
+        Event {
+            stage: self.stage,
+            table: self.table.clone(),
+            rows: self.rows,
+            bytes: self.bytes,
+            total_bytes: self.total,
+            bytes_per_second: rate,
+            seconds_left: (rate > 0 && self.total > 0).then(|| left / rate),
+            notice: None,
+        }
+    }
+}
