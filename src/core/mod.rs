@@ -5,4 +5,5 @@ pub mod ident;
 pub mod keys;
 pub mod manifest;
 pub mod progress;
+pub mod restore_plan;
 pub mod row_hash;

@@ -1,0 +1,106 @@
+//! What a restore would do, counted before it does it.
+
+use crate::core::ident::QName;
+use crate::core::manifest::{Selection, Warning};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// How far a restore in place goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Only rows that are gone come back.
+    Missing,
+    /// Also rows that changed are changed back; nothing is removed.
+    KeepNewer,
+    /// The tables as they were: rows that came since are removed.
+    Exact,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Component {
+    Database,
+    Config,
+}
+
+/// What is chosen of a backup; empty lists mean everything.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Choice {
+    pub components: Vec<Component>,
+    /// Schemas, tables, and one tenant's rows.
+    pub selection: Selection,
+}
+
+/// The answer to "what will happen?", shown before anything is written to live tables.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Plan {
+    /// Names the staging schema `staging_<id>`, the undo schema `undo_<id>`, and the restore in `--undo`.
+    pub operation: Uuid,
+    pub backup: Uuid,
+    pub backup_name: String,
+    pub backup_taken_at: DateTime<Utc>,
+    /// The target without its password.
+    pub target: String,
+    /// Absent for another database.
+    pub mode: Option<Mode>,
+    pub tables: Vec<TablePlan>,
+    /// Definitions to be created (another database only).
+    pub objects_to_create: u64,
+    /// Schemas that `force` drops first (another database only), with the rows in them.
+    pub schemas_to_drop: Vec<(String, u64)>,
+    /// What is locked, against what, and for how long at most.
+    pub locks: Vec<String>,
+    /// Bytes that staging, indexes, undo and WAL need at most, and what is free where it can be known.
+    pub bytes_needed: u64,
+    pub bytes_free: Option<u64>,
+    pub estimated_seconds: u64,
+    /// Schema drift and other things to know.
+    pub warnings: Vec<Warning>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TablePlan {
+    #[serde(flatten)]
+    pub table: QName,
+    pub rows_in_backup: u64,
+    pub add: u64,
+    pub change: u64,
+    pub remove: u64,
+    /// Of the rows to be removed, where the table has a `created_at`-like column: the oldest and newest.
+    pub removed_between: Option<(String, String)>,
+}
+
+impl Plan {
+    pub fn add(&self) -> u64 {
+        self.tables.iter().map(|t| t.add).sum()
+    }
+    pub fn change(&self) -> u64 {
+        self.tables.iter().map(|t| t.change).sum()
+    }
+    pub fn remove(&self) -> u64 {
+        self.tables.iter().map(|t| t.remove).sum()
+    }
+    /// Whether live data stays exactly as it is.
+    pub fn is_empty(&self) -> bool {
+        self.add() + self.change() + self.remove() + self.objects_to_create == 0
+    }
+}
+
+/// What a restore did.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    pub operation: Uuid,
+    pub backup: Uuid,
+    pub tables: u64,
+    pub rows_added: u64,
+    pub rows_changed: u64,
+    pub rows_removed: u64,
+    /// Schema that holds what changed, for undo; absent where nothing changed or there is nothing to undo.
+    pub undo_schema: Option<String>,
+    pub warnings: Vec<Warning>,
+}

@@ -1,0 +1,18 @@
+//! Bringing a backup back: in place by stage and merge, or into another database.
+
+use crate::core::manifest::Manifest;
+use crate::core::restore_plan::{Choice, Mode};
+use crate::ports::postgres::DatabaseUrl;
+
+/// What to restore where.
+#[derive(Debug, Clone)]
+pub struct RestoreRequest {
+    pub backup: Manifest,
+    pub target: DatabaseUrl,
+    pub mode: Mode,
+    pub choice: Choice,
+    /// Overwrite what is not empty; leave out rows whose parents are gone.
+    pub force: bool,
+    /// Connections that write at the same time.
+    pub writers: usize,
+}
