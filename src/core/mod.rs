@@ -1,8 +1,10 @@
 //! Pure rules: no I/O, no clock.
 
 pub mod codec;
+pub mod extras;
 pub mod ident;
 pub mod keys;
+pub mod managed;
 pub mod manifest;
 pub mod progress;
 pub mod restore_plan;
