@@ -6,6 +6,6 @@ pub mod source;
 mod tls;
 mod url;
 
-pub use error::from_postgres;
+pub use error::{from_postgres, sqlstate};
 pub use session::{Identity, Purpose, Session};
 pub use url::DatabaseUrl;
