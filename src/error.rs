@@ -105,7 +105,13 @@ pub struct Error {
 
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, retry: false, source: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            retry: false,
+            source: None,
+        }
     }
 
     #[must_use]
@@ -146,7 +152,9 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_deref().map(|s| s as &(dyn StdError + 'static))
+        self.source
+            .as_deref()
+            .map(|s| s as &(dyn StdError + 'static))
     }
 }
 

@@ -37,7 +37,8 @@ impl Compressor {
         match self {
             Self::Zstd(zstd) => zstd.compress(raw).map_err(failed),
             Self::Gzip => {
-                let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                let mut out =
+                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
                 out.write_all(raw).map_err(failed)?;
                 out.finish().map_err(failed)
             }
@@ -56,17 +57,23 @@ pub fn decompress(codec: Codec, stored: &[u8], raw_bytes: u64) -> Result<Vec<u8>
     let mut raw = Vec::with_capacity(usize::try_from(raw_bytes).unwrap_or(0).min(1 << 30));
     let limit = raw_bytes.saturating_add(1);
     match codec {
-        Codec::Zstd => {
-            zstd::stream::read::Decoder::new(stored).map_err(damaged)?.take(limit).read_to_end(&mut raw)
-        }
-        Codec::Gzip => flate2::read::MultiGzDecoder::new(stored).take(limit).read_to_end(&mut raw),
+        Codec::Zstd => zstd::stream::read::Decoder::new(stored)
+            .map_err(damaged)?
+            .take(limit)
+            .read_to_end(&mut raw),
+        Codec::Gzip => flate2::read::MultiGzDecoder::new(stored)
+            .take(limit)
+            .read_to_end(&mut raw),
         Codec::None => stored.take(limit).read_to_end(&mut raw),
     }
     .map_err(damaged)?;
     if raw.len() as u64 != raw_bytes {
         return Err(Error::new(
             Code::ObjectDamaged,
-            format!("it holds {} bytes where {raw_bytes} were written", raw.len()),
+            format!(
+                "it holds {} bytes where {raw_bytes} were written",
+                raw.len()
+            ),
         ));
     }
     Ok(raw)
@@ -100,10 +107,15 @@ mod tests {
     fn refuses_other_lengths() {
         let stored = compress(Codec::Zstd, &[7; 1000]).unwrap();
         for told in [0, 999, 1001] {
-            assert_eq!(decompress(Codec::Zstd, &stored, told).unwrap_err().code, Code::ObjectDamaged);
+            assert_eq!(
+                decompress(Codec::Zstd, &stored, told).unwrap_err().code,
+                Code::ObjectDamaged
+            );
         }
         assert_eq!(
-            decompress(Codec::Zstd, &stored[..stored.len() - 3], 1000).unwrap_err().code,
+            decompress(Codec::Zstd, &stored[..stored.len() - 3], 1000)
+                .unwrap_err()
+                .code,
             Code::ObjectDamaged
         );
     }

@@ -37,7 +37,9 @@ pub fn number(text: &[u8]) -> Option<u64> {
     if text.is_empty() || text.len() > 19 {
         return None;
     }
-    text.iter().try_fold(0u64, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
+    text.iter().try_fold(0u64, |n, b| {
+        b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0'))
+    })
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -109,15 +111,30 @@ mod tests {
         let h = |block, offset, seed| hash_tid_extended(Ctid { block, offset }, seed);
         assert_eq!(h(7, 3, 1234), -111_226_718_285_383_490);
         assert_eq!(h(70_000, 3, 0), 553_518_104_670_013_285);
-        assert_eq!(h(4_294_967_294, 65_535, 4_294_967_295), -7_221_252_676_680_267_702);
+        assert_eq!(
+            h(4_294_967_294, 65_535, 4_294_967_295),
+            -7_221_252_676_680_267_702
+        );
     }
 
     #[test]
     fn reads_ctids() {
-        let c = Ctid { block: 12, offset: 3 };
+        let c = Ctid {
+            block: 12,
+            offset: 3,
+        };
         assert_eq!(Ctid::parse(b"(12,3)"), Some(c));
         assert_eq!(c.to_string(), "(12,3)");
-        for bad in ["", "(1,2", "(,1)", "(1,)", "(a,1)", "(99999999999,1)", "(1,70000)", "(-1,1)"] {
+        for bad in [
+            "",
+            "(1,2",
+            "(,1)",
+            "(1,)",
+            "(a,1)",
+            "(99999999999,1)",
+            "(1,70000)",
+            "(-1,1)",
+        ] {
             assert_eq!(Ctid::parse(bad.as_bytes()), None, "{bad}");
         }
     }

@@ -28,7 +28,10 @@ pub struct QName {
 
 impl QName {
     pub fn new(schema: impl Into<String>, name: impl Into<String>) -> Self {
-        Self { schema: schema.into(), name: name.into() }
+        Self {
+            schema: schema.into(),
+            name: name.into(),
+        }
     }
 
     /// `"schema"."name"`.
@@ -49,8 +52,14 @@ mod tests {
 
     #[test]
     fn quotes_hostile_names() {
-        assert_eq!(quote("a\"; DROP TABLE x; --"), "\"a\"\"; DROP TABLE x; --\"");
+        assert_eq!(
+            quote("a\"; DROP TABLE x; --"),
+            "\"a\"\"; DROP TABLE x; --\""
+        );
         assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(QName::new("Pub lic", "ta\"ble").sql(), "\"Pub lic\".\"ta\"\"ble\"");
+        assert_eq!(
+            QName::new("Pub lic", "ta\"ble").sql(),
+            "\"Pub lic\".\"ta\"\"ble\""
+        );
     }
 }

@@ -27,7 +27,11 @@ pub fn manifest(tenant: &str, id: Uuid) -> String {
 
 /// `segments/<2 hex>/<id>.<codec>`: the same rows under another codec are another object.
 pub fn segment(id: &str, codec: Codec) -> String {
-    format!("{SEGMENTS}{}/{id}.{}", id.get(..2).unwrap_or(id), codec.suffix())
+    format!(
+        "{SEGMENTS}{}/{id}.{}",
+        id.get(..2).unwrap_or(id),
+        codec.suffix()
+    )
 }
 
 /// Tenant and backup id of a key under `backups/`.
@@ -44,7 +48,10 @@ mod tests {
     #[test]
     fn keys_parse_back() {
         let id = Uuid::nil();
-        assert_eq!(parse_backup(&manifest("t", id)), Some(("t", id, "manifest.json")));
+        assert_eq!(
+            parse_backup(&manifest("t", id)),
+            Some(("t", id, "manifest.json"))
+        );
         assert_eq!(parse_backup("backups/x"), None);
         assert_eq!(segment("abcd", Codec::Gzip), "segments/ab/abcd.gz");
     }

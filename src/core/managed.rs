@@ -52,14 +52,21 @@ pub fn is_platform(schema: &str) -> bool {
 /// Whether an operation of ours made this schema.
 pub fn is_own(schema: &str) -> bool {
     let is_id = |id: &str| {
-        (32..=36).contains(&id.len()) && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'))
+        (32..=36).contains(&id.len())
+            && id
+                .bytes()
+                .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-'))
     };
-    OWN.iter().any(|prefix| schema.strip_prefix(prefix).is_some_and(is_id))
+    OWN.iter()
+        .any(|prefix| schema.strip_prefix(prefix).is_some_and(is_id))
 }
 
 /// Whether the schema belongs to the app: neither the server's, nor the platform's, nor ours.
 pub fn is_app(schema: &str) -> bool {
-    !schema.starts_with("pg_") && schema != "information_schema" && !is_platform(schema) && !is_own(schema)
+    !schema.starts_with("pg_")
+        && schema != "information_schema"
+        && !is_platform(schema)
+        && !is_own(schema)
 }
 
 /// A POSIX regular expression that matches exactly the schemas that are not the app's; to be bound as a value:
@@ -78,7 +85,11 @@ pub fn not_app_regex() -> String {
 /// Patterns for `pg_dump --exclude-schema`, one option each. pg_dump leaves the server's own schemas out by itself.
 pub fn pg_dump_exclusions() -> Vec<String> {
     let own = OWN.iter().map(|prefix| format!("{prefix}{ID_PATTERN}"));
-    PLATFORM.iter().map(|known| known.to_string()).chain(own).collect()
+    PLATFORM
+        .iter()
+        .map(|known| known.to_string())
+        .chain(own)
+        .collect()
 }
 
 #[cfg(test)]
@@ -87,7 +98,15 @@ mod tests {
 
     #[test]
     fn tells_the_apps_schemas_from_others() {
-        for app in ["public", "Auth", "authx", "staging_area", "undo_1", "pgfoo", "ünïcode"] {
+        for app in [
+            "public",
+            "Auth",
+            "authx",
+            "staging_area",
+            "undo_1",
+            "pgfoo",
+            "ünïcode",
+        ] {
             assert!(is_app(app), "{app}");
         }
         for other in [

@@ -17,13 +17,17 @@ const READ_BLOCKS: u32 = 16_384;
 pub fn range_blocks(table_blocks: u32, parent: Option<u32>) -> u32 {
     match parent {
         Some(kept) if kept.is_power_of_two() && (SMALLEST..=LARGEST).contains(&kept) => kept,
-        _ => (table_blocks / WANTED).next_power_of_two().clamp(SMALLEST, LARGEST),
+        _ => (table_blocks / WANTED)
+            .next_power_of_two()
+            .clamp(SMALLEST, LARGEST),
     }
 }
 
 /// Block ranges that cover the table; the last one is read open-ended.
 pub fn cut(table_blocks: u32, range_blocks: u32) -> Vec<u32> {
-    (0..table_blocks.max(1)).step_by(range_blocks as usize).collect()
+    (0..table_blocks.max(1))
+        .step_by(range_blocks as usize)
+        .collect()
 }
 
 /// Groups of adjacent ranges (as indexes into [`cut`]), each for one COPY. `share` is the number of blocks
@@ -31,7 +35,10 @@ pub fn cut(table_blocks: u32, range_blocks: u32) -> Vec<u32> {
 pub fn reads(ranges: usize, range_blocks: u32, share: u32) -> Vec<Range<usize>> {
     let blocks = share.clamp(range_blocks, READ_BLOCKS.max(range_blocks));
     let per_read = (blocks / range_blocks).max(1) as usize;
-    (0..ranges).step_by(per_read).map(|start| start..(start + per_read).min(ranges)).collect()
+    (0..ranges)
+        .step_by(per_read)
+        .map(|start| start..(start + per_read).min(ranges))
+        .collect()
 }
 
 #[cfg(test)]

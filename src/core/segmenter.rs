@@ -49,7 +49,11 @@ impl Segmenter {
             Cut::Ranges { first, .. } => *first,
             Cut::Whole => 0,
         };
-        let current = RawSegment { range: first, text: buffer, ..RawSegment::default() };
+        let current = RawSegment {
+            range: first,
+            text: buffer,
+            ..RawSegment::default()
+        };
         Self {
             cut,
             at: 0,
@@ -65,7 +69,11 @@ impl Segmenter {
     ///
     /// # Errors
     /// Where the row does not begin with the system columns that were asked for, or comes out of order.
-    pub fn push(&mut self, line: &[u8], buffer: impl Fn() -> Vec<u8>) -> Result<Option<RawSegment>> {
+    pub fn push(
+        &mut self,
+        line: &[u8],
+        buffer: impl Fn() -> Vec<u8>,
+    ) -> Result<Option<RawSegment>> {
         let mut closed = None;
         let row = match self.system_columns(line)? {
             Some((ctid, xmin, row)) => {
@@ -92,9 +100,13 @@ impl Segmenter {
             let first = *first;
             self.fingerprints.push((first + self.at, self.fingerprint));
             let untouched = self.at + 1..starts.len();
-            self.fingerprints.extend(untouched.map(|i| (first + i, Fingerprint::default())));
+            self.fingerprints
+                .extend(untouched.map(|i| (first + i, Fingerprint::default())));
         }
-        ((self.current.rows > 0).then_some(self.current), self.fingerprints)
+        (
+            (self.current.rows > 0).then_some(self.current),
+            self.fingerprints,
+        )
     }
 
     fn system_columns<'a>(&self, line: &'a [u8]) -> Result<Option<(Ctid, u32, &'a [u8])>> {
@@ -106,27 +118,50 @@ impl Segmenter {
             let rest = &line[tab + 1..];
             let end = rest.iter().position(|b| matches!(b, b'\t' | b'\n'))?;
             // A table without columns writes an empty line per row.
-            let row = if rest[end] == b'\t' { &rest[end + 1..] } else { &rest[end..] };
-            Some((Ctid::parse(&line[..tab])?, u32::try_from(number(&rest[..end])?).ok()?, row))
+            let row = if rest[end] == b'\t' {
+                &rest[end + 1..]
+            } else {
+                &rest[end..]
+            };
+            Some((
+                Ctid::parse(&line[..tab])?,
+                u32::try_from(number(&rest[..end])?).ok()?,
+                row,
+            ))
         };
-        parsed().map(Some).ok_or_else(|| Error::new(Code::Internal, "a row came without its ctid and xmin"))
+        parsed()
+            .map(Some)
+            .ok_or_else(|| Error::new(Code::Internal, "a row came without its ctid and xmin"))
     }
 
-    fn enter_range_of(&mut self, ctid: Ctid, buffer: &impl Fn() -> Vec<u8>) -> Result<Option<RawSegment>> {
-        let Cut::Ranges { first, starts } = &self.cut else { return Ok(None) };
+    fn enter_range_of(
+        &mut self,
+        ctid: Ctid,
+        buffer: &impl Fn() -> Vec<u8>,
+    ) -> Result<Option<RawSegment>> {
+        let Cut::Ranges { first, starts } = &self.cut else {
+            return Ok(None);
+        };
         let first = *first;
         if ctid.block < starts[self.at] {
-            return Err(Error::new(Code::Internal, "rows came out of physical order"));
+            return Err(Error::new(
+                Code::Internal,
+                "rows came out of physical order",
+            ));
         }
         let mut next = self.at;
-        while starts.get(next + 1).is_some_and(|start| ctid.block >= *start) {
+        while starts
+            .get(next + 1)
+            .is_some_and(|start| ctid.block >= *start)
+        {
             next += 1;
         }
         if next == self.at {
             return Ok(None);
         }
         for passed in self.at..next {
-            self.fingerprints.push((first + passed, std::mem::take(&mut self.fingerprint)));
+            self.fingerprints
+                .push((first + passed, std::mem::take(&mut self.fingerprint)));
         }
         self.at = next;
         if self.current.rows > 0 {
@@ -137,7 +172,12 @@ impl Segmenter {
     }
 
     fn close(&mut self, range: usize, order: usize, buffer: &impl Fn() -> Vec<u8>) -> RawSegment {
-        let next = RawSegment { range, order, text: buffer(), ..RawSegment::default() };
+        let next = RawSegment {
+            range,
+            order,
+            text: buffer(),
+            ..RawSegment::default()
+        };
         std::mem::replace(&mut self.current, next)
     }
 }
@@ -189,15 +229,36 @@ mod tests {
     #[test]
     fn a_table_without_columns_keeps_its_rows() {
         let lines = vec![b"(0,1)\t5\n".to_vec(), b"(0,2)\t5\n".to_vec()];
-        let (segments, _) = segments(Cut::Ranges { first: 0, starts: vec![0] }, &lines);
-        assert_eq!((segments[0].text.as_slice(), segments[0].rows), (b"\n\n".as_slice(), 2));
+        let (segments, _) = segments(
+            Cut::Ranges {
+                first: 0,
+                starts: vec![0],
+            },
+            &lines,
+        );
+        assert_eq!(
+            (segments[0].text.as_slice(), segments[0].rows),
+            (b"\n\n".as_slice(), 2)
+        );
     }
 
     #[test]
     fn refuses_rows_that_are_not_what_was_asked_for() {
         for line in ["x\n", "(0,1)\n", "(0,1)\tx\ta\n", "(0,1)x\t3\ta\n"] {
-            let mut s = Segmenter::new(Cut::Ranges { first: 0, starts: vec![0] }, 0, LIMIT, Vec::new());
-            assert_eq!(s.push(line.as_bytes(), Vec::new).unwrap_err().code, Code::Internal, "{line}");
+            let mut s = Segmenter::new(
+                Cut::Ranges {
+                    first: 0,
+                    starts: vec![0],
+                },
+                0,
+                LIMIT,
+                Vec::new(),
+            );
+            assert_eq!(
+                s.push(line.as_bytes(), Vec::new).unwrap_err().code,
+                Code::Internal,
+                "{line}"
+            );
         }
     }
 }

@@ -14,7 +14,11 @@ pub struct Context {
 impl Context {
     /// Fails with [`crate::error::Code::Cancelled`] once somebody asked to stop.
     pub fn check(&self) -> Result<()> {
-        if self.cancel.is_cancelled() { Err(Error::cancelled()) } else { Ok(()) }
+        if self.cancel.is_cancelled() {
+            Err(Error::cancelled())
+        } else {
+            Ok(())
+        }
     }
 
     /// Runs `work` until it is done or somebody asks to stop. `work` must be safe to drop.

@@ -42,7 +42,13 @@ impl Progress {
             told: None,
             samples: VecDeque::new(),
         };
-        (Self(Some(Arc::new(Inner { state: Mutex::new(state), events }))), receiver)
+        (
+            Self(Some(Arc::new(Inner {
+                state: Mutex::new(state),
+                events,
+            }))),
+            receiver,
+        )
     }
 
     /// Enters a stage; `total_bytes` is its estimate (0: unknown).
@@ -83,7 +89,11 @@ impl Progress {
             state.told = Some(now);
             let bytes = state.bytes;
             state.samples.push_back((now, bytes));
-            while state.samples.front().is_some_and(|(at, _)| now.duration_since(*at) > WINDOW) {
+            while state
+                .samples
+                .front()
+                .is_some_and(|(at, _)| now.duration_since(*at) > WINDOW)
+            {
                 state.samples.pop_front();
             }
             // A listener that went away does not stop the work.
@@ -94,7 +104,9 @@ impl Progress {
 
 impl Inner {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.state
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

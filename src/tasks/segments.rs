@@ -9,32 +9,57 @@ use bytes::Bytes;
 /// The stored (compressed) bytes of a segment, with length and hash checked.
 pub async fn fetch_stored(store: &Store, codec: Codec, segment: &Segment) -> Result<Bytes> {
     let key = keys::segment(&segment.id, codec);
-    checked(&key, store.get(&key).await?, segment.stored_bytes, &segment.stored_hash)
+    checked(
+        &key,
+        store.get(&key).await?,
+        segment.stored_bytes,
+        &segment.stored_hash,
+    )
 }
 
 /// The rows of a segment as COPY text.
 pub async fn fetch_rows(store: &Store, codec: Codec, segment: &Segment) -> Result<Bytes> {
     let stored = fetch_stored(store, codec, segment).await?;
-    unpack(codec, stored, segment.raw_bytes, keys::segment(&segment.id, codec)).await
+    unpack(
+        codec,
+        stored,
+        segment.raw_bytes,
+        keys::segment(&segment.id, codec),
+    )
+    .await
 }
 
 /// The content of an object other than a segment; always zstd.
 pub async fn fetch_object(store: &Store, object: &Object) -> Result<Bytes> {
     let stored = store.get(&object.key).await?;
-    let stored = checked(&object.key, stored, object.stored_bytes, &object.stored_hash)?;
+    let stored = checked(
+        &object.key,
+        stored,
+        object.stored_bytes,
+        &object.stored_hash,
+    )?;
     unpack(Codec::Zstd, stored, object.raw_bytes, object.key.clone()).await
 }
 
 fn checked(key: &str, stored: Bytes, bytes: u64, hash: &str) -> Result<Bytes> {
     if stored.len() as u64 != bytes || blake3::hash(&stored).to_hex().as_str() != hash {
-        return Err(Error::new(Code::ObjectDamaged, format!("{key} is not what was written"))
-            .hint("Run `rovodev check` to see what else is damaged, and restore from another backup."));
+        return Err(Error::new(
+            Code::ObjectDamaged,
+            format!("{key} is not what was written"),
+        )
+        .hint(
+            "Run `rovodev check` to see what else is damaged, and restore from another backup.",
+        ));
     }
     Ok(stored)
 }
 
 async fn unpack(codec: Codec, stored: Bytes, raw_bytes: u64, key: String) -> Result<Bytes> {
-    let work = move || codec::decompress(codec, &stored, raw_bytes).map(Bytes::from).during(key);
+    let work = move || {
+        codec::decompress(codec, &stored, raw_bytes)
+            .map(Bytes::from)
+            .during(key)
+    };
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|e| Error::new(Code::Internal, "decompression stopped").source(e))?

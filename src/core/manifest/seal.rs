@@ -21,8 +21,11 @@ pub fn seal(manifest: &Manifest) -> Result<Vec<u8>> {
 /// Reads a manifest, refusing a newer format before anything else and any altered byte after.
 pub fn open(bytes: &[u8]) -> Result<Manifest> {
     let damaged = |why: &str| {
-        Error::new(Code::ManifestDamaged, format!("the manifest is damaged: {why}"))
-            .hint("Use another backup, or fetch this manifest again from a copy of the store.")
+        Error::new(
+            Code::ManifestDamaged,
+            format!("the manifest is damaged: {why}"),
+        )
+        .hint("Use another backup, or fetch this manifest again from a copy of the store.")
     };
     let mut value: Value =
         serde_json::from_slice(bytes).map_err(|e| damaged("it is not whole JSON").source(e))?;
@@ -32,7 +35,9 @@ pub fn open(bytes: &[u8]) -> Result<Manifest> {
         Some(v) if v > 0 => {}
         _ => return Err(damaged("it names no format version")),
     }
-    let object = value.as_object_mut().ok_or_else(|| damaged("it is no object"))?;
+    let object = value
+        .as_object_mut()
+        .ok_or_else(|| damaged("it is no object"))?;
     let Some(Value::String(told)) = object.remove(HASH) else {
         return Err(damaged("it carries no hash of itself"));
     };

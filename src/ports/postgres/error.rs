@@ -13,7 +13,11 @@ pub fn from_postgres(doing: &str, error: tokio_postgres::Error) -> Error {
         } else {
             Code::DatabaseError
         };
-        let message = if cause.is_empty() { error.to_string() } else { format!("{error}: {cause}") };
+        let message = if cause.is_empty() {
+            error.to_string()
+        } else {
+            format!("{error}: {cause}")
+        };
         return Error::new(code, format!("{doing}: {message}"))
             .retry(code == Code::ConnectionLost)
             .source(error);
@@ -24,9 +28,15 @@ pub fn from_postgres(doing: &str, error: tokio_postgres::Error) -> Error {
         (Some(s), Some(t), None) => format!(" ({s}.{t})"),
         _ => String::new(),
     };
-    let message = format!("{doing}: {}{place} [SQLSTATE {}]", db.message(), db.code().code());
-    let mut told = Error::new(code, message)
-        .retry(matches!(code, Code::PoolExhausted | Code::LockTimeout | Code::ConnectionLost));
+    let message = format!(
+        "{doing}: {}{place} [SQLSTATE {}]",
+        db.message(),
+        db.code().code()
+    );
+    let mut told = Error::new(code, message).retry(matches!(
+        code,
+        Code::PoolExhausted | Code::LockTimeout | Code::ConnectionLost
+    ));
     if let Some(hint) = hint {
         told = told.hint(hint);
     }
@@ -35,7 +45,10 @@ pub fn from_postgres(doing: &str, error: tokio_postgres::Error) -> Error {
 
 /// The server's code behind one of our errors.
 pub fn sqlstate(error: &Error) -> Option<&SqlState> {
-    error.source()?.downcast_ref::<tokio_postgres::Error>()?.code()
+    error
+        .source()?
+        .downcast_ref::<tokio_postgres::Error>()?
+        .code()
 }
 
 fn is_io(error: &tokio_postgres::Error) -> bool {
@@ -49,30 +62,40 @@ fn classify(state: &SqlState, message: &str) -> (Code, Option<&'static str>) {
     {
         return (
             Code::PoolExhausted,
-            Some("Wait for other sessions to end, raise the pool size, or use the direct connection."),
+            Some(
+                "Wait for other sessions to end, raise the pool size, or use the direct connection.",
+            ),
         );
     }
     match *state {
-        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => {
-            (Code::DatabaseAuth, Some("Check the user and the password in the database URL."))
-        }
-        SqlState::INVALID_CATALOG_NAME => {
-            (Code::DatabaseMissing, Some("Check the database name at the end of the URL."))
-        }
-        SqlState::INSUFFICIENT_PRIVILEGE if message.contains("row-level security") => {
-            (Code::RowSecurity, Some("Connect as a role with BYPASSRLS (on Supabase: postgres)."))
-        }
+        SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => (
+            Code::DatabaseAuth,
+            Some("Check the user and the password in the database URL."),
+        ),
+        SqlState::INVALID_CATALOG_NAME => (
+            Code::DatabaseMissing,
+            Some("Check the database name at the end of the URL."),
+        ),
+        SqlState::INSUFFICIENT_PRIVILEGE if message.contains("row-level security") => (
+            Code::RowSecurity,
+            Some("Connect as a role with BYPASSRLS (on Supabase: postgres)."),
+        ),
         SqlState::INSUFFICIENT_PRIVILEGE => (
             Code::PermissionDenied,
             Some("Grant the right, or connect as the owner (on Supabase: postgres)."),
         ),
-        SqlState::LOCK_NOT_AVAILABLE => {
-            (Code::LockTimeout, Some("A session holds a conflicting lock; try again when it is done."))
-        }
-        SqlState::DISK_FULL => (Code::NoSpace, Some("Free or add disk space on the database server.")),
-        SqlState::OUT_OF_MEMORY if message.contains("shared memory") => {
-            (Code::LockTableFull, Some("Raise max_locks_per_transaction, or choose fewer tables."))
-        }
+        SqlState::LOCK_NOT_AVAILABLE => (
+            Code::LockTimeout,
+            Some("A session holds a conflicting lock; try again when it is done."),
+        ),
+        SqlState::DISK_FULL => (
+            Code::NoSpace,
+            Some("Free or add disk space on the database server."),
+        ),
+        SqlState::OUT_OF_MEMORY if message.contains("shared memory") => (
+            Code::LockTableFull,
+            Some("Raise max_locks_per_transaction, or choose fewer tables."),
+        ),
         SqlState::QUERY_CANCELED => (Code::Cancelled, None),
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
             (Code::ConnectionLost, None)

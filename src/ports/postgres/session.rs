@@ -54,8 +54,11 @@ impl Session {
 
     async fn connect_once(url: &DatabaseUrl, purpose: Purpose) -> Result<Self> {
         let tls = tls::connector(url)?;
-        let (client, connection) =
-            url.config.connect(tls.clone()).await.map_err(|e| cannot_connect(url, e))?;
+        let (client, connection) = url
+            .config
+            .connect(tls.clone())
+            .await
+            .map_err(|e| cannot_connect(url, e))?;
         // The driver task ends with the client; its error reaches whoever waits on a query.
         tokio::spawn(connection);
         let mut pinned = PINNED.to_string();
@@ -63,7 +66,10 @@ impl Session {
             pinned.push_str("; SET search_path=''");
         }
         let doing = format!("opening a session at {url}");
-        client.batch_execute(&pinned).await.map_err(|e| from_postgres(&doing, e))?;
+        client
+            .batch_execute(&pinned)
+            .await
+            .map_err(|e| from_postgres(&doing, e))?;
         let identity = identify(&client, &doing).await?;
         if identity.database != url.database() {
             return Err(Error::new(
@@ -76,11 +82,19 @@ impl Session {
             )
             .hint("The pooler ignores the database name; use the direct connection."));
         }
-        Ok(Self { client, tls, identity })
+        Ok(Self {
+            client,
+            tls,
+            identity,
+        })
     }
 
     /// Connects once more and makes sure it is the same server and database.
-    pub async fn connect_same(url: &DatabaseUrl, purpose: Purpose, expected: &Identity) -> Result<Self> {
+    pub async fn connect_same(
+        url: &DatabaseUrl,
+        purpose: Purpose,
+        expected: &Identity,
+    ) -> Result<Self> {
         let session = Self::connect(url, purpose).await?;
         if session.identity != *expected {
             return Err(Error::new(
@@ -92,31 +106,64 @@ impl Session {
         Ok(session)
     }
 
-    pub async fn query(&self, doing: &str, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.client.query(sql, values).await.map_err(|e| from_postgres(doing, e))
+    pub async fn query(
+        &self,
+        doing: &str,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>> {
+        self.client
+            .query(sql, values)
+            .await
+            .map_err(|e| from_postgres(doing, e))
     }
 
-    pub async fn query_one(&self, doing: &str, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.client.query_one(sql, values).await.map_err(|e| from_postgres(doing, e))
+    pub async fn query_one(
+        &self,
+        doing: &str,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Row> {
+        self.client
+            .query_one(sql, values)
+            .await
+            .map_err(|e| from_postgres(doing, e))
     }
 
     /// Returns the number of rows touched.
-    pub async fn execute(&self, doing: &str, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        self.client.execute(sql, values).await.map_err(|e| from_postgres(doing, e))
+    pub async fn execute(
+        &self,
+        doing: &str,
+        sql: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64> {
+        self.client
+            .execute(sql, values)
+            .await
+            .map_err(|e| from_postgres(doing, e))
     }
 
     /// Runs statements that take no values; several in one string are one round trip.
     pub async fn batch(&self, doing: &str, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(|e| from_postgres(doing, e))
+        self.client
+            .batch_execute(sql)
+            .await
+            .map_err(|e| from_postgres(doing, e))
     }
 
     /// One item of the stream is one row of `COPY … TO STDOUT`.
     pub async fn copy_out(&self, doing: &str, sql: &str) -> Result<CopyOutStream> {
-        self.client.copy_out(sql).await.map_err(|e| from_postgres(doing, e))
+        self.client
+            .copy_out(sql)
+            .await
+            .map_err(|e| from_postgres(doing, e))
     }
 
     pub async fn copy_in(&self, doing: &str, sql: &str) -> Result<CopyInSink<bytes::Bytes>> {
-        self.client.copy_in(sql).await.map_err(|e| from_postgres(doing, e))
+        self.client
+            .copy_in(sql)
+            .await
+            .map_err(|e| from_postgres(doing, e))
     }
 
     pub fn client(&self) -> &Client {
@@ -143,7 +190,9 @@ impl Session {
     /// `pg_cancel_backend` by the protocol's own cancel request.
     pub async fn cancel_running(&self) {
         let token: CancelToken = self.client.cancel_token();
-        let asked = tokio::time::timeout(Duration::from_secs(5), token.cancel_query(self.tls.clone())).await;
+        let asked =
+            tokio::time::timeout(Duration::from_secs(5), token.cancel_query(self.tls.clone()))
+                .await;
         if !matches!(asked, Ok(Ok(()))) {
             tracing::warn!(
                 "the database did not take the cancel request; the statement ends with the connection"
@@ -172,7 +221,9 @@ fn cannot_connect(url: &DatabaseUrl, error: tokio_postgres::Error) -> Error {
     if error.as_db_error().is_some() {
         return from_postgres(&format!("connecting to {url}"), error);
     }
-    let cause = std::error::Error::source(&error).map(|s| format!(": {s}")).unwrap_or_default();
+    let cause = std::error::Error::source(&error)
+        .map(|s| format!(": {s}"))
+        .unwrap_or_default();
     Error::new(Code::DatabaseUnreachable, format!("no connection to {url}: {error}{cause}"))
         .hint(
             "Check host and port, and that this machine may reach it. Supabase's direct host answers on IPv6 alone: \

@@ -7,13 +7,16 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use std::sync::Arc;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(super) fn connector(url: &DatabaseUrl) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let failed = |e: String| Error::new(Code::Config, format!("TLS for {url} cannot be set up: {e}"));
+    let failed =
+        |e: String| Error::new(Code::Config, format!("TLS for {url} cannot be set up: {e}"));
     let inner = match url.verify {
         Verify::Nothing => None,
         _ => Some(
@@ -22,8 +25,11 @@ pub(super) fn connector(url: &DatabaseUrl) -> Result<MakeRustlsConnect> {
                 .map_err(|e| failed(e.to_string()))?,
         ),
     };
-    let verifier =
-        Verifier { inner, check_host: url.verify == Verify::AuthorityAndHost, provider: provider.clone() };
+    let verifier = Verifier {
+        inner,
+        check_host: url.verify == Verify::AuthorityAndHost,
+        provider: provider.clone(),
+    };
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|e| failed(e.to_string()))?
@@ -42,9 +48,13 @@ fn roots(url: &DatabaseUrl) -> Result<RootCertStore> {
                     "Download the certificate of your project (Supabase: Database → SSL) and name its path.",
                 )
             };
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))? {
+            for certificate in
+                CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?
+            {
                 let certificate = certificate.map_err(|e| unreadable(e.to_string()))?;
-                store.add(certificate).map_err(|e| unreadable(e.to_string()))?;
+                store
+                    .add(certificate)
+                    .map_err(|e| unreadable(e.to_string()))?;
             }
         }
         None => {
@@ -111,6 +121,8 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }

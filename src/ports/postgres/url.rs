@@ -68,13 +68,21 @@ impl DatabaseUrl {
                 }
             }
         }
-        let mut config: tokio_postgres::Config =
-            plain.as_str().parse().map_err(|e: tokio_postgres::Error| wrong(describe(&e)))?;
+        let mut config: tokio_postgres::Config = plain
+            .as_str()
+            .parse()
+            .map_err(|e: tokio_postgres::Error| wrong(describe(&e)))?;
         config
             .ssl_mode(tls)
             .connect_timeout(Duration::from_secs(10))
             .keepalives_idle(Duration::from_secs(30));
-        let parsed = Self { config, verify, root_certificate, shown: shown(&url), url };
+        let parsed = Self {
+            config,
+            verify,
+            root_certificate,
+            shown: shown(&url),
+            url,
+        };
         parsed.refuse_transaction_pooler()?;
         Ok(parsed)
     }
@@ -85,7 +93,10 @@ impl DatabaseUrl {
             let _ = session.set_port(Some(5432));
             return Err(Error::new(
                 Code::PoolerTransactionMode,
-                format!("{} is a transaction-mode pooler (port 6543), which keeps no session", self.shown),
+                format!(
+                    "{} is a transaction-mode pooler (port 6543), which keeps no session",
+                    self.shown
+                ),
             )
             .hint(format!("Use the session-mode URL: {}", shown(&session))));
         }
@@ -106,11 +117,18 @@ impl DatabaseUrl {
 
     /// Environment for libpq programs. The password goes by PGPASSWORD, never as an argument.
     pub fn libpq_environment(&self) -> Vec<(&'static str, String)> {
-        let query = |name: &str| self.url.query_pairs().find(|(k, _)| k == name).map(|(_, v)| v.into_owned());
+        let query = |name: &str| {
+            self.url
+                .query_pairs()
+                .find(|(k, _)| k == name)
+                .map(|(_, v)| v.into_owned())
+        };
         let mut set = vec![("PGCONNECT_TIMEOUT", "10".to_string())];
         if let Some(tokio_postgres::config::Host::Tcp(host)) = self.config.get_hosts().first() {
             set.push(("PGHOST", host.clone()));
-        } else if let Some(tokio_postgres::config::Host::Unix(path)) = self.config.get_hosts().first() {
+        } else if let Some(tokio_postgres::config::Host::Unix(path)) =
+            self.config.get_hosts().first()
+        {
             set.push(("PGHOST", path.display().to_string()));
         }
         if let Some(port) = self.config.get_ports().first() {
@@ -134,7 +152,11 @@ fn shown(url: &url::Url) -> String {
     let host = url.host_str().unwrap_or("localhost");
     let port = url.port().map(|p| format!(":{p}")).unwrap_or_default();
     let user = url.username();
-    let user = if user.is_empty() { String::new() } else { format!("{user}:***@") };
+    let user = if user.is_empty() {
+        String::new()
+    } else {
+        format!("{user}:***@")
+    };
     format!("postgres://{user}{host}{port}{}", url.path())
 }
 
@@ -163,7 +185,9 @@ mod tests {
 
     #[test]
     fn hides_the_password() {
-        let url = DatabaseUrl::parse("postgres://me:s3cret@db.example.com:5432/app?sslmode=require").unwrap();
+        let url =
+            DatabaseUrl::parse("postgres://me:s3cret@db.example.com:5432/app?sslmode=require")
+                .unwrap();
         assert_eq!(
             format!("{url} {url:?}"),
             "postgres://me:***@db.example.com:5432/app postgres://me:***@db.example.com:5432/app"
@@ -173,7 +197,8 @@ mod tests {
 
     #[test]
     fn names_the_session_url_for_port_6543() {
-        let error = DatabaseUrl::parse("postgres://me:s3cret@pool.example.com:6543/postgres").unwrap_err();
+        let error =
+            DatabaseUrl::parse("postgres://me:s3cret@pool.example.com:6543/postgres").unwrap_err();
         assert_eq!(error.code, Code::PoolerTransactionMode);
         let told = format!("{error} {}", error.hint.clone().unwrap());
         assert!(told.contains("pool.example.com:5432/postgres"), "{told}");
@@ -182,8 +207,13 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_database_url() {
-        for text in ["", "mysql://a/b", "postgres://host", "postgres://h/d?sslmode=maybe", "postgres://h:x/d"]
-        {
+        for text in [
+            "",
+            "mysql://a/b",
+            "postgres://host",
+            "postgres://h/d?sslmode=maybe",
+            "postgres://h:x/d",
+        ] {
             let error = DatabaseUrl::parse(text).unwrap_err();
             assert_eq!(error.code, Code::Config, "{text}");
         }

@@ -134,11 +134,17 @@ pub async fn list(session: &Session) -> Result<Listing> {
 fn table(row: &Row, name: QName, shapes: &mut HashMap<u32, Shape>) -> Listed {
     let oid: u32 = row.get(0);
     let shape = shapes.remove(&oid).unwrap_or_default();
-    let root = row.get::<_, Option<String>>(7).zip(row.get::<_, Option<String>>(8));
+    let root = row
+        .get::<_, Option<String>>(7)
+        .zip(row.get::<_, Option<String>>(8));
     Listed {
         oid,
         name,
-        kind: if row.get(5) { TableKind::Heap } else { TableKind::Other },
+        kind: if row.get(5) {
+            TableKind::Heap
+        } else {
+            TableKind::Other
+        },
         relfilenode: row.get::<_, Option<u32>>(6).unwrap_or(0),
         unlogged: row.get::<_, i8>(4).cast_unsigned() == b'u',
         partition_root: root.map(|(s, n)| QName::new(s, n)),
@@ -161,9 +167,13 @@ fn shapes(rows: &[Row]) -> HashMap<u32, Shape> {
     let mut shapes: HashMap<u32, Shape> = HashMap::new();
     for row in rows {
         let shape = shapes.entry(row.get(0)).or_default();
-        let (name, type_name, facts): (String, String, String) = (row.get(1), row.get(2), row.get(6));
+        let (name, type_name, facts): (String, String, String) =
+            (row.get(1), row.get(2), row.get(6));
         for part in [&name, &type_name, &facts] {
-            shape.hash.update(&(part.len() as u64).to_le_bytes()).update(part.as_bytes());
+            shape
+                .hash
+                .update(&(part.len() as u64).to_le_bytes())
+                .update(part.as_bytes());
         }
         if row.get(5) {
             continue;
@@ -173,7 +183,12 @@ fn shapes(rows: &[Row]) -> HashMap<u32, Shape> {
             b'd' => Some(Identity::ByDefault),
             _ => None,
         };
-        shape.columns.push(Column { name, type_name, not_null: row.get(3), identity });
+        shape.columns.push(Column {
+            name,
+            type_name,
+            not_null: row.get(3),
+            identity,
+        });
     }
     shapes
 }
@@ -187,15 +202,27 @@ async fn read_sequences(session: &Session, rows: &[Row]) -> Result<(Vec<Sequence
         if !managed::is_app(&sequence.name.schema) {
             continue;
         }
-        if row.get(7) { read.push(sequence) } else { unreadable.push(sequence.name) }
+        if row.get(7) {
+            read.push(sequence)
+        } else {
+            unreadable.push(sequence.name)
+        }
     }
     let uncalled: Vec<usize> = (0..read.len()).filter(|i| !read[*i].is_called).collect();
     for some in uncalled.chunks(200) {
         let parts: Vec<String> = some
             .iter()
-            .map(|i| format!("SELECT {i}::bigint, last_value, is_called FROM {}", read[*i].name.sql()))
+            .map(|i| {
+                format!(
+                    "SELECT {i}::bigint, last_value, is_called FROM {}",
+                    read[*i].name.sql()
+                )
+            })
             .collect();
-        for row in session.query("reading sequences", &parts.join(" UNION ALL "), &[]).await? {
+        for row in session
+            .query("reading sequences", &parts.join(" UNION ALL "), &[])
+            .await?
+        {
             let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or_default();
             (read[place].last_value, read[place].is_called) = (row.get(1), row.get(2));
         }
@@ -204,7 +231,9 @@ async fn read_sequences(session: &Session, rows: &[Row]) -> Result<(Vec<Sequence
 }
 
 fn sequence(row: &Row) -> Sequence {
-    let owner = row.get::<_, Option<String>>(5).zip(row.get::<_, Option<String>>(6));
+    let owner = row
+        .get::<_, Option<String>>(5)
+        .zip(row.get::<_, Option<String>>(6));
     Sequence {
         name: QName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
         last_value: row.get(2),

@@ -67,5 +67,9 @@ pub async fn lock_room(session: &Session) -> Result<LockRoom> {
         )
         .await?;
     let number = |i: usize| row.get::<_, i64>(i).unsigned_abs();
-    Ok(LockRoom { objects: number(0) * number(1), used: number(2), per_transaction: number(0) })
+    Ok(LockRoom {
+        objects: number(0) * number(1),
+        used: number(2),
+        per_transaction: number(0),
+    })
 }
