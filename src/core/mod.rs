@@ -2,10 +2,13 @@
 
 pub mod codec;
 pub mod extras;
+pub mod fingerprint;
 pub mod ident;
 pub mod keys;
 pub mod managed;
 pub mod manifest;
 pub mod progress;
+pub mod ranges;
 pub mod restore_plan;
 pub mod row_hash;
+pub mod segmenter;
