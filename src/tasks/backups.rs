@@ -2,4 +2,6 @@
 use crate::core::manifest::Manifest;
 use crate::error::Result;
 use crate::ports::store::Store;
-pub async fn newest_with_rows(_store: &Store, _tenant: &str) -> Result<Option<Manifest>> { Ok(None) }
+pub async fn newest_with_rows(_store: &Store, _tenant: &str) -> Result<Option<Manifest>> {
+    Ok(None)
+}

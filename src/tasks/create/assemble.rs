@@ -36,7 +36,9 @@ pub async fn parent(opened: &OpenedStore, request: &CreateRequest) -> Result<Opt
 /// Segments of another database would never fit; range sizes of one mean nothing here.
 pub fn same_database(parent: &Manifest, manifest: &Manifest) -> bool {
     match (&parent.source, &manifest.source) {
-        (Some(a), Some(b)) => a.system_identifier == b.system_identifier && a.database == b.database,
+        (Some(a), Some(b)) => {
+            a.system_identifier == b.system_identifier && a.database == b.database
+        }
         _ => false,
     }
 }
@@ -59,7 +61,11 @@ pub async fn source(session: &Session) -> Result<Source> {
 
 /// Sorts what came in no order into tables, ranges and segments, and makes sure that nothing is missing.
 pub fn tables(sized: &[Sized], shaped: Vec<Shaped>, found: Vec<Found>) -> Result<Vec<Table>> {
-    let mut tables: Vec<Table> = sized.iter().zip(shaped).map(|(s, shape)| table(s, shape)).collect();
+    let mut tables: Vec<Table> = sized
+        .iter()
+        .zip(shaped)
+        .map(|(s, shape)| table(s, shape))
+        .collect();
     let mut segments: Vec<_> = Vec::new();
     for part in found {
         segments.extend(part.segments);
@@ -72,7 +78,10 @@ pub fn tables(sized: &[Sized], shaped: Vec<Shaped>, found: Vec<Found>) -> Result
         let table = &mut tables[table];
         let stored = &mut table.ranges[range].segments;
         if stored.len() != order {
-            return Err(Error::new(Code::Internal, format!("a segment of {} is missing", table.name)));
+            return Err(Error::new(
+                Code::Internal,
+                format!("a segment of {} is missing", table.name),
+            ));
         }
         table.rows += segment.rows;
         table.raw_bytes += segment.raw_bytes;
@@ -85,7 +94,9 @@ fn table(sized: &Sized, shape: Shaped) -> Table {
     let listed = &sized.listed;
     let mut ranges = shape.ranges;
     if listed.kind == TableKind::Heap && shape.range_blocks > 0 && sized.is_surely_empty() {
-        ranges.iter_mut().for_each(|r| r.fingerprint = Some("0:0".into()));
+        ranges
+            .iter_mut()
+            .for_each(|r| r.fingerprint = Some("0:0".into()));
     }
     Table {
         name: listed.name.clone(),
@@ -126,14 +137,21 @@ pub async fn reused_exist(store: &Store, manifest: &Manifest, writer: &Writer) -
             }
         }
     };
-    stream::iter(reused).map(check).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    stream::iter(reused)
+        .map(check)
+        .buffer_unordered(AT_ONCE)
+        .try_collect::<Vec<()>>()
+        .await?;
     Ok(())
 }
 
 /// Sums over the whole backup.
 pub fn count(manifest: &mut Manifest) {
     let new_rows = manifest.totals.new_bytes;
-    let mut totals = Totals { tables: manifest.tables.len() as u64, ..Totals::default() };
+    let mut totals = Totals {
+        tables: manifest.tables.len() as u64,
+        ..Totals::default()
+    };
     let mut seen = BTreeSet::new();
     for table in &manifest.tables {
         totals.rows += table.rows;
@@ -144,8 +162,15 @@ pub fn count(manifest: &mut Manifest) {
             }
         }
     }
-    let schema = [&manifest.schema.pre_data, &manifest.schema.post_data, &manifest.schema.extras];
-    let objects = schema.into_iter().flatten().chain(manifest.config.iter().map(|f| &f.object));
+    let schema = [
+        &manifest.schema.pre_data,
+        &manifest.schema.post_data,
+        &manifest.schema.extras,
+    ];
+    let objects = schema
+        .into_iter()
+        .flatten()
+        .chain(manifest.config.iter().map(|f| &f.object));
     let own: u64 = objects.map(|o| o.stored_bytes).sum();
     totals.stored_bytes += own;
     totals.new_bytes = new_rows + own;

@@ -55,14 +55,19 @@ pub const READERS: usize = 2;
 pub const YIELD_AFTER: Duration = Duration::from_secs(60);
 
 /// Takes a backup and returns its manifest, which is in the store by then.
-pub async fn create(ctx: &Context, opened: &OpenedStore, request: &CreateRequest) -> Result<Manifest> {
+pub async fn create(
+    ctx: &Context,
+    opened: &OpenedStore,
+    request: &CreateRequest,
+) -> Result<Manifest> {
     let started_at = Utc::now();
     let id = Uuid::now_v7();
     let folder = keys::backup_dir(&request.tenant, id);
     let mut manifest = empty(request, id, started_at);
     if request.kind != BackupType::Config {
         let url = request.database.as_ref().ok_or_else(|| {
-            Error::new(Code::Config, "no database is named").hint("Set DATABASE_URL or give --database-url.")
+            Error::new(Code::Config, "no database is named")
+                .hint("Set DATABASE_URL or give --database-url.")
         })?;
         rows::back_up(ctx, opened, request, url, &mut manifest).await?;
     }
@@ -114,6 +119,9 @@ async fn write_manifest(store: &Store, manifest: &Manifest) -> Result<()> {
     let key = keys::manifest(&manifest.tenant, manifest.id);
     match store.put_new(&key, seal(manifest)?.into()).await? {
         Put::Written => Ok(()),
-        Put::Existed => Err(Error::new(Code::Internal, format!("{key} was there already"))),
+        Put::Existed => Err(Error::new(
+            Code::Internal,
+            format!("{key} was there already"),
+        )),
     }
 }

@@ -64,15 +64,23 @@ impl Reader {
             lock_statement(tables.iter().copied(), "NOWAIT")
         );
         session.batch("joining the snapshot", &begin).await?;
-        let row = session.query_one("joining the snapshot", "SELECT pg_backend_pid()", &[]).await?;
-        Ok(Self { session: Arc::new(session), backend: row.get(0), locks })
+        let row = session
+            .query_one("joining the snapshot", "SELECT pg_backend_pid()", &[])
+            .await?;
+        Ok(Self {
+            session: Arc::new(session),
+            backend: row.get(0),
+            locks,
+        })
     }
 
     /// Reads until the queue is empty.
     pub async fn run(self, queue: Queue, shared: Arc<Shared>) -> Result<Found> {
         let session = self.session.clone();
         let cancel = shared.ctx.cancel.clone();
-        session.cancellable(&cancel, self.read_all(queue, &shared)).await
+        session
+            .cancellable(&cancel, self.read_all(queue, &shared))
+            .await
     }
 
     async fn read_all(&self, queue: Queue, shared: &Arc<Shared>) -> Result<Found> {
@@ -83,21 +91,26 @@ impl Reader {
         loop {
             if asked.is_empty() {
                 if self.locks == LockBudget::Scarce && done >= READS_PER_SAVEPOINT {
-                    self.session.batch("giving locks back", "ROLLBACK TO reads").await?;
+                    self.session
+                        .batch("giving locks back", "ROLLBACK TO reads")
+                        .await?;
                     done = 0;
                 }
                 let Some(read) = queue.take() else { break };
                 self.ask(read, shared, &mut asked);
             }
             while asked.len() < AHEAD && done + asked.len() < READS_PER_SAVEPOINT {
-                let Some(small) = queue.take_small(SMALL_BLOCKS) else { break };
+                let Some(small) = queue.take_small(SMALL_BLOCKS) else {
+                    break;
+                };
                 self.ask(small, shared, &mut asked);
             }
             // Answers come in the server's order, whichever task waits for them: the one that is ready is
             // the one whose rows come next.
             if let Some(answer) = asked.join_next().await {
                 let (read, rows) = joined(answer)?;
-                self.copy(&read, rows, shared, &mut writes, &mut found).await?;
+                self.copy(&read, rows, shared, &mut writes, &mut found)
+                    .await?;
                 done += 1;
             }
         }
@@ -125,12 +138,20 @@ impl Reader {
         found: &mut Found,
     ) -> Result<()> {
         let name = shared.tables[read.table].listed.name.to_string();
-        let mut segmenter =
-            Segmenter::new(read.cut.clone(), shared.row_seed, SEGMENT_BYTES, shared.writer.buffer());
+        let mut segmenter = Segmenter::new(
+            read.cut.clone(),
+            shared.row_seed,
+            SEGMENT_BYTES,
+            shared.writer.buffer(),
+        );
         pin_mut!(rows);
         while let Some(row) = rows.next().await {
-            let row = row.map_err(|e| unreadable(&name, from_postgres(&format!("reading {name}"), e)))?;
-            if let Some(segment) = segmenter.push(&row, || shared.writer.buffer()).during(&name)? {
+            let row =
+                row.map_err(|e| unreadable(&name, from_postgres(&format!("reading {name}"), e)))?;
+            if let Some(segment) = segmenter
+                .push(&row, || shared.writer.buffer())
+                .during(&name)?
+            {
                 write(read.table, &name, segment, shared, writes).await?;
                 while let Some(written) = writes.try_join_next() {
                     found.segments.push(joined(written)?);
@@ -141,7 +162,11 @@ impl Reader {
         if let Some(segment) = last {
             write(read.table, &name, segment, shared, writes).await?;
         }
-        found.fingerprints.extend(fingerprints.into_iter().map(|(range, f)| (read.table, range, f)));
+        found.fingerprints.extend(
+            fingerprints
+                .into_iter()
+                .map(|(range, f)| (read.table, range, f)),
+        );
         Ok(())
     }
 }
@@ -166,7 +191,10 @@ async fn write(
         let _permit = permit;
         let (range, order) = (raw.range, raw.order);
         let segment = shared.writer.clone().write(raw).await?;
-        shared.ctx.progress.add(&name, segment.rows, segment.raw_bytes);
+        shared
+            .ctx
+            .progress
+            .add(&name, segment.rows, segment.raw_bytes);
         Ok((table, range, order, segment))
     });
     Ok(())

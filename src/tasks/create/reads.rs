@@ -31,13 +31,20 @@ impl Queue {
     }
 
     pub fn take(&self) -> Option<Read> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop_front()
     }
 
     /// Takes the next one only if it reads at most `blocks`.
     pub fn take_small(&self, blocks: u32) -> Option<Read> {
         let mut reads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if reads.front()?.blocks > blocks { None } else { reads.pop_front() }
+        if reads.front()?.blocks > blocks {
+            None
+        } else {
+            reads.pop_front()
+        }
     }
 }
 
@@ -51,7 +58,13 @@ pub fn cut(table: &Sized, parent_range_blocks: Option<u32>) -> (u32, Vec<u32>) {
 }
 
 /// The reads of one table. `share`: blocks after which another reader should have a turn.
-pub fn plan(table: usize, sized: &Sized, range_blocks: u32, starts: &[u32], share: u32) -> Vec<Read> {
+pub fn plan(
+    table: usize,
+    sized: &Sized,
+    range_blocks: u32,
+    starts: &[u32],
+    share: u32,
+) -> Vec<Read> {
     if sized.is_surely_empty() {
         return Vec::new();
     }
@@ -59,7 +72,12 @@ pub fn plan(table: usize, sized: &Sized, range_blocks: u32, starts: &[u32], shar
     let name = sized.listed.name.sql();
     if sized.listed.kind != TableKind::Heap {
         let sql = format!("COPY (SELECT {columns} FROM ONLY {name}) TO STDOUT");
-        return vec![Read { table, sql, cut: Cut::Whole { range: 0 }, blocks: sized.blocks }];
+        return vec![Read {
+            table,
+            sql,
+            cut: Cut::Whole { range: 0 },
+            blocks: sized.blocks,
+        }];
     }
     let comma = if columns.is_empty() { "" } else { ", " };
     let read = |group: std::ops::Range<usize>| {
@@ -74,10 +92,18 @@ pub fn plan(table: usize, sized: &Sized, range_blocks: u32, starts: &[u32], shar
         }
         Read {
             table,
-            sql: format!("COPY (SELECT ctid, xmin{comma}{columns} FROM ONLY {name} WHERE {filter}) TO STDOUT"),
-            cut: Cut::Ranges { first: group.start, starts: starts[group.clone()].to_vec() },
+            sql: format!(
+                "COPY (SELECT ctid, xmin{comma}{columns} FROM ONLY {name} WHERE {filter}) TO STDOUT"
+            ),
+            cut: Cut::Ranges {
+                first: group.start,
+                starts: starts[group.clone()].to_vec(),
+            },
             blocks: end.copied().unwrap_or(sized.blocks.max(start)) - start,
         }
     };
-    ranges::reads(starts.len(), range_blocks, share).into_iter().map(read).collect()
+    ranges::reads(starts.len(), range_blocks, share)
+        .into_iter()
+        .map(read)
+        .collect()
 }

@@ -11,7 +11,7 @@ use crate::core::keys;
 use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
-use crate::ports::postgres::{DatabaseUrl, source};
+use crate::ports::postgres::DatabaseUrl;
 use crate::tasks::Context;
 use crate::tasks::open_store::OpenedStore;
 use std::collections::HashMap;
@@ -37,8 +37,22 @@ pub async fn back_up(
     manifest.parent = parent.as_ref().map(|p| p.id);
     let plan = plan(&snapshot, request, parent.as_ref()).await?;
     // A child token: when one part fails, the others stop, and what the caller holds stays as it is.
-    let part = Context { progress: ctx.progress.clone(), cancel: ctx.cancel.child_token() };
-    let done = read(&part, opened, request, url, &snapshot, readers, plan, parent.as_ref(), manifest).await;
+    let part = Context {
+        progress: ctx.progress.clone(),
+        cancel: ctx.cancel.child_token(),
+    };
+    let done = read(
+        &part,
+        opened,
+        request,
+        url,
+        &snapshot,
+        readers,
+        plan,
+        parent.as_ref(),
+        manifest,
+    )
+    .await;
     part.cancel.cancel();
     done?;
     // The rows are read: nothing of the snapshot is needed any more, and its locks go.
@@ -48,7 +62,11 @@ pub async fn back_up(
 
 /// The snapshot and the readers in it. Readers never queue for a lock: where one cannot have it at once,
 /// everything is let go and tried again.
-async fn start(ctx: &Context, request: &CreateRequest, url: &DatabaseUrl) -> Result<(Snapshot, Vec<Reader>)> {
+async fn start(
+    ctx: &Context,
+    request: &CreateRequest,
+    url: &DatabaseUrl,
+) -> Result<(Snapshot, Vec<Reader>)> {
     let mut tried = 0;
     loop {
         let snapshot = snapshot::begin(ctx, request, url).await?;
@@ -56,7 +74,8 @@ async fn start(ctx: &Context, request: &CreateRequest, url: &DatabaseUrl) -> Res
             Ok(readers) => return Ok((snapshot, readers)),
             Err(error) if error.code == Code::LockTimeout && tried < JOINS => {
                 tried += 1;
-                ctx.progress.notice("a migration waits for a table; letting it pass first");
+                ctx.progress
+                    .notice("a migration waits for a table; letting it pass first");
                 drop(snapshot);
                 tokio::time::sleep(Duration::from_millis(200 << tried)).await;
             }
@@ -65,8 +84,17 @@ async fn start(ctx: &Context, request: &CreateRequest, url: &DatabaseUrl) -> Res
     }
 }
 
-async fn join(request: &CreateRequest, url: &DatabaseUrl, snapshot: &Snapshot) -> Result<Vec<Reader>> {
-    let names: Vec<_> = snapshot.selected.tables.iter().map(|t| &t.listed.name).collect();
+async fn join(
+    request: &CreateRequest,
+    url: &DatabaseUrl,
+    snapshot: &Snapshot,
+) -> Result<Vec<Reader>> {
+    let names: Vec<_> = snapshot
+        .selected
+        .tables
+        .iter()
+        .map(|t| &t.listed.name)
+        .collect();
     let readers = request.readers.clamp(1, 16);
     let mut joining = Vec::new();
     for i in 0..readers {
@@ -76,7 +104,14 @@ async fn join(request: &CreateRequest, url: &DatabaseUrl, snapshot: &Snapshot) -
             LockBudget::Scarce => names.iter().skip(i).step_by(readers).copied().collect(),
         };
         joining.push(async move {
-            Reader::join(url, &snapshot.session.identity, &snapshot.name, &tables, snapshot.locks).await
+            Reader::join(
+                url,
+                &snapshot.session.identity,
+                &snapshot.name,
+                &tables,
+                snapshot.locks,
+            )
+            .await
         });
     }
     futures_util::future::try_join_all(joining).await
@@ -89,27 +124,46 @@ struct Plan {
     reads: Vec<Read>,
 }
 
-async fn plan(snapshot: &Snapshot, request: &CreateRequest, parent: Option<&Manifest>) -> Result<Plan> {
+async fn plan(
+    snapshot: &Snapshot,
+    request: &CreateRequest,
+    parent: Option<&Manifest>,
+) -> Result<Plan> {
     let selected = &snapshot.selected;
-    let mut plan = Plan { tables: Vec::new(), shaped: Vec::new(), reads: Vec::new() };
+    let mut plan = Plan {
+        tables: Vec::new(),
+        shaped: Vec::new(),
+        reads: Vec::new(),
+    };
     if let Some(tenant) = &request.selection.scope {
         let mut found = scope::closure(&snapshot.session, selected, tenant).await?;
         for (i, table) in selected.tables.iter().enumerate() {
-            let Some(scoped) = found.remove(&i) else { continue };
+            let Some(scoped) = found.remove(&i) else {
+                continue;
+            };
             let (reads, ranges) = scope::plan(plan.tables.len(), table, &scoped.rows);
             plan.reads.extend(reads);
-            plan.shaped.push(Shaped { range_blocks: 0, ranges, owned: scoped.owned });
+            plan.shaped.push(Shaped {
+                range_blocks: 0,
+                ranges,
+                owned: scoped.owned,
+            });
             plan.tables.push(table.clone());
         }
         return Ok(plan);
     }
-    let before: HashMap<_, &Table> = parent.iter().flat_map(|p| &p.tables).map(|t| (&t.name, t)).collect();
+    let before: HashMap<_, &Table> = parent
+        .iter()
+        .flat_map(|p| &p.tables)
+        .map(|t| (&t.name, t))
+        .collect();
     let total: u64 = selected.tables.iter().map(|t| u64::from(t.blocks)).sum();
     let share = u32::try_from(total / (request.readers.max(1) as u64 * 4)).unwrap_or(u32::MAX);
     for (i, table) in selected.tables.iter().enumerate() {
         let kept = before.get(&table.listed.name).map(|t| t.range_blocks);
         let (range_blocks, starts) = reads::cut(table, kept);
-        plan.reads.extend(reads::plan(i, table, range_blocks, &starts, share));
+        plan.reads
+            .extend(reads::plan(i, table, range_blocks, &starts, share));
         let range = |(k, start): (usize, &u32)| Range {
             start_block: *start,
             end_block: starts.get(k + 1).copied(),
@@ -117,7 +171,11 @@ async fn plan(snapshot: &Snapshot, request: &CreateRequest, parent: Option<&Mani
             segments: Vec::new(),
         };
         let ranges = starts.iter().enumerate().map(range).collect();
-        plan.shaped.push(Shaped { range_blocks, ranges, owned: true });
+        plan.shaped.push(Shaped {
+            range_blocks,
+            ranges,
+            owned: true,
+        });
         plan.tables.push(table.clone());
     }
     Ok(plan)
@@ -143,9 +201,17 @@ async fn read(
             return Ok(None);
         }
         let apart = snapshot.locks == LockBudget::Scarce;
-        schema::capture(&snapshot.session, url, &snapshot.name, request, selected, &ctx.cancel, apart)
-            .await
-            .map(Some)
+        schema::capture(
+            &snapshot.session,
+            url,
+            &snapshot.name,
+            request,
+            selected,
+            &ctx.cancel,
+            apart,
+        )
+        .await
+        .map(Some)
     };
     let writer = Arc::new(Writer::new(
         opened.store.clone(),
@@ -154,15 +220,21 @@ async fn read(
         known_segments(parent, request),
         readers.len() + 2,
     ));
-    let backends: Vec<i32> =
-        readers.iter().map(|r| r.backend).chain([snapshot.backend]).collect();
+    let backends: Vec<i32> = readers
+        .iter()
+        .map(|r| r.backend)
+        .chain([snapshot.backend])
+        .collect();
     let work = async {
         let total: u64 = plan.tables.iter().map(|t| t.bytes).sum();
         if snapshot.locks == LockBudget::Scarce {
             ctx.progress.stage(Stage::Schema, 0);
             let captured = definitions.await?;
             ctx.progress.stage(Stage::Rows, total);
-            return Ok((captured, read_rows(ctx, opened, readers, &plan, &writer).await?));
+            return Ok((
+                captured,
+                read_rows(ctx, opened, readers, &plan, &writer).await?,
+            ));
         }
         ctx.progress.stage(Stage::Rows, total);
         tokio::try_join!(definitions, read_rows(ctx, opened, readers, &plan, &writer))
@@ -182,7 +254,11 @@ async fn read(
             schema::store(definitions, &opened.store, &folder, &mut manifest.warnings).await?
         }
     };
-    manifest.sequences = if scoped { Vec::new() } else { selected.sequences.clone() };
+    manifest.sequences = if scoped {
+        Vec::new()
+    } else {
+        selected.sequences.clone()
+    };
     manifest.materialized_views = selected.materialized_views.clone();
     manifest.foreign_tables = selected.foreign_tables.clone();
     manifest.totals.new_bytes = writer.new_bytes();
@@ -239,6 +315,12 @@ fn queues(plan: &Plan, readers: &[Reader]) -> Vec<Queue> {
     if readers.iter().all(|r| r.locks == LockBudget::Plenty) {
         return vec![Queue::new(plan.reads.clone()); readers.len()];
     }
-    let own = |i: usize| plan.reads.iter().filter(|r| r.table % readers.len() == i).cloned().collect();
+    let own = |i: usize| {
+        plan.reads
+            .iter()
+            .filter(|r| r.table % readers.len() == i)
+            .cloned()
+            .collect()
+    };
     (0..readers.len()).map(|i| Queue::new(own(i))).collect()
 }

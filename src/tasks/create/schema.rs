@@ -7,8 +7,7 @@ use crate::core::extras::{Extras, ManagedSchema};
 use crate::core::managed;
 use crate::core::manifest::{Codec, Object, Schema, SchemaStatus, Warning};
 use crate::error::Result;
-use crate::ports::postgres::pg_dump::{DumpArgs, PgDump, Section};
-use crate::ports::postgres::{DatabaseUrl, Session, extras};
+use crate::ports::postgres::{DatabaseUrl, DumpArgs, PgDump, Section, Session, extras};
 use crate::ports::store::Store;
 use serde_json::Map;
 use tokio_util::sync::CancellationToken;
@@ -45,21 +44,42 @@ pub async fn capture(
     let extras = async {
         let mut extras = extras::capture(session).await?;
         for name in extras::referenced_managed_schemas(session).await? {
-            let section = |s| DumpArgs { sections: vec![s], schemas: vec![name.clone()], ..DumpArgs::default() };
+            let section = |s| DumpArgs {
+                sections: vec![s],
+                schemas: vec![name.clone()],
+                ..DumpArgs::default()
+            };
             let pre_data = text(dump(section(Section::PreData)).await?);
             let post_data = text(dump(section(Section::PostData)).await?);
-            extras.managed.push(ManagedSchema { name, pre_data, post_data });
+            extras.managed.push(ManagedSchema {
+                name,
+                pre_data,
+                post_data,
+            });
         }
         Ok(extras)
     };
     let (pre_data, post_data, extras) = if apart {
         let pre_data = dump(args(Section::PreData)).await?;
-        (pre_data, dump(args(Section::PostData)).await?, extras.await?)
+        (
+            pre_data,
+            dump(args(Section::PostData)).await?,
+            extras.await?,
+        )
     } else {
-        tokio::try_join!(dump(args(Section::PreData)), dump(args(Section::PostData)), extras)?
+        tokio::try_join!(
+            dump(args(Section::PreData)),
+            dump(args(Section::PostData)),
+            extras
+        )?
     };
     let version = pg_dump.version().to_string();
-    Ok(Definitions::Captured(Box::new(Captured { version, pre_data, post_data, extras })))
+    Ok(Definitions::Captured(Box::new(Captured {
+        version,
+        pre_data,
+        post_data,
+        extras,
+    })))
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -72,8 +92,16 @@ fn arguments(section: Section, request: &CreateRequest, selected: &Selected) -> 
     let by_schema = !request.selection.schemas.is_empty() && request.selection.tables.is_empty();
     DumpArgs {
         sections: vec![section],
-        schemas: if by_schema { request.selection.schemas.clone() } else { Vec::new() },
-        exclude_schemas: if by_schema { Vec::new() } else { managed::pg_dump_exclusions() },
+        schemas: if by_schema {
+            request.selection.schemas.clone()
+        } else {
+            Vec::new()
+        },
+        exclude_schemas: if by_schema {
+            Vec::new()
+        } else {
+            managed::pg_dump_exclusions()
+        },
         exclude_tables: selected.catalog_tables.clone(),
         ..DumpArgs::default()
     }

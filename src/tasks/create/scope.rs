@@ -28,15 +28,27 @@ pub struct Scoped {
 }
 
 /// The tenant's rows, by the tables' places in the selection.
-pub async fn closure(session: &Session, selected: &Selected, scope: &Scope) -> Result<HashMap<usize, Scoped>> {
-    let place: HashMap<u32, usize> =
-        selected.tables.iter().enumerate().map(|(i, t)| (t.listed.oid, i)).collect();
+pub async fn closure(
+    session: &Session,
+    selected: &Selected,
+    scope: &Scope,
+) -> Result<HashMap<usize, Scoped>> {
+    let place: HashMap<u32, usize> = selected
+        .tables
+        .iter()
+        .enumerate()
+        .map(|(i, t)| (t.listed.oid, i))
+        .collect();
     let keys: Vec<(usize, usize, ForeignKey)> = foreign_keys(session)
         .await?
         .into_iter()
         .filter_map(|k| Some((*place.get(&k.child)?, *place.get(&k.parent)?, k)))
         .collect();
-    let mut walk = Walk { session, selected, found: HashMap::new() };
+    let mut walk = Walk {
+        session,
+        selected,
+        found: HashMap::new(),
+    };
     let with_column = walk.seed(scope).await?;
     let owned = owned_tables(&with_column, &keys);
     let down: Vec<_> = keys
@@ -48,17 +60,26 @@ pub async fn closure(session: &Session, selected: &Selected, scope: &Scope) -> R
     for table in owned {
         walk.found.entry(table).or_default().owned = true;
     }
-    let up: Vec<_> = keys.iter().map(|(child, parent, key)| (*child, *parent, "c", "p", key)).collect();
+    let up: Vec<_> = keys
+        .iter()
+        .map(|(child, parent, key)| (*child, *parent, "c", "p", key))
+        .collect();
     walk.follow(&up).await?;
-    walk.found.retain(|_, scoped| scoped.owned || !scoped.rows.is_empty());
+    walk.found
+        .retain(|_, scoped| scoped.owned || !scoped.rows.is_empty());
     Ok(walk.found)
 }
 
 /// Tables whose rows a tenant owns, with or without rows: those with the column, and those without it below them.
-fn owned_tables(with_column: &HashSet<usize>, keys: &[(usize, usize, ForeignKey)]) -> HashSet<usize> {
+fn owned_tables(
+    with_column: &HashSet<usize>,
+    keys: &[(usize, usize, ForeignKey)],
+) -> HashSet<usize> {
     let mut owned = with_column.clone();
     loop {
-        let below = keys.iter().filter(|(child, parent, _)| owned.contains(parent) && !owned.contains(child));
+        let below = keys
+            .iter()
+            .filter(|(child, parent, _)| owned.contains(parent) && !owned.contains(child));
         let new: Vec<usize> = below.map(|(child, ..)| *child).collect();
         if new.is_empty() {
             return owned;
@@ -81,7 +102,9 @@ impl Walk<'_> {
     async fn seed(&mut self, scope: &Scope) -> Result<HashSet<usize>> {
         let mut with_column = HashSet::new();
         for (i, table) in self.selected.tables.iter().enumerate() {
-            let Some(column) = table.listed.columns.iter().find(|c| c.name == scope.column) else { continue };
+            let Some(column) = table.listed.columns.iter().find(|c| c.name == scope.column) else {
+                continue;
+            };
             with_column.insert(i);
             let filter = format!(
                 "{} = CAST({} AS {})",
@@ -89,17 +112,27 @@ impl Walk<'_> {
                 literal(&scope.value),
                 column.type_name
             );
-            let sql = format!("SELECT ctid FROM ONLY {} WHERE {filter}", table.listed.name.sql());
+            let sql = format!(
+                "SELECT ctid FROM ONLY {} WHERE {filter}",
+                table.listed.name.sql()
+            );
             let rows = self.ctids(table, &sql).await?;
             if !rows.is_empty() {
                 self.found.entry(i).or_default().rows.extend(rows);
             }
         }
         if self.found.is_empty() {
-            let why = if with_column.is_empty() { "no table has that column" } else { "no row has that value" };
+            let why = if with_column.is_empty() {
+                "no table has that column"
+            } else {
+                "no row has that value"
+            };
             return Err(Error::new(
                 Code::NothingSelected,
-                format!("the scope {}={} matches nothing: {why}", scope.column, scope.value),
+                format!(
+                    "the scope {}={} matches nothing: {why}",
+                    scope.column, scope.value
+                ),
             )
             .hint("Name the tenant column and value as --scope COLUMN=VALUE."));
         }
@@ -107,14 +140,21 @@ impl Walk<'_> {
     }
 
     async fn follow(&mut self, steps: &[Step<'_>]) -> Result<()> {
-        let mut fresh: HashMap<usize, Vec<u64>> =
-            self.found.iter().map(|(i, s)| (*i, s.rows.iter().copied().collect())).collect();
+        let mut fresh: HashMap<usize, Vec<u64>> = self
+            .found
+            .iter()
+            .map(|(i, s)| (*i, s.rows.iter().copied().collect()))
+            .collect();
         while !fresh.is_empty() {
             let mut next: HashMap<usize, Vec<u64>> = HashMap::new();
             for (from, to, from_alias, to_alias, key) in steps {
-                let Some(rows) = fresh.get(from) else { continue };
+                let Some(rows) = fresh.get(from) else {
+                    continue;
+                };
                 for some in rows.chunks(ROWS_AT_ONCE) {
-                    let new = self.step(*from, *to, from_alias, to_alias, key, some).await?;
+                    let new = self
+                        .step(*from, *to, from_alias, to_alias, key, some)
+                        .await?;
                     next.entry(*to).or_default().extend(new);
                 }
             }
@@ -144,12 +184,18 @@ impl Walk<'_> {
         );
         let reached = self.ctids(&tables[to], &sql).await?;
         let known = &mut self.found.entry(to).or_default().rows;
-        Ok(reached.into_iter().filter(|row| known.insert(*row)).collect())
+        Ok(reached
+            .into_iter()
+            .filter(|row| known.insert(*row))
+            .collect())
     }
 
     async fn ctids(&self, table: &Sized, sql: &str) -> Result<Vec<u64>> {
         let doing = format!("finding the tenant's rows in {}", table.listed.name);
-        let rows = self.session.copy_out(&doing, &format!("COPY ({sql}) TO STDOUT")).await?;
+        let rows = self
+            .session
+            .copy_out(&doing, &format!("COPY ({sql}) TO STDOUT"))
+            .await?;
         pin_mut!(rows);
         let mut found = Vec::new();
         while let Some(row) = rows.next().await {
@@ -163,13 +209,19 @@ impl Walk<'_> {
 }
 
 fn array(rows: &[u64]) -> String {
-    let texts: Vec<String> = rows.iter().map(|row| format!("\"{}\"", ctid(*row))).collect();
+    let texts: Vec<String> = rows
+        .iter()
+        .map(|row| format!("\"{}\"", ctid(*row)))
+        .collect();
     format!("'{{{}}}'::tid[]", texts.join(","))
 }
 
 #[allow(clippy::cast_possible_truncation)]
 fn ctid(row: u64) -> Ctid {
-    Ctid { block: (row >> 16) as u32, offset: row as u16 }
+    Ctid {
+        block: (row >> 16) as u32,
+        offset: row as u16,
+    }
 }
 
 /// The reads of one table, each a range of its own, and these ranges.
@@ -185,10 +237,20 @@ pub fn plan(table: usize, sized: &Sized, rows: &BTreeSet<u64>) -> (Vec<Read>, Ve
             sized.listed.name.sql(),
             array(part)
         );
-        reads.push(Read { table, sql, cut: Cut::Whole { range: i }, blocks: sized.blocks });
+        reads.push(Read {
+            table,
+            sql,
+            cut: Cut::Whole { range: i },
+            blocks: sized.blocks,
+        });
         let start_block = if i == 0 { 0 } else { ctid(part[0]).block };
         let end_block = parts.get(i + 1).map(|next| ctid(next[0]).block);
-        ranges.push(Range { start_block, end_block, fingerprint: None, segments: Vec::new() });
+        ranges.push(Range {
+            start_block,
+            end_block,
+            fingerprint: None,
+            segments: Vec::new(),
+        });
     }
     (reads, ranges)
 }

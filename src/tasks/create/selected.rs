@@ -33,7 +33,9 @@ impl Selected {
     /// same: what is read is what the snapshot sees.
     pub fn same_tables(&self, other: &Self) -> bool {
         let same = |(a, b): (&Sized, &Sized)| {
-            a.listed.oid == b.listed.oid && a.listed.name == b.listed.name && a.listed.shape == b.listed.shape
+            a.listed.oid == b.listed.oid
+                && a.listed.name == b.listed.name
+                && a.listed.shape == b.listed.shape
         };
         self.tables.len() == other.tables.len() && self.tables.iter().zip(&other.tables).all(same)
     }
@@ -49,8 +51,10 @@ impl Selected {
                 &[&oids],
             )
             .await?;
-        let sizes: HashMap<u32, (i64, i64)> =
-            rows.iter().map(|r| (r.get(0), (r.get(1), r.get(2)))).collect();
+        let sizes: HashMap<u32, (i64, i64)> = rows
+            .iter()
+            .map(|r| (r.get(0), (r.get(1), r.get(2))))
+            .collect();
         for table in &mut self.tables {
             let (blocks, bytes) = sizes.get(&table.listed.oid).copied().unwrap_or_default();
             table.blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
@@ -69,16 +73,26 @@ pub fn select(listing: Listing, request: &CreateRequest) -> Result<Selected> {
     if whole && listing.large_objects > 0 {
         return Err(Error::new(
             Code::LargeObjects,
-            format!("the database holds {} large objects, which are not supported", listing.large_objects),
+            format!(
+                "the database holds {} large objects, which are not supported",
+                listing.large_objects
+            ),
         )
-        .hint("Move them into bytea columns or Storage, or choose the schemas or tables to back up."));
+        .hint(
+            "Move them into bytea columns or Storage, or choose the schemas or tables to back up.",
+        ));
     }
     all_found(&listing, selection)?;
-    let tables: Vec<Listed> = listing.tables.into_iter().filter(|t| chosen(&t.name)).collect();
+    let tables: Vec<Listed> = listing
+        .tables
+        .into_iter()
+        .filter(|t| chosen(&t.name))
+        .collect();
     refuse_unreadable(&tables, listing.bypasses_row_security)?;
     let names: HashSet<&QName> = tables.iter().map(|t| &t.name).collect();
     // A sequence comes with its table, or with its schema.
-    let with_table = |s: &Sequence| chosen(&s.name) || s.owned_by.as_ref().is_some_and(|t| names.contains(t));
+    let with_table =
+        |s: &Sequence| chosen(&s.name) || s.owned_by.as_ref().is_some_and(|t| names.contains(t));
     if let Some(name) = listing.unreadable_sequences.iter().find(|s| chosen(s)) {
         return Err(no_right(&[name]));
     }
@@ -86,18 +100,36 @@ pub fn select(listing: Listing, request: &CreateRequest) -> Result<Selected> {
     let warnings = unlogged(&tables);
     Ok(Selected {
         sequences,
-        materialized_views: listing.materialized_views.into_iter().filter(|n| chosen(n)).collect(),
-        foreign_tables: listing.foreign_tables.into_iter().filter(|n| chosen(n)).collect(),
+        materialized_views: listing
+            .materialized_views
+            .into_iter()
+            .filter(|n| chosen(n))
+            .collect(),
+        foreign_tables: listing
+            .foreign_tables
+            .into_iter()
+            .filter(|n| chosen(n))
+            .collect(),
         catalog_tables: listing.catalog_tables,
         warnings,
-        tables: tables.into_iter().map(|listed| Sized { listed, blocks: 0, bytes: 0 }).collect(),
+        tables: tables
+            .into_iter()
+            .map(|listed| Sized {
+                listed,
+                blocks: 0,
+                bytes: 0,
+            })
+            .collect(),
     })
 }
 
 fn unlogged(tables: &[Listed]) -> Vec<Warning> {
     let note = |t: &Listed| Warning {
         code: "unlogged_table".into(),
-        message: format!("{} is unlogged: its rows are kept here, but a crash of the source empties it", t.name),
+        message: format!(
+            "{} is unlogged: its rows are kept here, but a crash of the source empties it",
+            t.name
+        ),
     };
     tables.iter().filter(|t| t.unlogged).map(note).collect()
 }
@@ -108,7 +140,10 @@ fn all_found(listing: &Listing, selection: &Selection) -> Result<()> {
     for schema in &selection.schemas {
         let known = listing.tables.iter().any(|t| t.name.schema == *schema)
             || listing.sequences.iter().any(|s| s.name.schema == *schema)
-            || listing.materialized_views.iter().any(|v| v.schema == *schema);
+            || listing
+                .materialized_views
+                .iter()
+                .any(|v| v.schema == *schema);
         if !known {
             missing.push(format!("schema {schema}"));
         }
@@ -126,20 +161,32 @@ fn all_found(listing: &Listing, selection: &Selection) -> Result<()> {
 }
 
 fn refuse_unreadable(tables: &[Listed], bypasses_row_security: bool) -> Result<()> {
-    let unreadable: Vec<&QName> = tables.iter().filter(|t| !t.readable).map(|t| &t.name).collect();
+    let unreadable: Vec<&QName> = tables
+        .iter()
+        .filter(|t| !t.readable)
+        .map(|t| &t.name)
+        .collect();
     if !unreadable.is_empty() {
         return Err(no_right(&unreadable));
     }
-    let hidden: Vec<&QName> =
-        tables.iter().filter(|t| t.row_security && !bypasses_row_security).map(|t| &t.name).collect();
+    let hidden: Vec<&QName> = tables
+        .iter()
+        .filter(|t| t.row_security && !bypasses_row_security)
+        .map(|t| &t.name)
+        .collect();
     if hidden.is_empty() {
         return Ok(());
     }
     Err(Error::new(
         Code::RowSecurity,
-        format!("row level security would hide rows of {} from this role", some(&hidden)),
+        format!(
+            "row level security would hide rows of {} from this role",
+            some(&hidden)
+        ),
     )
-    .hint("Connect as a role with BYPASSRLS (on Supabase: postgres), or run ALTER ROLE … BYPASSRLS."))
+    .hint(
+        "Connect as a role with BYPASSRLS (on Supabase: postgres), or run ALTER ROLE … BYPASSRLS.",
+    ))
 }
 
 fn no_right(names: &[&QName]) -> Error {

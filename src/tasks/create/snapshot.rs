@@ -45,24 +45,39 @@ pub async fn begin(ctx: &Context, request: &CreateRequest, url: &DatabaseUrl) ->
             session.batch("starting again", "ROLLBACK").await?;
             tokio::time::sleep(Duration::from_millis(50 << start.min(6))).await;
         }
-        match session.cancellable(&ctx.cancel, attempt(&session, request, room)).await {
+        match session
+            .cancellable(&ctx.cancel, attempt(&session, request, room))
+            .await
+        {
             Ok((name, backend, selected, locks)) => {
-                return Ok(Snapshot { session, name, selected, locks, backend });
+                return Ok(Snapshot {
+                    session,
+                    name,
+                    selected,
+                    locks,
+                    backend,
+                });
             }
             Err(error) if starts_again(&error) => last = Some(error),
             Err(error) => return Err(error),
         }
     }
     let cause = last.unwrap_or_else(|| Error::new(Code::TablesChanged, "tables changed"));
-    Err(Error::new(Code::TablesChanged, format!("tables kept changing while the backup started: {cause}"))
-        .hint("Run the backup again when migrations are done.")
-        .retry(true)
-        .source(cause))
+    Err(Error::new(
+        Code::TablesChanged,
+        format!("tables kept changing while the backup started: {cause}"),
+    )
+    .hint("Run the backup again when migrations are done.")
+    .retry(true)
+    .source(cause))
 }
 
 fn starts_again(error: &Error) -> bool {
     error.code == Code::TablesChanged
-        || matches!(sqlstate(error), Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME))
+        || matches!(
+            sqlstate(error),
+            Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME)
+        )
 }
 
 async fn attempt(
@@ -82,11 +97,18 @@ async fn attempt(
         )
         .await?;
     let row = session
-        .query_one("exporting the snapshot", "SELECT pg_export_snapshot(), pg_backend_pid()", &[])
+        .query_one(
+            "exporting the snapshot",
+            "SELECT pg_export_snapshot(), pg_backend_pid()",
+            &[],
+        )
         .await?;
     let mut inside = select(source::list(session).await?, request)?;
     if !inside.same_tables(&before) {
-        return Err(Error::new(Code::TablesChanged, "tables were created, dropped or altered meanwhile"));
+        return Err(Error::new(
+            Code::TablesChanged,
+            "tables were created, dropped or altered meanwhile",
+        ));
     }
     inside.measure(session).await?;
     Ok((row.get(0), row.get(1), inside, locks))
@@ -98,13 +120,20 @@ pub fn lock_statement<'a>(tables: impl Iterator<Item = &'a QName>, wait: &str) -
     if names.is_empty() {
         return String::new();
     }
-    format!("LOCK TABLE {} IN ACCESS SHARE MODE {wait}", names.join(", "))
+    format!(
+        "LOCK TABLE {} IN ACCESS SHARE MODE {wait}",
+        names.join(", ")
+    )
 }
 
 /// Refuses beforehand what would fill the lock table, which stops every session of the server.
 fn lock_budget(selected: &Selected, request: &CreateRequest, room: LockRoom) -> Result<LockBudget> {
     let tables = selected.tables.len() as u64;
-    let indexes: u64 = selected.tables.iter().map(|t| u64::from(t.listed.indexes)).sum();
+    let indexes: u64 = selected
+        .tables
+        .iter()
+        .map(|t| u64::from(t.listed.indexes))
+        .sum();
     let free = room.free().saturating_sub(LOCKS_LEFT);
     let dumps = 3;
     let readers = request.readers as u64;

@@ -10,7 +10,12 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Reports sessions that wait for a lock of `backends`; ends with [`Code::Yielded`] when one has waited
 /// longer than `limit`.
-pub async fn watch(ctx: &Context, session: &Session, backends: &[i32], limit: Duration) -> Result<()> {
+pub async fn watch(
+    ctx: &Context,
+    session: &Session,
+    backends: &[i32],
+    limit: Duration,
+) -> Result<()> {
     let mut told = Vec::new();
     loop {
         tokio::time::sleep(LOOK_EVERY.min(limit / 2)).await;
@@ -28,13 +33,16 @@ pub async fn watch(ctx: &Context, session: &Session, backends: &[i32], limit: Du
             if seconds > limit.as_secs_f64() {
                 return Err(Error::new(
                     Code::Yielded,
-                    format!("session {pid} waited {seconds:.0} s for {what}, so the backup gave way"),
+                    format!(
+                        "session {pid} waited {seconds:.0} s for {what}, so the backup gave way"
+                    ),
                 )
                 .hint("Run the backup again when the migration is done.")
                 .retry(true));
             }
             if !told.contains(&pid) {
-                ctx.progress.notice(format!("session {pid} waits for our lock on {what}"));
+                ctx.progress
+                    .notice(format!("session {pid} waits for our lock on {what}"));
                 told.push(pid);
             }
         }

@@ -29,7 +29,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    pub fn new(store: Store, codec: Codec, key: [u8; 32], known: HashMap<String, Segment>, at_once: usize) -> Self {
+    pub fn new(
+        store: Store,
+        codec: Codec,
+        key: [u8; 32],
+        known: HashMap<String, Segment>,
+        at_once: usize,
+    ) -> Self {
         Self {
             store,
             codec,
@@ -59,7 +65,11 @@ impl Writer {
     }
 
     pub async fn write(self: Arc<Self>, raw: RawSegment) -> Result<Segment> {
-        let (rows, raw_bytes, row_hash_sum) = (raw.rows, raw.text.len() as u64, raw.row_hash_sum.to_string());
+        let (rows, raw_bytes, row_hash_sum) = (
+            raw.rows,
+            raw.text.len() as u64,
+            raw.row_hash_sum.to_string(),
+        );
         let this = self.clone();
         let packed = tokio::task::spawn_blocking(move || this.pack(raw.text))
             .await
@@ -69,7 +79,14 @@ impl Writer {
             Packed::New { id, stored } => (id, stored),
         };
         let stored_hash = blake3::hash(&stored).to_hex().to_string();
-        let segment = Segment { rows, raw_bytes, stored_bytes: stored.len() as u64, stored_hash, row_hash_sum, id };
+        let segment = Segment {
+            rows,
+            raw_bytes,
+            stored_bytes: stored.len() as u64,
+            stored_hash,
+            row_hash_sum,
+            id,
+        };
         self.put(segment, stored).await
     }
 
@@ -82,7 +99,10 @@ impl Writer {
                 let mut compressor = kept.map_or_else(|| Compressor::new(self.codec), Ok)?;
                 let stored = compressor.compress(&text)?;
                 lock(&self.compressors).push(compressor);
-                Packed::New { id, stored: stored.into() }
+                Packed::New {
+                    id,
+                    stored: stored.into(),
+                }
             }
         };
         if text.capacity() <= KEPT_CAPACITY {

@@ -20,7 +20,11 @@ impl ForeignKey {
         let one = |(child, parent, operator): &(String, String, String)| {
             format!("p.{} {operator} c.{}", quote(parent), quote(child))
         };
-        self.columns.iter().map(one).collect::<Vec<_>>().join(" AND ")
+        self.columns
+            .iter()
+            .map(one)
+            .collect::<Vec<_>>()
+            .join(" AND ")
     }
 }
 
@@ -42,7 +46,9 @@ const FOREIGN_KEYS: &str = "WITH leaves AS ( \
 
 /// All foreign keys of the database, in one query.
 pub async fn foreign_keys(session: &Session) -> Result<Vec<ForeignKey>> {
-    let rows = session.query("reading the foreign keys", FOREIGN_KEYS, &[]).await?;
+    let rows = session
+        .query("reading the foreign keys", FOREIGN_KEYS, &[])
+        .await?;
     Ok(rows.iter().map(foreign_key).collect())
 }
 
@@ -53,7 +59,17 @@ fn foreign_key(row: &Row) -> ForeignKey {
         .into_iter()
         .zip(texts(3))
         .zip(operators)
-        .map(|((child, parent), (schema, name))| (child, parent, format!("OPERATOR({}.{name})", quote(&schema))))
+        .map(|((child, parent), (schema, name))| {
+            (
+                child,
+                parent,
+                format!("OPERATOR({}.{name})", quote(&schema)),
+            )
+        })
         .collect();
-    ForeignKey { child: row.get(0), parent: row.get(1), columns }
+    ForeignKey {
+        child: row.get(0),
+        parent: row.get(1),
+        columns,
+    }
 }
