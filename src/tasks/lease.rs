@@ -5,7 +5,7 @@
 
 mod mark;
 
-pub use mark::{LEASE, Mark, live_backups, live_prune};
+pub use mark::{LEASE, Mark, is_live, live_backups, live_prune};
 
 use super::clock::Clock;
 use crate::core::keys;

@@ -1,12 +1,15 @@
 //! Use cases.
 
 pub mod backups;
+pub mod check;
 pub mod clock;
 pub mod context;
 pub mod create;
+pub mod delete;
 pub mod lease;
 pub mod open_store;
 pub mod progress;
+pub mod prune;
 pub mod restore;
 pub mod segments;
 

@@ -112,6 +112,11 @@ pub async fn write(store: &Store, key: &str, mark: &Mark) -> Result<()> {
     store.put_replace(key, mark.to_json()?).await
 }
 
+/// Whether the mark under this key is there and has not expired.
+pub async fn is_live(store: &Store, key: &str, now: DateTime<Utc>) -> Result<bool> {
+    Ok(read(store, key).await?.is_some_and(|m| m.live_at(now)))
+}
+
 /// The prune at work, if any.
 pub async fn live_prune(store: &Store, now: DateTime<Utc>) -> Result<Option<Mark>> {
     let mark = read(store, keys::PRUNE_LOCK).await?;
