@@ -6,6 +6,7 @@ pub mod clock;
 pub mod context;
 pub mod create;
 pub mod delete;
+pub mod download;
 pub mod lease;
 pub mod open_store;
 pub mod progress;
