@@ -3,7 +3,7 @@
 mod find;
 mod summary;
 
-pub use find::{find, read};
+pub use find::{find, newest_with_rows, read};
 pub use summary::{Listed, Summary};
 
 use crate::core::{keys, manifest};
