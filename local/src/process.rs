@@ -87,8 +87,9 @@ impl Child {
     }
 }
 
+/// Has the kernel send `signal` to the command should the thread that starts it end (Linux).
 #[cfg(target_os = "linux")]
-fn die_with_us(command: &mut Command, signal: Signal) {
+pub(crate) fn die_with_us(command: &mut Command, signal: Signal) {
     let us = rustix::process::getpid();
     let prepare = move || {
         rustix::process::set_parent_process_death_signal(Some(signal))?;
@@ -103,7 +104,7 @@ fn die_with_us(command: &mut Command, signal: Signal) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn die_with_us(_: &mut Command, _: Signal) {}
+pub(crate) fn die_with_us(_: &mut Command, _: Signal) {}
 
 /// Runs a short program to its end; a failure carries the end of what it wrote.
 pub(crate) fn run_to_end(command: &mut Command) -> Result<Output> {
