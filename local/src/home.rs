@@ -8,7 +8,7 @@
 //! ```
 
 use crate::error::{Context, Result, at, message};
-use crate::{postgres, system_user};
+use crate::{cluster, system_user};
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -85,7 +85,7 @@ impl Home {
             }
             let folder = entry.path();
             if let Some(_lock) = FolderLock::try_hold(&folder)? {
-                postgres::stop_leftover(&folder.join("postgres"))?;
+                cluster::stop_leftover(&folder.join("postgres"))?;
                 fs::remove_dir_all(&folder).context(at("remove", &folder))?;
             }
         }
