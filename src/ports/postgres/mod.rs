@@ -3,10 +3,11 @@
 mod error;
 mod pg_dump;
 mod session;
+pub mod source;
 mod tls;
 mod url;
 
-pub use error::from_postgres;
+pub use error::{from_postgres, sqlstate};
 pub use pg_dump::{DumpArgs, NoPgDump, PgDump, Section};
 pub use session::{Identity, Purpose, Session};
 pub use url::DatabaseUrl;
