@@ -7,12 +7,18 @@ from .measure import Failed
 TABLES = ("calls", "call_events")
 
 
+def demand_file(folder):
+    """The script that makes the data, in a folder that the caller named."""
+    file = folder / "dataset.sql"
+    if not file.is_file():
+        raise Failed(f"no data set: {file} is missing; name its folder with --dataset DIR")
+    return file
+
+
 class Dataset:
-    def __init__(self, stack, folder, calls):
+    def __init__(self, stack, file, calls):
         self.stack = stack
-        self.file = folder / "dataset.sql"
-        if not self.file.is_file():
-            raise Failed(f"no data set: {self.file} is missing; name its folder with --dataset DIR")
+        self.file = file
         self.calls = calls
         self.database = f"bench_{calls}"
 

@@ -8,7 +8,7 @@ import time
 from .measure import Failed
 
 READ_EVERY = 0.01
-WATCH_EVERY = 0.02
+WATCH_EVERY = 0.005
 READS = {
     "calls": "SELECT count(*) FROM calls WHERE id = '{id}'",
     "call_events": "SELECT count(*) FROM call_events WHERE call_id = '{id}'",
