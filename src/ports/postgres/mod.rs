@@ -1,6 +1,7 @@
 //! Sources and targets: PostgreSQL over a session-mode connection.
 
 mod error;
+pub mod extras;
 mod pg_dump;
 mod session;
 pub mod source;
