@@ -43,12 +43,17 @@ impl Home {
 
     /// The folder of `bin/dev`, ours alone as long as the returned lock lives.
     pub fn dev(&self) -> Result<(PathBuf, FolderLock)> {
-        let folder = self.folder.join("dev");
+        self.kept("dev")
+    }
+
+    /// A folder that stays for the next run, ours alone as long as the returned lock lives.
+    pub fn kept(&self, name: &str) -> Result<(PathBuf, FolderLock)> {
+        let folder = self.folder.join(name);
         make_folder(&folder)?;
         match FolderLock::try_hold(&folder)? {
             Some(lock) => Ok((folder, lock)),
             None => Err(message(format!(
-                "the stack in {} is already up, started by another `bin/dev`; use that one or stop it with Ctrl-C",
+                "the stack in {} is already up, started by another `bin/dev` or `bench/run`; use that one or stop it with Ctrl-C",
                 folder.display()
             ))),
         }
