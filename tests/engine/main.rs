@@ -2,3 +2,4 @@
 
 mod pg_dump;
 mod store;
+mod pg_dump_bundle;

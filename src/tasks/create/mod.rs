@@ -69,7 +69,8 @@ pub async fn create(
             Error::new(Code::Config, "no database is named")
                 .hint("Set DATABASE_URL or give --database-url.")
         })?;
-        rows::back_up(ctx, opened, request, url, &mut manifest).await?;
+        // Boxed: the futures below are deep, and a door should not have to know.
+        Box::pin(rows::back_up(ctx, opened, request, url, &mut manifest)).await?;
     }
     if request.kind != BackupType::Database && request.trigger != Trigger::Safety {
         ctx.progress.stage(Stage::Config, 0);
