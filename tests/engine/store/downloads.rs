@@ -1,7 +1,7 @@
 //! A download, or the store by hand, gives the database back with PostgreSQL's own tools alone.
 
 use super::places;
-use super::psql::{assert_same, back_up, dumped, everything, shell};
+use super::psql::{address, assert_same, back_up, dumped, everything, shell};
 use super::sample::{Sample, opened, rows};
 use crate::pg_dump::Database;
 use rovodev::core::ident::QName;
@@ -11,12 +11,6 @@ use rovodev::ports::store::{Fault, Op, Rule, Store, Unreliable, When};
 use rovodev::tasks::Context;
 use rovodev::tasks::download::{DownloadFormat, Downloaded, download};
 use std::path::Path;
-
-fn address(database: &Database) -> String {
-    let server = std::env::var("ROVODEV_TEST_SUPERUSER_URL").unwrap();
-    let (server, _) = server.rsplit_once('/').unwrap();
-    format!("{server}/{}", database.url.database())
-}
 
 async fn save(store: &Store, manifest: &Manifest, format: DownloadFormat, to: &Path) -> Downloaded {
     let mut file = tokio::fs::File::create(to).await.unwrap();

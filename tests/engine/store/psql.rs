@@ -10,7 +10,10 @@ use rovodev::tasks::open_store::OpenedStore;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-pub const EVERYTHING: &str = include_str!("../restore_database/everything.sql");
+const EVERYTHING: &str = concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/engine/restore_database/everything.sql"
+);
 
 /// The folder of the tests' server's programs in front of the others.
 pub fn path() -> String {
@@ -44,8 +47,20 @@ pub async fn everything() -> Database {
         );
         session.batch("making a role", &sql).await.unwrap();
     }
-    session.batch("seeding", EVERYTHING).await.unwrap();
+    let psql = "psql -Xq -v ON_ERROR_STOP=1 -d \"$1\" -f \"$2\" > /dev/null";
+    shell(
+        &std::env::temp_dir(),
+        psql,
+        &[&address(&database), EVERYTHING],
+    );
     database
+}
+
+/// For `libpq`'s programs.
+pub fn address(database: &Database) -> String {
+    let server = std::env::var("ROVODEV_TEST_SUPERUSER_URL").unwrap();
+    let (server, _) = server.rsplit_once('/').unwrap();
+    format!("{server}/{}", database.url.database())
 }
 
 pub async fn back_up(url: &DatabaseUrl, to: &OpenedStore, codec: Codec) -> Result<Manifest> {
