@@ -181,7 +181,7 @@ impl Entry {
             Kind::PublicationTable => statement::relation(first)
                 .or_else(|| statement::name_after(first, "ONLY"))
                 .or_else(|| statement::name_after(first, "TABLE")),
-            Kind::Statistics => statement::name_after(first, "FROM"),
+            Kind::Statistics => statement::name_after_last(first, "FROM"),
             Kind::Acl | Kind::Comment | Kind::SecurityLabel => self.annotated_table(),
             _ => None,
         }

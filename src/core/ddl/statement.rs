@@ -84,22 +84,41 @@ pub fn relation(statement: &str) -> Option<QName> {
     {
         at += 1;
     }
-    match &words[at..] {
+    qualified(&words[at..])
+}
+
+/// The qualified name after the first such keyword, for example the table after `REFERENCES`.
+pub fn name_after(statement: &str, keyword: &str) -> Option<QName> {
+    let words = significant(statement);
+    let at = words
+        .iter()
+        .position(|word| *word == (Token::Word, keyword))?;
+    qualified(&words[at + 1..])
+}
+
+/// The qualified name after the last such keyword: an expression before it may hold the keyword too.
+pub fn name_after_last(statement: &str, keyword: &str) -> Option<QName> {
+    let words = significant(statement);
+    let at = words
+        .iter()
+        .rposition(|word| *word == (Token::Word, keyword))?;
+    qualified(&words[at + 1..])
+}
+
+fn qualified(words: &[(Token, &str)]) -> Option<QName> {
+    match words {
         [schema, (_, "."), table, ..] => Some(QName::new(name(*schema)?, name(*table)?)),
         _ => None,
     }
 }
 
-/// The qualified name that follows a keyword, for example the table after `REFERENCES`.
-pub fn name_after(statement: &str, keyword: &str) -> Option<QName> {
+/// The unqualified name that follows a keyword, for example a constraint's.
+pub fn word_after(statement: &str, keyword: &str) -> Option<String> {
     let words = significant(statement);
     let at = words
         .iter()
-        .rposition(|(t, w)| *t == Token::Word && *w == keyword)?;
-    match &words[at + 1..] {
-        [schema, (_, "."), name_, ..] => Some(QName::new(name(*schema)?, name(*name_)?)),
-        _ => None,
-    }
+        .position(|(t, w)| *t == Token::Word && *w == keyword)?;
+    name(*words.get(at + 1)?)
 }
 
 /// Whether the words stand one after the other outside any quoting.
