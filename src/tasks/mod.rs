@@ -1,7 +1,9 @@
 //! Use cases.
 
+pub mod backups;
 pub mod context;
 pub mod create;
+pub mod open_store;
 pub mod progress;
 pub mod restore;
 pub mod segments;
