@@ -82,6 +82,16 @@ pub fn not_app_regex() -> String {
     format!("^({})$", all.join("|"))
 }
 
+/// Patterns for `pg_dump --exclude-schema`, one option each. pg_dump leaves the server's own schemas out by itself.
+pub fn pg_dump_exclusions() -> Vec<String> {
+    let own = OWN.iter().map(|prefix| format!("{prefix}{ID_PATTERN}"));
+    PLATFORM
+        .iter()
+        .map(|known| known.to_string())
+        .chain(own)
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,3 +1,6 @@
 //! Integration tests: one binary, one module per part. `bin/test` gives them a running stack.
 
+#![recursion_limit = "256"]
+
 mod pg_dump;
+mod restore_database;
