@@ -177,7 +177,11 @@ impl Entry {
             | Kind::Trigger
             | Kind::Policy
             | Kind::RowSecurity => statement::relation(first),
-            Kind::Rule => statement::name_after(first, "TO").or_else(|| statement::relation(first)),
+            // A view that needs a key of its table comes as the rule that it is inside.
+            Kind::Rule if first.starts_with("CREATE OR REPLACE VIEW") => {
+                statement::name_after(first, "VIEW")
+            }
+            Kind::Rule => statement::name_after(first, "TO"),
             Kind::PublicationTable => statement::relation(first)
                 .or_else(|| statement::name_after(first, "ONLY"))
                 .or_else(|| statement::name_after(first, "TABLE")),

@@ -92,7 +92,9 @@ impl Filter {
     }
 
     fn keeps_schema(&self, schema: &str) -> bool {
-        self.schemas.contains(schema) || !self.tables.is_empty() && managed::is_app(schema)
+        !self.is_partial()
+            || self.schemas.contains(schema)
+            || !self.tables.is_empty() && managed::is_app(schema)
     }
 
     fn keeps_target(&self, foreign_key: &Entry) -> bool {

@@ -92,9 +92,55 @@ async fn chosen_tables_bring_what_they_need_and_nothing_else() {
     let tables = "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
         WHERE relkind IN ('r', 'p') AND nspname NOT IN ('pg_catalog', 'information_schema', 'auth')";
     assert_eq!(count(&session, tables).await, 2 + 6);
-    let keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND conrelid::regclass::text !~ 'auth'";
+    let keys = "SELECT count(*) FROM pg_constraint WHERE contype = 'p' AND connamespace NOT IN ('pg_catalog'::regnamespace, 'auth'::regnamespace)";
     assert_eq!(count(&session, keys).await, 2 + 6);
     drop(session);
     target.drop().await;
     source.database.drop().await;
+}
+
+/// As on Supabase: the role owns the database and is no superuser; the source's objects belong to others.
+#[tokio::test]
+async fn an_owner_without_superuser_gets_everything_but_foreign_owners() {
+    let source = Source::new(EVERYTHING).await;
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+    let session = target.session().await;
+    let role = format!("restoredb_owner_{}", uuid::Uuid::new_v4().simple());
+    let owner = format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'x'; ALTER DATABASE \"{}\" OWNER TO {role}",
+        target.url.database()
+    );
+    session.batch("owner", &owner).await.unwrap();
+    let url = target.url_as(&role, "x");
+
+    let outcome = source.restore(&request(&backup, &url)).await.unwrap();
+
+    assert_eq!(
+        outcome.rows_added, backup.totals.rows,
+        "{:#?}",
+        outcome.warnings
+    );
+    let told: Vec<_> = outcome
+        .warnings
+        .iter()
+        .map(|w| w.message.as_str())
+        .collect();
+    let left_out = |what: &str| told.iter().any(|message| message.contains(what));
+    assert!(left_out("changes of owner to \"postgres\""), "{told:#?}");
+    let without_owners = [
+        "--schema-only",
+        "--no-owner",
+        "--no-privileges",
+        "--exclude-schema=auth",
+    ];
+    let before = dumped(&source.database.url, &without_owners);
+    let after = dumped(&target.url, &without_owners).replace(
+        "REFERENCES auth.users(id) ON DELETE CASCADE NOT VALID;",
+        "REFERENCES auth.users(id) ON DELETE CASCADE;",
+    );
+    assert_same(&before, &after);
+    drop(session);
+    target.drop().await;
+    source.database.drop_with_role(&role).await;
 }

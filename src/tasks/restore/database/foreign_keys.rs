@@ -74,7 +74,7 @@ async fn describe(session: &Session, key: &ForeignKey) -> Result<String> {
                       pg_catalog.string_agg(pg_catalog.format('c.%I::text', a.attname), ', ' ORDER BY x.i),
                       pg_catalog.string_agg(a.attname, ', ' ORDER BY x.i)
                  FROM pg_catalog.pg_constraint k
-                 CROSS JOIN LATERAL pg_catalog.unnest(k.conkey, k.confkey) WITH ORDINALITY AS x(mine, theirs, i)
+                 CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS x(mine, theirs, i)
                  JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = x.mine
                  JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = x.theirs
                 WHERE k.conrelid = $1::text::pg_catalog.regclass AND k.conname = $2";
