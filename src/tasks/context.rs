@@ -23,6 +23,14 @@ impl Context {
         }
     }
 
+    /// The same, for one part of the work: cancelling the part leaves the whole as it is.
+    pub fn part(&self) -> Self {
+        Self {
+            cancel: self.cancel.child_token(),
+            ..self.clone()
+        }
+    }
+
     /// Runs `work` until it is done or somebody asks to stop. `work` must be safe to drop.
     pub async fn or_cancelled<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {

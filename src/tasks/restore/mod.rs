@@ -1,6 +1,7 @@
 //! Bringing a backup back: in place by stage and merge, or into another database.
 
 pub mod config;
+pub mod database;
 
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};
