@@ -146,4 +146,3 @@ fn differs<'a>(columns: impl Iterator<Item = &'a str>, left: &str, right: &str) 
     };
     format!("{} OPERATOR(pg_catalog.*<>) {}", row(left), row(right))
 }
-

@@ -15,11 +15,11 @@ pub fn create_undo(names: &Names) -> String {
     )
 }
 
-/// `$1 … $10` in the order of the columns of [`create_undo`], without `at`.
+/// `$1 … $10` in the order of the columns of [`create_undo`], without `at`; ids as text.
 pub fn write_record(names: &Names) -> String {
     format!(
         "INSERT INTO {} (id, backup, backup_name, safety, reverses, mode, added, changed, removed, units) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+         VALUES ($1::text::uuid, $2::text::uuid, $3, $4::text::uuid, $5::text::uuid, $6, $7, $8, $9, $10)",
         names.record()
     )
 }
@@ -27,7 +27,11 @@ pub fn write_record(names: &Names) -> String {
 /// Keeps, in a logged table, each version that goes and each row that comes.
 pub fn keep(names: &Names, unit: &Unit) -> String {
     let all: Vec<_> = unit.all_names().collect();
-    let prefixed = |alias: &str| all.iter().map(|n| format!(", {alias}.{n}")).collect::<String>();
+    let prefixed = |alias: &str| {
+        all.iter()
+            .map(|n| format!(", {alias}.{n}"))
+            .collect::<String>()
+    };
     let listed = all.iter().map(|n| format!(", {n}")).collect::<String>();
     // New rows know only the columns of the backup; the others are the target's default, or stay as they are.
     let new: String = unit
@@ -94,7 +98,12 @@ pub fn insert(names: &Names, unit: &Unit) -> Vec<String> {
     let own: Vec<String> = unit.names().collect();
     let extra: Vec<String> = unit.extra.iter().map(|c| ident::quote(&c.name)).collect();
     let all: Vec<String> = unit.all_names().collect();
-    let values = |columns: &[String], alias: &str| columns.iter().map(|n| format!("{alias}.{n}")).collect::<Vec<_>>();
+    let values = |columns: &[String], alias: &str| {
+        columns
+            .iter()
+            .map(|n| format!("{alias}.{n}"))
+            .collect::<Vec<_>>()
+    };
     // An undo knows every column of the rows it brings back.
     let new = if names.reverses.is_some() { &all } else { &own };
     let from = format!(
@@ -125,8 +134,16 @@ fn insert_into(unit: &Unit, columns: &[String]) -> String {
     } else {
         format!(" ({})", columns.join(", "))
     };
-    let identity = unit.columns.iter().chain(&unit.extra).any(|c| c.identity_always);
-    let overriding = if identity { " OVERRIDING SYSTEM VALUE" } else { "" };
+    let identity = unit
+        .columns
+        .iter()
+        .chain(&unit.extra)
+        .any(|c| c.identity_always);
+    let overriding = if identity {
+        " OVERRIDING SYSTEM VALUE"
+    } else {
+        ""
+    };
     format!("INSERT INTO {}{list}{overriding}", unit.table.sql())
 }
 

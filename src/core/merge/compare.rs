@@ -103,7 +103,12 @@ pub fn keep_found(names: &Names, unit: &Unit) -> String {
 /// Brings what was found up to date, looking only at rows written since (noted before). `vanished`: a live row
 /// that the comparison saw is gone, so that staged rows may be missing which were not.
 pub fn refine(names: &Names, unit: &Unit, mode: Mode, horizon: u32, vanished: bool) -> Vec<String> {
-    let (n, live, values, decided) = (unit.number, unit.live(), names.values(unit), names.decided());
+    let (n, live, values, decided) = (
+        unit.number,
+        unit.live(),
+        names.values(unit),
+        names.decided(),
+    );
     let mut steps = Vec::new();
     if mode != Mode::Missing {
         steps.push(format!(
@@ -114,7 +119,11 @@ pub fn refine(names: &Names, unit: &Unit, mode: Mode, horizon: u32, vanished: bo
             touched = touched("l", horizon),
         ));
         let (join, op, none) = match mode {
-            Mode::Exact => ("LEFT JOIN", "CASE WHEN s.ctid IS NULL THEN '-' ELSE '~' END", "s.ctid IS NULL OR "),
+            Mode::Exact => (
+                "LEFT JOIN",
+                "CASE WHEN s.ctid IS NULL THEN '-' ELSE '~' END",
+                "s.ctid IS NULL OR ",
+            ),
             _ => ("JOIN", "'~'", ""),
         };
         steps.push(format!(

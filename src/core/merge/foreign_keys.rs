@@ -31,9 +31,17 @@ pub struct ForeignKey {
 impl ForeignKey {
     /// `parent.key = child.key`.
     pub fn matches(&self, parent: &str, child: &str) -> String {
-        let each = self.parent_columns.iter().zip(&self.columns).zip(&self.equals);
+        let each = self
+            .parent_columns
+            .iter()
+            .zip(&self.columns)
+            .zip(&self.equals);
         each.map(|((p, c), equals)| {
-            format!("{parent}.{} {equals} {child}.{}", ident::quote(p), ident::quote(c))
+            format!(
+                "{parent}.{} {equals} {child}.{}",
+                ident::quote(p),
+                ident::quote(c)
+            )
         })
         .collect::<Vec<_>>()
         .join(" AND ")
@@ -41,7 +49,10 @@ impl ForeignKey {
 
     /// Whether a child row refers to anything.
     fn refers(&self, child: &str) -> String {
-        let each = self.columns.iter().map(|c| format!("{child}.{} IS NOT NULL", ident::quote(c)));
+        let each = self
+            .columns
+            .iter()
+            .map(|c| format!("{child}.{} IS NOT NULL", ident::quote(c)));
         let how = if self.full { " OR " } else { " AND " };
         format!("({})", each.collect::<Vec<_>>().join(how))
     }
@@ -54,7 +65,9 @@ impl ForeignKey {
         let names: Vec<_> = self.columns.iter().map(|c| ident::quote(c)).collect();
         let refers = shown(&names, alias);
         match unit {
-            Some(unit) if !unit.key.is_empty() => format!("{} || ' (' || {refers} || ')'", unit.shown(alias)),
+            Some(unit) if !unit.key.is_empty() => {
+                format!("{} || ' (' || {refers} || ')'", unit.shown(alias))
+            }
             _ => refers,
         }
     }
@@ -74,7 +87,10 @@ impl ForeignKey {
 fn orphans(names: &Names, units: &[Unit], fk: &ForeignKey, child: &Unit, decided: &str) -> String {
     let parent_matches = fk.matches("p", "s");
     let mut missing = match fk.parent_unit.map(|p| &units[p]) {
-        None => format!("NOT EXISTS (SELECT FROM {} p WHERE {parent_matches})", fk.parent_live()),
+        None => format!(
+            "NOT EXISTS (SELECT FROM {} p WHERE {parent_matches})",
+            fk.parent_live()
+        ),
         Some(parent) => format!(
             "NOT EXISTS (SELECT FROM {live} p WHERE {parent_matches} AND NOT EXISTS (SELECT FROM {decided} x \
              WHERE x.unit = {n} AND x.op IN ('-', '~') AND x.lid = p.ctid AND x.loid = p.tableoid))",
@@ -101,12 +117,24 @@ fn orphans(names: &Names, units: &[Unit], fk: &ForeignKey, child: &Unit, decided
 }
 
 /// Counts rows that would have no parent, and shows up to five of them.
-pub fn find_orphans(names: &Names, units: &[Unit], fk: &ForeignKey, child: &Unit, decided: &str) -> String {
+pub fn find_orphans(
+    names: &Names,
+    units: &[Unit],
+    fk: &ForeignKey,
+    child: &Unit,
+    decided: &str,
+) -> String {
     counted(&orphans(names, units, fk, child, decided))
 }
 
 /// Leaves rows without a parent out. Repeated over all keys until none is left.
-pub fn leave_out_orphans(names: &Names, units: &[Unit], fk: &ForeignKey, child: &Unit, decided: &str) -> String {
+pub fn leave_out_orphans(
+    names: &Names,
+    units: &[Unit],
+    fk: &ForeignKey,
+    child: &Unit,
+    decided: &str,
+) -> String {
     let orphans = orphans(names, units, fk, child, decided);
     format!("DELETE FROM {decided} WHERE ctid IN (SELECT o.at FROM ({orphans}) o)")
 }
@@ -141,7 +169,10 @@ pub fn recheck_children(names: &Names, fk: &ForeignKey, child: &Unit) -> String 
             names.kept(child)
         )
     } else {
-        format!("SELECT {shown} AS shown FROM {} c WHERE {parentless}", child.live())
+        format!(
+            "SELECT {shown} AS shown FROM {} c WHERE {parentless}",
+            child.live()
+        )
     })
 }
 

@@ -43,7 +43,11 @@ impl Names {
     }
 
     fn staging(&self, name: &str) -> String {
-        format!("{}.{}", ident::quote(&self.staging_schema()), ident::quote(name))
+        format!(
+            "{}.{}",
+            ident::quote(&self.staging_schema()),
+            ident::quote(name)
+        )
     }
 
     /// The rows to be restored.

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 
 /// Indices of units so that parents come before their children; inside a cycle, in the given order.
 pub fn parents_first(units: usize, keys: &[ForeignKey]) -> Vec<usize> {
-    let edges = keys.iter().filter_map(|k| Some((k.parent_unit?, k.child_unit?)));
+    let edges = keys
+        .iter()
+        .filter_map(|k| Some((k.parent_unit?, k.child_unit?)));
     let mut parents = vec![BTreeSet::new(); units];
     let mut children = vec![Vec::new(); units];
     for (parent, child) in edges.filter(|(p, c)| p != c) {

@@ -66,7 +66,13 @@ pub fn by_column(names: &Names, unit: &Unit, side: Side, column: &str) -> Option
 }
 
 /// Rows of a table without the column that refer to rows of the tenant. Repeated until none is added.
-pub fn by_parent(names: &Names, fk: &ForeignKey, child: &Unit, parent: &Unit, side: Side) -> String {
+pub fn by_parent(
+    names: &Names,
+    fk: &ForeignKey,
+    child: &Unit,
+    parent: &Unit,
+    side: Side,
+) -> String {
     let (members, at) = (names.members(), side.literal());
     format!(
         "INSERT INTO {members} SELECT DISTINCT {at}, {c}, {rel}, r.ctid, true FROM {child_rows} r \
@@ -113,13 +119,13 @@ pub fn keep_members(names: &Names, table: &str) -> String {
     )
 }
 
-/// Changes that would take a row from, or give it to, somebody else: per unit, how many.
+/// Changes of rows that are the tenant's on one side and somebody else's on the other: per unit, how many.
 pub fn shared_changes(names: &Names, table: &str) -> String {
     let members = names.members();
     format!(
-        "SELECT d.unit, count(*) FROM {table} d WHERE d.op = '~' AND NOT ( \
+        "SELECT d.unit, count(*) FROM {table} d WHERE d.op = '~' AND \
              EXISTS (SELECT FROM {members} m WHERE m.side = 'staged' AND m.unit = d.unit AND m.tid = d.sid AND m.owned) \
-             AND EXISTS (SELECT FROM {members} m WHERE m.side = 'live' AND m.unit = d.unit AND m.rel = d.loid AND m.tid = d.lid)) \
+             <> EXISTS (SELECT FROM {members} m WHERE m.side = 'live' AND m.unit = d.unit AND m.rel = d.loid AND m.tid = d.lid) \
          GROUP BY d.unit"
     )
 }

@@ -6,7 +6,8 @@ use crate::core::ident;
 /// Everything but the tables for rows. The comment tells which backup and shapes it was made for.
 pub fn create_schema(names: &Names, stamp: &str) -> String {
     let schema = ident::quote(&names.staging_schema());
-    let decision = "(unit int NOT NULL, op text NOT NULL, sid tid, loid oid, lid tid, replace bool NOT NULL)";
+    let decision =
+        "(unit int NOT NULL, op text NOT NULL, sid tid, loid oid, lid tid, replace bool NOT NULL)";
     [
         format!("CREATE SCHEMA {schema}"),
         format!("COMMENT ON SCHEMA {schema} IS {}", ident::literal(stamp)),
@@ -43,7 +44,11 @@ pub fn create_table(names: &Names, unit: &Unit) -> String {
 /// `columns` are those of the segment: a partition may hold them in another order.
 pub fn copy<'a>(names: &Names, unit: &Unit, columns: impl Iterator<Item = &'a str>) -> String {
     let list = ident::list(columns);
-    let list = if list.is_empty() { list } else { format!(" ({list})") };
+    let list = if list.is_empty() {
+        list
+    } else {
+        format!(" ({list})")
+    };
     format!("COPY {}{list} FROM STDIN", names.values(unit))
 }
 
@@ -54,12 +59,19 @@ pub fn finish_table(names: &Names, unit: &Unit) -> String {
         return format!("ANALYZE {values}");
     }
     let key = ident::list(unit.key.iter().map(|k| k.name.as_str()));
-    format!("CREATE UNIQUE INDEX ON {values} ({key}); ANALYZE {values}")
+    let name = format!("t{}_key", unit.number);
+    format!("CREATE UNIQUE INDEX IF NOT EXISTS {name} ON {values} ({key}); ANALYZE {values}")
 }
 
 /// Rows that lie in staging, per unit.
 pub fn counts(names: &Names, units: &[&Unit]) -> String {
-    let each = units.iter().map(|u| format!("SELECT {}::int, count(*) FROM {}", u.number, names.values(u)));
+    let each = units.iter().map(|u| {
+        format!(
+            "SELECT {}::int, count(*) FROM {}",
+            u.number,
+            names.values(u)
+        )
+    });
     each.collect::<Vec<_>>().join(" UNION ALL ")
 }
 

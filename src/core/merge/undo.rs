@@ -7,8 +7,15 @@ const COLUMNS: &str = "(unit, op, sid, loid, lid, replace)";
 
 /// Decides what to reverse: only rows that are still as the restore left them.
 pub fn decide(names: &Names, unit: &Unit) -> Vec<String> {
-    let (n, kept, live, decided) = (unit.number, names.values(unit), unit.live(), names.decided());
-    let back = format!("INSERT INTO {decided} {COLUMNS} SELECT {n}, '+', k.ctid, NULL, NULL, false FROM {kept} k WHERE k.{OP} = 'delete'");
+    let (n, kept, live, decided) = (
+        unit.number,
+        names.values(unit),
+        unit.live(),
+        names.decided(),
+    );
+    let back = format!(
+        "INSERT INTO {decided} {COLUMNS} SELECT {n}, '+', k.ctid, NULL, NULL, false FROM {kept} k WHERE k.{OP} = 'delete'"
+    );
     if unit.key.is_empty() {
         return vec![back, remove_equal_texts(names, unit)];
     }

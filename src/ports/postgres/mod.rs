@@ -2,8 +2,8 @@
 
 mod error;
 mod session;
-pub mod target;
 pub mod source;
+pub mod target;
 mod tls;
 mod url;
 

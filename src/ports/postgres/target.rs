@@ -12,6 +12,7 @@ pub use tables::{Found, find, tables};
 
 use crate::core::ident::QName;
 use crate::core::merge::KeyColumn;
+use crate::core::merge::constraints::{Check, Deferrable};
 use std::collections::BTreeMap;
 
 /// A table of the target as far as a merge cares. Equal values before and under the lock mean that nothing moved.
@@ -26,8 +27,10 @@ pub struct TargetTable {
     pub special: Vec<String>,
     /// The table and its partitions with their files: a rewrite moves rows to other places.
     pub files: BTreeMap<u32, u32>,
-    pub checks: Vec<TargetCheck>,
+    pub checks: Vec<Check>,
     pub triggers: Vec<TargetTrigger>,
+    /// Unique and exclusion constraints that a trigger checks.
+    pub deferrable: Vec<Deferrable>,
     /// Partitions (or the table) whose published updates or deletes the server refuses.
     pub published_without_identity: Vec<QName>,
     /// Indexes on the table and its partitions; each is locked too.
@@ -46,13 +49,6 @@ pub struct TargetColumn {
     pub has_default: bool,
     pub generated: bool,
     pub identity_always: bool,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TargetCheck {
-    pub name: String,
-    pub expression: String,
-    pub columns: Vec<String>,
 }
 
 /// A user trigger or a rule.

@@ -18,7 +18,12 @@ pub async fn foreign_keys(session: &Session, units: &[Unit]) -> Result<Vec<Forei
 
 fn foreign_key(row: &Row, oids: &[u32]) -> ForeignKey {
     let unit = |oid: u32| oids.iter().position(|o| *o == oid);
-    let name = |schema: usize| QName::new(row.get::<_, String>(schema), row.get::<_, String>(schema + 1));
+    let name = |schema: usize| {
+        QName::new(
+            row.get::<_, String>(schema),
+            row.get::<_, String>(schema + 1),
+        )
+    };
     ForeignKey {
         name: row.get(0),
         child: name(2),
@@ -27,7 +32,11 @@ fn foreign_key(row: &Row, oids: &[u32]) -> ForeignKey {
         parent: name(6),
         parent_partitioned: row.get(8),
         parent_unit: unit(row.get(5)),
-        parent_partitions: row.get::<_, Vec<u32>>(15).into_iter().filter_map(unit).collect(),
+        parent_partitions: row
+            .get::<_, Vec<u32>>(15)
+            .into_iter()
+            .filter_map(unit)
+            .collect(),
         columns: row.get(9),
         parent_columns: row.get(10),
         equals: row.get(11),

@@ -2,7 +2,10 @@
 
 /// Tables by name (`$1` schemas, `$2` names), and what partitions each of them has.
 pub(super) const FIND: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, \
-     ARRAY(SELECT m.oid FROM pg_partition_tree(c.oid) t JOIN pg_class m ON m.oid = t.relid WHERE c.relkind = 'p' AND t.isleaf), \
+     ARRAY(SELECT mn.nspname::text FROM pg_partition_tree(c.oid) t JOIN pg_class m ON m.oid = t.relid \
+           JOIN pg_namespace mn ON mn.oid = m.relnamespace WHERE c.relkind = 'p' AND t.isleaf ORDER BY m.oid), \
+     ARRAY(SELECT m.relname::text FROM pg_partition_tree(c.oid) t JOIN pg_class m ON m.oid = t.relid \
+           WHERE c.relkind = 'p' AND t.isleaf ORDER BY m.oid), \
      EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class m ON m.oid = t.relid WHERE c.relkind = 'p' AND m.relkind = 'f') \
    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') \
@@ -98,3 +101,20 @@ pub(super) const FOREIGN_KEYS: &str = "SELECT k.conname::text, k.conrelid, cn.ns
        OR k.confrelid IN (SELECT a.relid::oid FROM unnest($1::oid[]) w CROSS JOIN LATERAL pg_partition_ancestors(w) a)) \
      AND (up.oid IS NULL OR up.conrelid <> k.conrelid AND k.conrelid = ANY($1)) \
    ORDER BY 2, 1, 6";
+
+/// Unique and exclusion constraints that a trigger checks late, which the replica role silences. An expression
+/// has no column: its name is null.
+pub(super) const DEFERRABLE: &str = "SELECT k.conrelid, k.conname::text, pg_get_expr(i.indpred, i.indrelid), \
+     ARRAY(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY u(num, place) \
+           LEFT JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.num AND u.num > 0 \
+           WHERE u.place <= i.indnkeyatts ORDER BY u.place), \
+     CASE WHEN k.contype = 'x' THEN ARRAY(SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname) \
+           FROM unnest(k.conexclop) WITH ORDINALITY u(op, place) JOIN pg_operator o ON o.oid = u.op \
+           JOIN pg_namespace n ON n.oid = o.oprnamespace ORDER BY u.place) \
+     ELSE ARRAY(SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname) \
+           FROM unnest(i.indclass::oid[]) WITH ORDINALITY u(class, place) JOIN pg_opclass c ON c.oid = u.class \
+           JOIN pg_amop p ON p.amopfamily = c.opcfamily AND p.amopstrategy = 3 \
+                AND p.amoplefttype = c.opcintype AND p.amoprighttype = c.opcintype \
+           JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace ORDER BY u.place) END \
+   FROM pg_constraint k JOIN pg_index i ON i.indexrelid = k.conindid \
+   WHERE k.contype IN ('p', 'u', 'x') AND k.condeferrable AND k.conrelid = ANY($1) ORDER BY 1, 2";

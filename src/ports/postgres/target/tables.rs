@@ -2,9 +2,10 @@
 
 use super::super::Session;
 use super::queries;
-use super::{Fires, TargetCheck, TargetColumn, TargetTable, TargetTrigger};
+use super::{Fires, TargetColumn, TargetTable, TargetTrigger};
 use crate::core::ident::QName;
 use crate::core::merge::KeyColumn;
+use crate::core::merge::constraints::{Check, Deferrable};
 use crate::error::Result;
 use std::collections::{BTreeMap, HashMap};
 use tokio_postgres::Row;
@@ -18,7 +19,7 @@ pub struct Found {
     /// A table or a partitioned table, not a view or a foreign table.
     pub is_table: bool,
     pub partitioned: bool,
-    pub leaves: Vec<u32>,
+    pub leaves: Vec<QName>,
     /// Whether rows of the partitioned table lie on another server.
     pub has_foreign_partition: bool,
 }
@@ -36,10 +37,15 @@ pub async fn find(session: &Session, names: &[QName]) -> Result<HashMap<QName, F
             oid: row.get(0),
             is_table: matches!(kind, b'r' | b'p'),
             partitioned: kind == b'p',
-            leaves: row.get(4),
-            has_foreign_partition: row.get(5),
+            leaves: std::iter::zip(row.get::<_, Vec<String>>(4), row.get::<_, Vec<String>>(5))
+                .map(|(schema, name)| QName { schema, name })
+                .collect(),
+            has_foreign_partition: row.get(6),
         };
-        (QName::new(row.get::<_, String>(1), row.get::<_, String>(2)), found)
+        (
+            QName::new(row.get::<_, String>(1), row.get::<_, String>(2)),
+            found,
+        )
     });
     Ok(found.collect())
 }
@@ -50,7 +56,7 @@ pub async fn tables(session: &Session, oids: &[u32]) -> Result<Vec<TargetTable>>
         let oids = &oids;
         async move { session.query(DOING, sql, &[oids]).await }
     };
-    let (tables, columns, keys, special, members, checks, triggers) = tokio::try_join!(
+    let (tables, columns, keys, special, members, checks, triggers, deferrable) = tokio::try_join!(
         ask(queries::TABLES),
         ask(queries::COLUMNS),
         ask(queries::KEYS),
@@ -58,6 +64,7 @@ pub async fn tables(session: &Session, oids: &[u32]) -> Result<Vec<TargetTable>>
         ask(queries::MEMBERS),
         ask(queries::CHECKS),
         ask(queries::TRIGGERS),
+        ask(queries::DEFERRABLE),
     )?;
     let mut read: BTreeMap<u32, TargetTable> = tables.iter().map(table).collect();
     let mut each = |rows: &[Row], add: fn(&mut TargetTable, &Row)| {
@@ -73,6 +80,7 @@ pub async fn tables(session: &Session, oids: &[u32]) -> Result<Vec<TargetTable>>
     each(&members, add_member);
     each(&checks, add_check);
     each(&triggers, add_trigger);
+    each(&deferrable, add_deferrable);
     Ok(read.into_values().collect())
 }
 
@@ -87,6 +95,7 @@ fn table(row: &Row) -> (u32, TargetTable) {
         files: BTreeMap::new(),
         checks: Vec::new(),
         triggers: Vec::new(),
+        deferrable: Vec::new(),
         published_without_identity: Vec::new(),
         indexes: 0,
         missing_rights: row.get(5),
@@ -123,7 +132,7 @@ fn add_member(table: &mut TargetTable, row: &Row) {
 }
 
 fn add_check(table: &mut TargetTable, row: &Row) {
-    table.checks.push(TargetCheck {
+    table.checks.push(Check {
         name: row.get(1),
         expression: row.get(2),
         columns: row.get(3),
@@ -141,5 +150,16 @@ fn add_trigger(table: &mut TargetTable, row: &Row) {
         },
         is_rule: row.get(5),
         owned: row.get(6),
+    });
+}
+
+fn add_deferrable(table: &mut TargetTable, row: &Row) {
+    let columns: Vec<Option<String>> = row.get(3);
+    table.deferrable.push(Deferrable {
+        name: row.get(1),
+        predicate: row.get(2),
+        has_expression: columns.iter().any(Option::is_none),
+        columns: columns.into_iter().flatten().collect(),
+        operators: row.get(4),
     });
 }
