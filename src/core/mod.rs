@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod extras;
 pub mod fingerprint;
+pub mod format;
 pub mod ident;
 pub mod keys;
 pub mod managed;
@@ -12,3 +13,4 @@ pub mod progress;
 pub mod ranges;
 pub mod restore_plan;
 pub mod row_hash;
+pub mod segmenter;

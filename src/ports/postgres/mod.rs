@@ -1,12 +1,15 @@
 //! Sources and targets: PostgreSQL over a session-mode connection.
 
 mod error;
+pub mod extras;
+mod pg_dump;
 mod session;
 pub mod source;
 pub mod target;
 mod tls;
 mod url;
 
-pub use error::from_postgres;
+pub use error::{from_postgres, sqlstate};
+pub use pg_dump::{DumpArgs, NoPgDump, PgDump, Section};
 pub use session::{Identity, Purpose, Session};
 pub use url::DatabaseUrl;

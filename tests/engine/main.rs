@@ -1,0 +1,5 @@
+//! Integration tests: one binary, one module per part. `bin/test` gives them a running stack.
+
+mod pg_dump;
+mod store;
+mod pg_dump_bundle;
