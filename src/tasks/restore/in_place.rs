@@ -55,7 +55,7 @@ pub async fn prepare(
     safety: Option<Uuid>,
 ) -> Result<Prepared> {
     ctx.progress.stage(Stage::Connect, 0);
-    let (work, warnings) = ctx.or_cancelled(open(request)).await?;
+    let (work, warnings) = ctx.or_cancelled(Box::pin(open(request))).await?;
     ctx.progress.stage(Stage::Plan, 0);
     ctx.or_cancelled(checks::beforehand(&work)).await?;
     room::check(room::staging(&work), request.room)?;
@@ -73,7 +73,8 @@ pub async fn prepare(
         store: store.clone(),
         record,
     };
-    match prepared.stage_and_compare(ctx).await {
+    // Boxed: the futures below are deep, and a door should not have to know.
+    match Box::pin(prepared.stage_and_compare(ctx)).await {
         Ok(()) => Ok(prepared),
         Err(e) => {
             prepared.work.clean().await;
@@ -151,7 +152,7 @@ impl Prepared {
 
     /// Merges, in one transaction. Staging is gone afterwards, whatever the outcome.
     pub async fn apply(mut self, ctx: &Context) -> Result<Outcome> {
-        match self.merge(ctx).await {
+        match Box::pin(self.merge(ctx)).await {
             Ok((done, mut warnings)) => {
                 let changed: Vec<i32> = done
                     .iter()
@@ -218,7 +219,7 @@ impl Prepared {
                         .session
                         .batch("ending the merge", "ROLLBACK")
                         .await?;
-                    self.stage_and_compare(ctx).await?;
+                    Box::pin(self.stage_and_compare(ctx)).await?;
                 }
                 _ => return Err(failed),
             }

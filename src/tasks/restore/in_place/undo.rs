@@ -25,7 +25,7 @@ pub async fn undo(
     operation: Uuid,
     dry_run: bool,
 ) -> Result<Outcome> {
-    reverse(ctx, target, operation, dry_run, false).await
+    Box::pin(reverse(ctx, target, operation, dry_run, false)).await
 }
 
 /// Reverses what is still as the restore left it, and leaves rows alone that changed since.
@@ -35,7 +35,7 @@ pub async fn undo_unchanged(
     operation: Uuid,
     dry_run: bool,
 ) -> Result<Outcome> {
-    reverse(ctx, target, operation, dry_run, true).await
+    Box::pin(reverse(ctx, target, operation, dry_run, true)).await
 }
 
 async fn reverse(
@@ -193,13 +193,16 @@ async fn run(
     dry_run: bool,
     leave: bool,
 ) -> Result<Done> {
-    let (shared, context) = (&*work, ctx);
+    let shared = &*work;
     let transaction = async {
-        context.progress.stage(Stage::Merge, 0);
+        ctx.progress.stage(Stage::Merge, 0);
         if dry_run {
-            work_begin(shared).await?;
+            shared
+                .session
+                .batch("starting the dry run", "BEGIN")
+                .await?;
         } else {
-            merge::lock(context, shared).await?;
+            merge::lock(ctx, shared).await?;
             merge::unchanged(shared).await?;
             merge::silence(shared).await?;
         }
@@ -208,7 +211,7 @@ async fn run(
             return super::compare::counts(shared, &shared.names.decided()).await;
         }
         merge::check_parents(shared).await?;
-        let done = merge::write(context, shared).await?;
+        let done = merge::write(ctx, shared).await?;
         merge::unsilence(shared).await?;
         if !done.is_empty() {
             commit::record(shared, record, &done).await?;
@@ -222,10 +225,6 @@ async fn run(
         commit::commit(work, !done.is_empty()).await?;
     }
     Ok(done)
-}
-
-async fn work_begin(work: &Work) -> Result<()> {
-    work.session.batch("starting the dry run", "BEGIN").await
 }
 
 async fn decide(work: &Work, leave: bool) -> Result<()> {
