@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod database;
+pub mod in_place;
 
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};
@@ -18,4 +19,6 @@ pub struct RestoreRequest {
     pub force: bool,
     /// Connections that write at the same time.
     pub writers: usize,
+    /// Bytes that the target's disk has to spare, where somebody knows; the server itself cannot tell.
+    pub room: Option<u64>,
 }
