@@ -2,3 +2,4 @@
 
 mod pg_dump;
 mod pg_dump_bundle;
+mod store;
