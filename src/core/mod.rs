@@ -1,9 +1,13 @@
 //! Pure rules: no I/O, no clock.
 
 pub mod codec;
+pub mod extras;
+pub mod fingerprint;
 pub mod ident;
 pub mod keys;
+pub mod managed;
 pub mod manifest;
 pub mod progress;
+pub mod ranges;
 pub mod restore_plan;
 pub mod row_hash;

@@ -2,6 +2,7 @@
 
 mod error;
 mod session;
+pub mod source;
 mod tls;
 mod url;
 

@@ -1,0 +1,11 @@
+//! What a source holds: tables with their columns, sequences, views and what we do not support.
+//! A fixed number of queries, however many tables there are.
+
+mod listing;
+mod server;
+
+pub use listing::{Listed, Listing, list};
+pub use server::{LockRoom, Server, lock_room, server};
+
+/// Comment on the catalog's own tables, by which backups leave them out.
+pub const CATALOG_MARKER: &str = "rovodev:catalog";

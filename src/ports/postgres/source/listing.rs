@@ -1,0 +1,244 @@
+//! The list of what can be backed up.
+
+use super::super::Session;
+use super::CATALOG_MARKER;
+use crate::core::ident::QName;
+use crate::core::managed;
+use crate::core::manifest::{Column, Identity, Sequence, TableKind};
+use crate::error::Result;
+use std::collections::HashMap;
+use tokio_postgres::Row;
+
+/// Everything of a database that belongs to the app. Comparable, so that a change between two listings shows.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Listing {
+    /// Tables with rows of their own: plain tables and partition leaves.
+    pub tables: Vec<Listed>,
+    pub materialized_views: Vec<QName>,
+    pub foreign_tables: Vec<QName>,
+    pub sequences: Vec<Sequence>,
+    pub unreadable_sequences: Vec<QName>,
+    /// Tables of ours, which take no part.
+    pub catalog_tables: Vec<QName>,
+    pub large_objects: u64,
+    /// Whether the role sees every row whatever the policies say.
+    pub bypasses_row_security: bool,
+    pub superuser: bool,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    pub oid: u32,
+    pub name: QName,
+    pub kind: TableKind,
+    pub relfilenode: u32,
+    pub unlogged: bool,
+    pub partition_root: Option<QName>,
+    pub columns: Vec<Column>,
+    pub primary_key: Vec<String>,
+    pub shape: String,
+    pub readable: bool,
+    /// Row level security would hide rows from this role.
+    pub row_security: bool,
+    pub indexes: u32,
+}
+
+const RELATIONS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence, \
+     coalesce(a.amname = 'heap', false), pg_relation_filenode(c.oid), r.nspname::text, r.relname::text, \
+     coalesce(obj_description(c.oid, 'pg_class') LIKE $1, false), \
+     has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), \
+     c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')), \
+     (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid)::int, \
+     ARRAY(SELECT t.attname::text FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY k(num, place) \
+           JOIN pg_attribute t ON t.attrelid = i.indrelid AND t.attnum = k.num \
+           WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.place) \
+   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam \
+   LEFT JOIN LATERAL (SELECT rn.nspname, rc.relname FROM pg_class rc JOIN pg_namespace rn ON rn.oid = rc.relnamespace \
+        WHERE c.relispartition AND rc.oid = pg_partition_root(c.oid)) r ON true \
+   WHERE c.relkind IN ('r', 'm', 'f') AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%' \
+     AND n.nspname <> 'information_schema' \
+     AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') \
+   ORDER BY n.nspname, c.relname";
+
+const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, \
+     a.attgenerated <> '', concat_ws(' ', a.attnum, a.atttypid, a.atttypmod, a.attcollation, a.attgenerated, \
+       a.attmissingval::text, pg_get_expr(d.adbin, d.adrelid)) \
+   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace \
+   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+   WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' \
+     AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";
+
+const SEQUENCES: &str = "SELECT s.schemaname::text, s.sequencename::text, coalesce(s.last_value, s.start_value), \
+     s.last_value IS NOT NULL, s.increment_by, tn.nspname::text, t.relname::text, \
+     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') \
+   FROM pg_sequences s JOIN pg_namespace n ON n.nspname = s.schemaname \
+   JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.sequencename \
+   LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i') \
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0 \
+   LEFT JOIN pg_class t ON t.oid = d.refobjid LEFT JOIN pg_namespace tn ON tn.oid = t.relnamespace \
+   WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e') \
+   ORDER BY 1, 2";
+
+/// Materialized views in the order in which they can be refreshed: those that others read come first.
+const REFRESH_ORDER: &str = "WITH RECURSIVE uses AS ( \
+     SELECT DISTINCT r.ev_class AS view, d.refobjid AS used FROM pg_rewrite r \
+     JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass \
+     JOIN pg_class u ON u.oid = d.refobjid AND u.relkind IN ('v', 'm') WHERE d.refobjid <> r.ev_class), \
+   depth(view, level) AS ( \
+     SELECT oid, 0 FROM pg_class WHERE relkind IN ('v', 'm') \
+     UNION SELECT uses.view, depth.level + 1 FROM depth JOIN uses ON uses.used = depth.view WHERE depth.level < 1000) \
+   SELECT view, max(level) FROM depth GROUP BY view";
+
+const ROLE: &str = "SELECT r.rolsuper OR r.rolbypassrls, r.rolsuper, (SELECT count(*) FROM pg_largeobject_metadata) \
+   FROM pg_roles r WHERE r.rolname = current_user";
+
+/// Lists the database. Five queries, sent together.
+pub async fn list(session: &Session) -> Result<Listing> {
+    let doing = "listing the tables";
+    let marker = format!("{CATALOG_MARKER}%");
+    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&marker];
+    let (relations, columns, sequences, order, role) = tokio::try_join!(
+        session.query(doing, RELATIONS, &values),
+        session.query(doing, COLUMNS, &[]),
+        session.query(doing, SEQUENCES, &[]),
+        session.query(doing, REFRESH_ORDER, &[]),
+        session.query_one(doing, ROLE, &[]),
+    )?;
+    let mut listing = Listing {
+        bypasses_row_security: role.get(0),
+        superuser: role.get(1),
+        large_objects: role.get::<_, i64>(2).unsigned_abs(),
+        ..Listing::default()
+    };
+    (listing.sequences, listing.unreadable_sequences) = read_sequences(session, &sequences).await?;
+    let mut shapes = shapes(&columns);
+    let depth: HashMap<u32, i32> = order.iter().map(|r| (r.get(0), r.get(1))).collect();
+    let mut views = Vec::new();
+    for row in &relations {
+        let name = QName::new(row.get::<_, String>(1), row.get::<_, String>(2));
+        if !managed::is_app(&name.schema) {
+            continue;
+        }
+        match row.get::<_, i8>(3).cast_unsigned() {
+            b'm' => views.push((depth.get(&row.get::<_, u32>(0)).copied().unwrap_or(0), name)),
+            b'f' => listing.foreign_tables.push(name),
+            _ if row.get(9) => listing.catalog_tables.push(name),
+            _ => listing.tables.push(table(row, name, &mut shapes)),
+        }
+    }
+    views.sort();
+    listing.materialized_views = views.into_iter().map(|(_, name)| name).collect();
+    Ok(listing)
+}
+
+fn table(row: &Row, name: QName, shapes: &mut HashMap<u32, Shape>) -> Listed {
+    let oid: u32 = row.get(0);
+    let shape = shapes.remove(&oid).unwrap_or_default();
+    let root = row
+        .get::<_, Option<String>>(7)
+        .zip(row.get::<_, Option<String>>(8));
+    Listed {
+        oid,
+        name,
+        kind: if row.get(5) {
+            TableKind::Heap
+        } else {
+            TableKind::Other
+        },
+        relfilenode: row.get::<_, Option<u32>>(6).unwrap_or(0),
+        unlogged: row.get::<_, i8>(4).cast_unsigned() == b'u',
+        partition_root: root.map(|(s, n)| QName::new(s, n)),
+        columns: shape.columns,
+        primary_key: row.get(13),
+        shape: shape.hash.finalize().to_hex().to_string(),
+        readable: row.get(10),
+        row_security: row.get(11),
+        indexes: row.get::<_, i32>(12).unsigned_abs(),
+    }
+}
+
+#[derive(Default)]
+struct Shape {
+    columns: Vec<Column>,
+    hash: blake3::Hasher,
+}
+
+fn shapes(rows: &[Row]) -> HashMap<u32, Shape> {
+    let mut shapes: HashMap<u32, Shape> = HashMap::new();
+    for row in rows {
+        let shape = shapes.entry(row.get(0)).or_default();
+        let (name, type_name, facts): (String, String, String) =
+            (row.get(1), row.get(2), row.get(6));
+        for part in [&name, &type_name, &facts] {
+            shape
+                .hash
+                .update(&(part.len() as u64).to_le_bytes())
+                .update(part.as_bytes());
+        }
+        if row.get(5) {
+            continue;
+        }
+        let identity = match row.get::<_, i8>(4).cast_unsigned() {
+            b'a' => Some(Identity::Always),
+            b'd' => Some(Identity::ByDefault),
+            _ => None,
+        };
+        shape.columns.push(Column {
+            name,
+            type_name,
+            not_null: row.get(3),
+            identity,
+        });
+    }
+    shapes
+}
+
+/// `pg_sequences` hides the value of a sequence that was not called yet (`setval(…, false)`), and of one that
+/// the role may not read. The former are read themselves, many in one query; the latter are returned apart.
+async fn read_sequences(session: &Session, rows: &[Row]) -> Result<(Vec<Sequence>, Vec<QName>)> {
+    let (mut read, mut unreadable) = (Vec::new(), Vec::new());
+    for row in rows {
+        let sequence = sequence(row);
+        if !managed::is_app(&sequence.name.schema) {
+            continue;
+        }
+        if row.get(7) {
+            read.push(sequence)
+        } else {
+            unreadable.push(sequence.name)
+        }
+    }
+    let uncalled: Vec<usize> = (0..read.len()).filter(|i| !read[*i].is_called).collect();
+    for some in uncalled.chunks(200) {
+        let parts: Vec<String> = some
+            .iter()
+            .map(|i| {
+                format!(
+                    "SELECT {i}::bigint, last_value, is_called FROM {}",
+                    read[*i].name.sql()
+                )
+            })
+            .collect();
+        for row in session
+            .query("reading sequences", &parts.join(" UNION ALL "), &[])
+            .await?
+        {
+            let place = usize::try_from(row.get::<_, i64>(0)).unwrap_or_default();
+            (read[place].last_value, read[place].is_called) = (row.get(1), row.get(2));
+        }
+    }
+    Ok((read, unreadable))
+}
+
+fn sequence(row: &Row) -> Sequence {
+    let owner = row
+        .get::<_, Option<String>>(5)
+        .zip(row.get::<_, Option<String>>(6));
+    Sequence {
+        name: QName::new(row.get::<_, String>(0), row.get::<_, String>(1)),
+        last_value: row.get(2),
+        is_called: row.get(3),
+        increment: row.get(4),
+        owned_by: owner.map(|(s, n)| QName::new(s, n)),
+    }
+}
