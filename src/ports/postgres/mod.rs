@@ -1,6 +1,7 @@
 //! Sources and targets: PostgreSQL over a session-mode connection.
 
 mod error;
+pub mod overview;
 mod session;
 pub mod source;
 mod tls;
