@@ -1,1 +1,32 @@
+//! The local stack: a real Postgres that is set up like a Supabase project, an S3 in process, and the
+//! demo app. Used by `bin/dev`, by `bin/test`, and by tests in process.
+//!
+//! - [`home`]: folders under `.rovodev/` in the checkout
+//! - [`binaries`]: PostgreSQL's programs: found, else installed
+//! - [`postgres`]: one server; [`supabase`]: its roles and schemas
+//! - [`s3`]: S3 with atomic conditional writes; [`localstack`]: a second implementation
+//! - [`demo`]: the AI call centre; [`dev`]: `local dev`; [`run`]: `local run`
+//!
+//! A part that joins later (PostgREST, sign-in, mail) is a module with a struct that starts on
+//! creation and stops when dropped, and a field of [`stack::Stack`].
 
+pub mod binaries;
+pub mod demo;
+mod demo_report;
+pub mod dev;
+mod dev_state;
+pub mod error;
+pub mod home;
+mod install;
+pub mod localstack;
+pub mod port;
+pub mod postgres;
+mod process;
+mod rovodev;
+pub mod run;
+pub mod s3;
+pub mod stack;
+pub mod supabase;
+mod system_user;
+
+pub use error::{Error, Result};

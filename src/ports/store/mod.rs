@@ -1,14 +1,35 @@
 //! Where backups lie: a closed set of object stores behind one interface.
 //!
 //! Keys are relative to the store's prefix. Objects are immutable: [`Store::put_new`] writes once.
+//! Every call has a time limit and is tried again where its error says `retry`.
 
-use crate::error::Result;
+mod attempt;
+mod dir;
+mod key;
+mod probe;
+mod s3;
+mod settings;
+mod unreliable;
+
+pub use dir::Dir;
+pub use probe::Access;
+pub use s3::S3;
+pub use settings::{DEFAULT_REGION, S3Settings};
+pub use unreliable::{Fault, Op, Rule, Unreliable, When};
+
+use crate::error::{During, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// A closed set of object stores.
+/// A closed set of object stores; cheap to clone.
 #[derive(Clone, Debug)]
-pub enum Store {}
+pub enum Store {
+    Dir(Dir),
+    S3(S3),
+    /// Another store with faults, for tests.
+    Unreliable(Unreliable),
+}
 
 /// What lies under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,12 +47,168 @@ pub enum Put {
     Existed,
 }
 
-#[allow(unused_variables)]
 impl Store {
-    pub async fn put_new(&self, key: &str, body: Bytes) -> Result<Put> {
-        match *self {}
+    /// `s3://bucket[/prefix]`, or the path of a directory. Reaches for nothing yet.
+    pub fn open(location: &str, s3: &S3Settings) -> Result<Self> {
+        match location.strip_prefix("s3://") {
+            Some(place) => S3::new(place, s3).map(Self::S3),
+            None => Dir::new(location).map(Self::Dir),
+        }
     }
+
+    /// Makes the folder of a directory store. A bucket must exist.
+    pub async fn create(&self) -> Result<()> {
+        match self {
+            Self::Dir(dir) => dir.create().await,
+            Self::S3(_) => Ok(()),
+            Self::Unreliable(faulty) => Box::pin(faulty.inner().create()).await,
+        }
+    }
+
+    /// Where it is, for people; holds no secret.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Dir(dir) => dir.describe(),
+            Self::S3(s3) => s3.describe(),
+            Self::Unreliable(faulty) => faulty.inner().describe(),
+        }
+    }
+
+    /// Writes an object unless one is there. It is whole under its key or not there at all.
+    ///
+    /// A directory flushes the data of every object at once, but the folder entries of segments only
+    /// together with the next object that is no segment: whoever sees a manifest after a power cut has
+    /// its segments too. Where an earlier try's answer was lost, its object is recognised by its bytes
+    /// and reported as [`Put::Written`].
+    pub async fn put_new(&self, key: &str, body: Bytes) -> Result<Put> {
+        key::check(key)?;
+        let tried = AtomicBool::new(false);
+        let call = async || {
+            let again = tried.swap(true, Ordering::Relaxed);
+            let put = self.put_new_once(key, body.clone()).await?;
+            if again && put == Put::Existed && self.holds_once(key, &body).await? {
+                return Ok(Put::Written);
+            }
+            Ok(put)
+        };
+        let limit = attempt::limit(body.len());
+        attempt::repeated(limit, call)
+            .await
+            .during(self.doing("writing", key))
+    }
+
+    /// Writes an object whatever is there. Only leases and repairs change what is stored.
+    pub async fn put_replace(&self, key: &str, body: Bytes) -> Result<()> {
+        key::check(key)?;
+        let limit = attempt::limit(body.len());
+        attempt::repeated(limit, || self.put_replace_once(key, body.clone()))
+            .await
+            .during(self.doing("writing", key))
+    }
+
+    /// The whole object; [`crate::error::Code::ObjectMissing`] where there is none.
     pub async fn get(&self, key: &str) -> Result<Bytes> {
-        match *self {}
+        key::check(key)?;
+        attempt::repeated(attempt::UNKNOWN_SIZE, || self.get_once(key))
+            .await
+            .during(self.doing("reading", key))
+    }
+
+    /// Whether the object is there and holds exactly `body`. S3 compares length and CRC32 without a download.
+    pub async fn holds(&self, key: &str, body: &Bytes) -> Result<bool> {
+        key::check(key)?;
+        attempt::repeated(attempt::UNKNOWN_SIZE, || self.holds_once(key, body))
+            .await
+            .during(self.doing("comparing", key))
+    }
+
+    /// Size and age of an object; `None` where there is none.
+    pub async fn head(&self, key: &str) -> Result<Option<ObjectInfo>> {
+        key::check(key)?;
+        attempt::repeated(attempt::limit(0), || self.head_once(key))
+            .await
+            .during(self.doing("looking for", key))
+    }
+
+    /// Every object whose key starts with `prefix`, in order of the keys.
+    pub async fn list(&self, prefix: &str) -> Result<Vec<ObjectInfo>> {
+        key::check_prefix(prefix)?;
+        attempt::repeated(attempt::UNKNOWN_SIZE, || self.list_once(prefix))
+            .await
+            .during(self.doing("listing", prefix))
+    }
+
+    /// Deletes objects; one that is not there is fine.
+    pub async fn delete(&self, keys: &[String]) -> Result<()> {
+        keys.iter().try_for_each(|k| key::check(k))?;
+        for batch in keys.chunks(s3::DELETE_BATCH) {
+            attempt::repeated(attempt::limit(0), || self.delete_once(batch))
+                .await
+                .during(format!("deleting from {}", self.describe()))?;
+        }
+        Ok(())
+    }
+
+    fn doing(&self, verb: &str, key: &str) -> String {
+        format!("{verb} {key} in {}", self.describe())
+    }
+}
+
+/// One try each.
+impl Store {
+    async fn put_new_once(&self, key: &str, body: Bytes) -> Result<Put> {
+        match self {
+            Self::Dir(dir) => dir.put_new(key, body).await,
+            Self::S3(s3) => s3.put_new(key, body).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.put_new(key, body)).await,
+        }
+    }
+
+    async fn put_replace_once(&self, key: &str, body: Bytes) -> Result<()> {
+        match self {
+            Self::Dir(dir) => dir.put_replace(key, body).await,
+            Self::S3(s3) => s3.put_replace(key, body).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.put_replace(key, body)).await,
+        }
+    }
+
+    async fn get_once(&self, key: &str) -> Result<Bytes> {
+        match self {
+            Self::Dir(dir) => dir.get(key).await,
+            Self::S3(s3) => s3.get(key).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.get(key)).await,
+        }
+    }
+
+    async fn holds_once(&self, key: &str, body: &Bytes) -> Result<bool> {
+        match self {
+            Self::Dir(dir) => dir.holds(key, body).await,
+            Self::S3(s3) => s3.holds(key, body).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.holds(key, body)).await,
+        }
+    }
+
+    async fn head_once(&self, key: &str) -> Result<Option<ObjectInfo>> {
+        match self {
+            Self::Dir(dir) => dir.head(key).await,
+            Self::S3(s3) => s3.head(key).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.head(key)).await,
+        }
+    }
+
+    async fn list_once(&self, prefix: &str) -> Result<Vec<ObjectInfo>> {
+        match self {
+            Self::Dir(dir) => dir.list(prefix).await,
+            Self::S3(s3) => s3.list(prefix).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.list(prefix)).await,
+        }
+    }
+
+    async fn delete_once(&self, keys: &[String]) -> Result<()> {
+        match self {
+            Self::Dir(dir) => dir.delete(keys).await,
+            Self::S3(s3) => s3.delete(keys).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.delete(keys)).await,
+        }
     }
 }

@@ -1,0 +1,164 @@
+//! Where the stack keeps its files: `.rovodev/` in the checkout.
+//!
+//! ```text
+//! .rovodev/lock      held while folders are made or swept and while something is installed
+//! .rovodev/tools/    what had to be installed: Postgres, LocalStack
+//! .rovodev/dev/      the stack of `bin/dev`: state.json, postgres/, s3/
+//! .rovodev/run-…/    a throw-away stack; swept at the next start should its owner have died
+//! ```
+
+use crate::error::{Context, Result, at, message};
+use crate::{postgres, system_user};
+use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+/// The folder of the local stack.
+#[derive(Debug, Clone)]
+pub struct Home {
+    folder: PathBuf,
+}
+
+impl Home {
+    /// `.rovodev/` in the checkout that this package was built from. If Postgres must run under
+    /// another account that cannot walk there (root's home folder is closed), a folder in `/var/tmp`.
+    pub fn open() -> Result<Home> {
+        let checkout = checkout();
+        let mut folder = checkout.join(".rovodev");
+        if let Some(user) = system_user::for_postgres()?
+            && !user.can_enter(&checkout)
+        {
+            let mut hasher = DefaultHasher::new();
+            checkout.hash(&mut hasher);
+            folder = PathBuf::from(format!("/var/tmp/rovodev-{:016x}", hasher.finish()));
+        }
+        make_folder(&folder)?;
+        Ok(Home { folder })
+    }
+
+    pub fn tools(&self) -> PathBuf {
+        self.folder.join("tools")
+    }
+
+    /// The folder of `bin/dev`, ours alone as long as the returned lock lives.
+    pub fn dev(&self) -> Result<(PathBuf, FolderLock)> {
+        let folder = self.folder.join("dev");
+        make_folder(&folder)?;
+        match FolderLock::try_hold(&folder)? {
+            Some(lock) => Ok((folder, lock)),
+            None => Err(message(format!(
+                "the stack in {} is already up, started by another `bin/dev`; use that one or stop it with Ctrl-C",
+                folder.display()
+            ))),
+        }
+    }
+
+    /// A fresh folder that goes when dropped. Those of processes that died are swept first.
+    pub fn throw_away(&self) -> Result<ThrowAway> {
+        let _lock = self.lock()?;
+        self.sweep()?;
+        let name = format!("run-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
+        let folder = self.folder.join(name);
+        make_folder(&folder)?;
+        match FolderLock::try_hold(&folder)? {
+            Some(lock) => Ok(ThrowAway {
+                folder,
+                _lock: lock,
+            }),
+            None => Err(message(format!("{} is taken", folder.display()))),
+        }
+    }
+
+    /// Waits until no other process installs or sweeps.
+    pub(crate) fn lock(&self) -> Result<FolderLock> {
+        let file = lock_file(&self.folder)?;
+        file.lock().context(at("lock", &self.folder))?;
+        Ok(FolderLock { _file: file })
+    }
+
+    fn sweep(&self) -> Result<()> {
+        for entry in fs::read_dir(&self.folder).context(at("read", &self.folder))? {
+            let entry = entry.context(at("read", &self.folder))?;
+            if !entry.file_name().to_string_lossy().starts_with("run-") {
+                continue;
+            }
+            let folder = entry.path();
+            if let Some(_lock) = FolderLock::try_hold(&folder)? {
+                postgres::stop_leftover(&folder.join("postgres"))?;
+                fs::remove_dir_all(&folder).context(at("remove", &folder))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A fresh folder for one throw-away stack, removed when dropped.
+#[derive(Debug)]
+pub struct ThrowAway {
+    folder: PathBuf,
+    _lock: FolderLock,
+}
+
+impl ThrowAway {
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+}
+
+impl Drop for ThrowAway {
+    fn drop(&mut self) {
+        if let Err(error) = fs::remove_dir_all(&self.folder) {
+            eprintln!("{}: {error}", at("remove", &self.folder));
+        }
+    }
+}
+
+/// A folder held by this process; the kernel lets go of it when the process ends.
+#[derive(Debug)]
+pub struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    fn try_hold(folder: &Path) -> Result<Option<FolderLock>> {
+        let file = lock_file(folder)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(FolderLock { _file: file })),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error).context(at("lock", folder)),
+        }
+    }
+}
+
+fn lock_file(folder: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(folder.join("lock"))
+        .context(at("open the lock in", folder))
+}
+
+/// The folder of the whole project: this package lies directly in it.
+pub fn checkout() -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).to_path_buf()
+}
+
+/// Makes a folder that others may walk through; one that somebody else made is refused.
+pub(crate) fn make_folder(folder: &Path) -> Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o755)
+        .create(folder)
+        .context(at("make", folder))?;
+    let found = fs::symlink_metadata(folder).context(at("read", folder))?;
+    if !found.is_dir() || found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(message(format!(
+            "{} belongs to another user; remove it and start again",
+            folder.display()
+        )));
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).context(at("open", folder))
+}

@@ -1,0 +1,132 @@
+//! What an S3 error means for us.
+
+use crate::error::{Code, Error};
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use std::error::Error as StdError;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doing {
+    Read,
+    Write,
+    List,
+}
+
+/// The service's own code of an error, else the HTTP status.
+pub fn failed_code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<String> {
+    let told = error.as_service_error().and_then(|e| e.code());
+    let status = error.raw_response().map(|r| r.status().as_u16());
+    match (told, status) {
+        (Some(code), _) => Some(code.to_string()),
+        (None, Some(404)) => Some("NotFound".to_string()),
+        (None, status) => status.map(|s| s.to_string()),
+    }
+}
+
+pub fn failed<E>(error: SdkError<E, HttpResponse>, doing: Doing) -> Error
+where
+    E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+{
+    match (&error, failed_code(&error)) {
+        (SdkError::ServiceError(_) | SdkError::ResponseError(_), Some(code)) => {
+            let status = error.raw_response().map_or(0, |r| r.status().as_u16());
+            let told = error
+                .as_service_error()
+                .and_then(|e| e.message())
+                .unwrap_or("no message");
+            let mut known = from_code(&code, told, doing);
+            known.retry |= status >= 500 && status != 501 && status != 507;
+            known.source(error)
+        }
+        (SdkError::ConstructionFailure(_), _) => {
+            Error::new(Code::Config, "the request could not be made").source(error)
+        }
+        _ => Error::new(
+            Code::StoreUnreachable,
+            format!("no answer: {}", innermost(&error)),
+        )
+        .hint("Check the network, S3_ENDPOINT and AWS_REGION.")
+        .retry(true)
+        .source(error),
+    }
+}
+
+/// From the code that the service names, for example `NoSuchBucket`.
+pub fn from_code(code: &str, told: &str, doing: Doing) -> Error {
+    let text = format!("{code}: {told}");
+    let (known, hint) = match code {
+        "NoSuchBucket" => (
+            Code::StoreMissing,
+            "Make the bucket, or check its name, S3_ENDPOINT and AWS_REGION.",
+        ),
+        "NoSuchKey" | "NotFound" | "404" if doing == Doing::Read => {
+            return Error::new(Code::ObjectMissing, "there is no such object");
+        }
+        "InvalidAccessKeyId"
+        | "SignatureDoesNotMatch"
+        | "ExpiredToken"
+        | "InvalidToken"
+        | "TokenRefreshRequired"
+        | "401" => (
+            Code::StoreAuth,
+            "Check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.",
+        ),
+        "RequestTimeTooSkewed" => (Code::StoreAuth, "Set this machine's clock."),
+        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "MethodNotAllowed" | "403"
+            if doing == Doing::Write =>
+        {
+            (
+                Code::StoreReadOnly,
+                "Allow s3:PutObject and s3:DeleteObject for these credentials.",
+            )
+        }
+        "AccessDenied" | "AllAccessDisabled" | "AccountProblem" | "403" => (
+            Code::StoreAuth,
+            "Check the credentials, and allow s3:GetObject and s3:ListBucket for them.",
+        ),
+        "PermanentRedirect"
+        | "AuthorizationHeaderMalformed"
+        | "IllegalLocationConstraintException"
+        | "301" => (
+            Code::StoreMissing,
+            "The bucket lies in another region: set AWS_REGION.",
+        ),
+        "QuotaExceeded"
+        | "StorageFull"
+        | "XMinioStorageFull"
+        | "InsufficientStorage"
+        | "EntityTooLarge"
+        | "507" => (
+            Code::StoreFull,
+            "Free some room in the store, or raise its quota.",
+        ),
+        _ => {
+            let passing = [
+                "SlowDown",
+                "RequestTimeout",
+                "InternalError",
+                "ServiceUnavailable",
+                "Throttling",
+                "ThrottlingException",
+                "TooManyRequests",
+                "RequestLimitExceeded",
+                "BadDigest",
+                "XAmzContentChecksumMismatch",
+                "ConditionalRequestConflict",
+                "OperationAborted",
+                "409",
+                "429",
+            ];
+            return Error::new(Code::StoreError, text).retry(passing.contains(&code));
+        }
+    };
+    Error::new(known, text).hint(hint)
+}
+
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut deepest = error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}
