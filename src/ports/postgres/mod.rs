@@ -2,11 +2,13 @@
 
 mod error;
 pub mod overview;
+mod pg_dump;
 mod session;
 pub mod source;
 mod tls;
 mod url;
 
 pub use error::from_postgres;
+pub use pg_dump::{DumpArgs, NoPgDump, PgDump, Section};
 pub use session::{Identity, Purpose, Session};
 pub use url::DatabaseUrl;

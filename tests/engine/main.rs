@@ -1,0 +1,3 @@
+//! Integration tests: one binary, one module per part. `bin/test` gives them a running stack.
+
+mod pg_dump;
