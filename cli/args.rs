@@ -50,8 +50,8 @@ pub struct Common {
     /// With --json: also print events, one {"event": …} per line
     #[arg(long, global = true, requires = "json")]
     pub progress: bool,
-    /// Log more to stderr (-vv, -vvv: more yet)
-    #[arg(short = 'v', global = true, action = clap::ArgAction::Count)]
+    /// Tell more; -vv and -vvv also log more to stderr
+    #[arg(short, long = "verbose", global = true, action = clap::ArgAction::Count)]
     pub verbosity: u8,
     /// No colours, as with NO_COLOR
     #[arg(long, global = true)]

@@ -81,8 +81,7 @@ fn choose_colors(off: bool) {
 
 fn start_logging(verbosity: u8, settings: &Settings) -> Result<()> {
     let asked = match verbosity {
-        0 => settings.get(&config::RUST_LOG).unwrap_or("warn"),
-        1 => "rovodev=info,warn",
+        0 | 1 => settings.get(&config::RUST_LOG).unwrap_or("warn"),
         2 => "rovodev=debug,info",
         _ => "rovodev=trace,debug",
     };

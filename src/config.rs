@@ -149,22 +149,21 @@ pub fn read_file(path: &Path) -> Result<BTreeMap<String, String>> {
 fn parse_file(text: &str, path: &Path) -> Result<BTreeMap<String, String>> {
     dotenvy::from_read_iter(text.as_bytes())
         .collect::<dotenvy::Result<_>>()
-        .map_err(|e| unreadable_line(&e, path))
+        .map_err(|e| unreadable_line(&e, text, path))
 }
 
-/// Names the variable alone: the rest of the line may be a secret.
-fn unreadable_line(error: &dotenvy::Error, path: &Path) -> Error {
-    let name = match error {
-        dotenvy::Error::LineParse(line, _) => line.split('=').next().map(str::trim),
+/// Tells where it is and not what it says: it may be a secret.
+fn unreadable_line(error: &dotenvy::Error, text: &str, path: &Path) -> Error {
+    let at = match error {
+        dotenvy::Error::LineParse(part, _) => text.find(part.as_str()),
         _ => None,
     };
-    let known = VARIABLES.iter().find(|v| Some(v.name) == name);
-    let place = known.map_or("a line".to_string(), |v| format!("the line of {}", v.name));
-    Error::new(
-        Code::Config,
-        format!("{place} in {} cannot be read", path.display()),
-    )
-    .hint("Write NAME='value'; quote values that hold spaces, #, $ or quotes.")
+    let place = match at {
+        Some(at) => format!("line {} of {}", text[..at].matches('\n').count() + 1, path.display()),
+        None => path.display().to_string(),
+    };
+    Error::new(Code::Config, format!("{place} cannot be read"))
+        .hint("Write NAME='value'; quote values that hold spaces, #, $ or quotes.")
 }
 
 /// The content of `.env.example`.
@@ -231,11 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_line_is_named_without_its_value() {
-        let error = file("DATABASE_URL=postgres://me:s3 cret@host/db\n").unwrap_err();
+    fn an_unreadable_line_is_numbered_without_what_it_says() {
+        let error = file("A=1\n\nDATABASE_URL=postgres://me:s3 cret@host/db\n").unwrap_err();
         assert_eq!(error.code, Code::Config);
         let told = format!("{error} {:?}", error.hint);
-        assert!(told.contains("DATABASE_URL"), "{told}");
+        assert!(told.contains("line 3 of .env"), "{told}");
         assert!(!told.contains("s3"), "{told}");
     }
 

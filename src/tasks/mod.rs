@@ -2,8 +2,11 @@
 
 pub mod context;
 pub mod create;
+pub mod init;
+pub mod places;
 pub mod progress;
 pub mod restore;
 pub mod segments;
+pub mod status;
 
 pub use context::Context;
