@@ -11,3 +11,4 @@ pub mod progress;
 pub mod ranges;
 pub mod restore_plan;
 pub mod row_hash;
+pub mod segmenter;

@@ -43,6 +43,14 @@ pub fn from_postgres(doing: &str, error: tokio_postgres::Error) -> Error {
     told.source(error)
 }
 
+/// The server's code behind one of our errors.
+pub fn sqlstate(error: &Error) -> Option<&SqlState> {
+    error
+        .source()?
+        .downcast_ref::<tokio_postgres::Error>()?
+        .code()
+}
+
 fn is_io(error: &tokio_postgres::Error) -> bool {
     error.source().is_some_and(|s| s.is::<std::io::Error>())
 }

@@ -8,7 +8,7 @@ pub mod source;
 mod tls;
 mod url;
 
-pub use error::from_postgres;
+pub use error::{from_postgres, sqlstate};
 pub use pg_dump::{DumpArgs, NoPgDump, PgDump, Section};
 pub use session::{Identity, Purpose, Session};
 pub use url::DatabaseUrl;

@@ -44,8 +44,9 @@ fn roots(url: &DatabaseUrl) -> Result<RootCertStore> {
     match &url.root_certificate {
         Some(path) => {
             let unreadable = |e: String| {
-                Error::new(Code::Config, format!("sslrootcert {} cannot be read: {e}", path.display()))
-                    .hint("Download the certificate of your project (Supabase: Database → SSL) and name its path.")
+                Error::new(Code::Config, format!("sslrootcert {} cannot be read: {e}", path.display())).hint(
+                    "Download the certificate of your project (Supabase: Database → SSL) and name its path.",
+                )
             };
             for certificate in
                 CertificateDer::pem_file_iter(path).map_err(|e| unreadable(e.to_string()))?
