@@ -10,7 +10,7 @@ impl Columns {
     pub fn new(heads: &[&str]) -> Self {
         let mut table = Table::new();
         table
-            .load_preset(comfy_table::presets::NOTHING)
+            .load_style(comfy_table::presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Disabled);
         table.set_header(heads.iter().map(|h| &h[1..]));
         for (column, head) in table.column_iter_mut().zip(heads) {
