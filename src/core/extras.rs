@@ -28,6 +28,8 @@ pub struct Extras {
     pub cron_jobs: Vec<Item>,
     /// Rows of extensions' configuration tables.
     pub extension_rows: Vec<Item>,
+    /// What the source has and the backup does not (secrets, tables too large or unreadable), for people.
+    pub left_out: Vec<String>,
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }

@@ -26,7 +26,7 @@ pub enum Cut {
     /// blocks of all ranges of this COPY.
     Ranges { first: usize, starts: Vec<u32> },
     /// Rows as they are, all of one range.
-    Whole,
+    Whole { range: usize },
 }
 
 /// Fed row by row in physical order.
@@ -47,7 +47,7 @@ impl Segmenter {
     pub fn new(cut: Cut, seed: u64, limit: usize, buffer: Vec<u8>) -> Self {
         let first = match &cut {
             Cut::Ranges { first, .. } => *first,
-            Cut::Whole => 0,
+            Cut::Whole { range } => *range,
         };
         let current = RawSegment {
             range: first,
@@ -110,7 +110,7 @@ impl Segmenter {
     }
 
     fn system_columns<'a>(&self, line: &'a [u8]) -> Result<Option<(Ctid, u32, &'a [u8])>> {
-        if matches!(self.cut, Cut::Whole) {
+        if matches!(self.cut, Cut::Whole { .. }) {
             return Ok(None);
         }
         let parsed = || {

@@ -2,6 +2,7 @@
 
 mod error;
 pub mod overview;
+pub mod extras;
 mod pg_dump;
 mod session;
 pub mod source;

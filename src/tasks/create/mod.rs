@@ -1,8 +1,32 @@
-//! Taking a backup.
+//! Taking a backup: one snapshot, parallel readers, segments into the store, the manifest last.
 
-use crate::core::manifest::{BackupType, Codec, Selection, Trigger};
+mod assemble;
+mod config;
+mod reader;
+mod reads;
+mod rows;
+mod schema;
+mod scope;
+mod selected;
+mod snapshot;
+mod waiters;
+mod writer;
+
+use crate::core::keys;
+use crate::core::manifest::{
+    BackupType, Codec, FORMAT_VERSION, Manifest, SchemaStatus, Selection, Totals, Trigger, seal,
+};
+use crate::core::progress::Stage;
+use crate::error::{Code, Error, Result};
 use crate::ports::postgres::DatabaseUrl;
+use crate::ports::store::{Put, Store};
+use crate::tasks::Context;
+use crate::tasks::open_store::OpenedStore;
+use chrono::{DateTime, Utc};
+use serde_json::Map;
 use std::path::PathBuf;
+use std::time::Duration;
+use uuid::Uuid;
 
 /// What to back up.
 #[derive(Debug, Clone)]
@@ -22,4 +46,82 @@ pub struct CreateRequest {
     pub pg_dump: Option<PathBuf>,
     /// Connections that read rows at the same time.
     pub readers: usize,
+    /// How long another session may wait for a lock of ours before the backup gives way.
+    pub yield_after: Duration,
+}
+
+/// Readers unless asked otherwise.
+pub const READERS: usize = 2;
+pub const YIELD_AFTER: Duration = Duration::from_secs(60);
+
+/// Takes a backup and returns its manifest, which is in the store by then.
+pub async fn create(
+    ctx: &Context,
+    opened: &OpenedStore,
+    request: &CreateRequest,
+) -> Result<Manifest> {
+    let started_at = Utc::now();
+    let id = Uuid::now_v7();
+    let folder = keys::backup_dir(&request.tenant, id);
+    let mut manifest = empty(request, id, started_at);
+    if request.kind != BackupType::Config {
+        let url = request.database.as_ref().ok_or_else(|| {
+            Error::new(Code::Config, "no database is named")
+                .hint("Set DATABASE_URL or give --database-url.")
+        })?;
+        rows::back_up(ctx, opened, request, url, &mut manifest).await?;
+    }
+    if request.kind != BackupType::Database && request.trigger != Trigger::Safety {
+        ctx.progress.stage(Stage::Config, 0);
+        manifest.config = config::store(&opened.store, &folder, &request.project).await?;
+    }
+    ctx.check()?;
+    ctx.progress.stage(Stage::Finish, 0);
+    manifest.finished_at = Utc::now();
+    assemble::count(&mut manifest);
+    write_manifest(&opened.store, &manifest).await?;
+    Ok(manifest)
+}
+
+fn empty(request: &CreateRequest, id: Uuid, started_at: DateTime<Utc>) -> Manifest {
+    let name = request
+        .name
+        .clone()
+        .unwrap_or_else(|| started_at.format("backup_%Y-%m-%d_%H-%M-%S").to_string());
+    Manifest {
+        format_version: FORMAT_VERSION,
+        id,
+        name,
+        tenant: request.tenant.clone(),
+        kind: request.kind,
+        trigger: request.trigger,
+        parent: None,
+        started_at,
+        finished_at: started_at,
+        tool_version: env!("CARGO_PKG_VERSION").into(),
+        codec: request.codec,
+        source: None,
+        selection: request.selection.clone(),
+        schema: schema::without(SchemaStatus::NotIncluded, None),
+        tables: Vec::new(),
+        sequences: Vec::new(),
+        materialized_views: Vec::new(),
+        foreign_tables: Vec::new(),
+        config: Vec::new(),
+        warnings: Vec::new(),
+        totals: Totals::default(),
+        unknown: Map::new(),
+    }
+}
+
+/// The last write of a backup: before it there is no backup, after it there is a whole one.
+async fn write_manifest(store: &Store, manifest: &Manifest) -> Result<()> {
+    let key = keys::manifest(&manifest.tenant, manifest.id);
+    match store.put_new(&key, seal(manifest)?.into()).await? {
+        Put::Written => Ok(()),
+        Put::Existed => Err(Error::new(
+            Code::Internal,
+            format!("{key} was there already"),
+        )),
+    }
 }

@@ -1,0 +1,326 @@
+//! Reading a database into the store.
+
+use super::assemble::{self, Shaped};
+use super::reader::{Found, Reader, Shared};
+use super::reads::{self, Queue, Read};
+use super::selected::Sized;
+use super::snapshot::{self, LockBudget, Snapshot};
+use super::writer::Writer;
+use super::{CreateRequest, schema, scope, waiters};
+use crate::core::keys;
+use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table};
+use crate::core::progress::Stage;
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::DatabaseUrl;
+use crate::tasks::Context;
+use crate::tasks::open_store::OpenedStore;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Readers that cannot lock at once (DDL waits in the queue) start again, this often at most.
+const JOINS: u32 = 5;
+
+pub async fn back_up(
+    ctx: &Context,
+    opened: &OpenedStore,
+    request: &CreateRequest,
+    url: &DatabaseUrl,
+    manifest: &mut Manifest,
+) -> Result<()> {
+    ctx.progress.stage(Stage::Connect, 0);
+    let parent = assemble::parent(opened, request).await?;
+    let (snapshot, readers) = start(ctx, request, url).await?;
+    manifest.source = Some(assemble::source(&snapshot.session).await?);
+    let parent = parent.filter(|p| assemble::same_database(p, manifest));
+    manifest.parent = parent.as_ref().map(|p| p.id);
+    let plan = plan(&snapshot, request, parent.as_ref()).await?;
+    // A child token: when one part fails, the others stop, and what the caller holds stays as it is.
+    let part = Context {
+        progress: ctx.progress.clone(),
+        cancel: ctx.cancel.child_token(),
+    };
+    let done = read(
+        &part,
+        opened,
+        request,
+        url,
+        &snapshot,
+        readers,
+        plan,
+        parent.as_ref(),
+        manifest,
+    )
+    .await;
+    part.cancel.cancel();
+    done?;
+    // The rows are read: nothing of the snapshot is needed any more, and its locks go.
+    drop(snapshot);
+    Ok(())
+}
+
+/// The snapshot and the readers in it. Readers never queue for a lock: where one cannot have it at once,
+/// everything is let go and tried again.
+async fn start(
+    ctx: &Context,
+    request: &CreateRequest,
+    url: &DatabaseUrl,
+) -> Result<(Snapshot, Vec<Reader>)> {
+    let mut tried = 0;
+    loop {
+        let snapshot = snapshot::begin(ctx, request, url).await?;
+        match join(request, url, &snapshot).await {
+            Ok(readers) => return Ok((snapshot, readers)),
+            Err(error) if error.code == Code::LockTimeout && tried < JOINS => {
+                tried += 1;
+                ctx.progress
+                    .notice("a migration waits for a table; letting it pass first");
+                drop(snapshot);
+                tokio::time::sleep(Duration::from_millis(200 << tried)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn join(
+    request: &CreateRequest,
+    url: &DatabaseUrl,
+    snapshot: &Snapshot,
+) -> Result<Vec<Reader>> {
+    let names: Vec<_> = snapshot
+        .selected
+        .tables
+        .iter()
+        .map(|t| &t.listed.name)
+        .collect();
+    let readers = request.readers.clamp(1, 16);
+    let mut joining = Vec::new();
+    for i in 0..readers {
+        // With a scarce lock table each reader locks the tables that it alone reads.
+        let tables: Vec<_> = match snapshot.locks {
+            LockBudget::Plenty => names.clone(),
+            LockBudget::Scarce => names.iter().skip(i).step_by(readers).copied().collect(),
+        };
+        joining.push(async move {
+            Reader::join(
+                url,
+                &snapshot.session.identity,
+                &snapshot.name,
+                &tables,
+                snapshot.locks,
+            )
+            .await
+        });
+    }
+    futures_util::future::try_join_all(joining).await
+}
+
+/// Which tables are read, how each is cut, and by which statements.
+struct Plan {
+    tables: Vec<Sized>,
+    shaped: Vec<Shaped>,
+    reads: Vec<Read>,
+}
+
+async fn plan(
+    snapshot: &Snapshot,
+    request: &CreateRequest,
+    parent: Option<&Manifest>,
+) -> Result<Plan> {
+    let selected = &snapshot.selected;
+    let mut plan = Plan {
+        tables: Vec::new(),
+        shaped: Vec::new(),
+        reads: Vec::new(),
+    };
+    if let Some(tenant) = &request.selection.scope {
+        let mut found = scope::closure(&snapshot.session, selected, tenant).await?;
+        for (i, table) in selected.tables.iter().enumerate() {
+            let Some(scoped) = found.remove(&i) else {
+                continue;
+            };
+            let (reads, ranges) = scope::plan(plan.tables.len(), table, &scoped.rows);
+            plan.reads.extend(reads);
+            plan.shaped.push(Shaped {
+                range_blocks: 0,
+                ranges,
+                owned: scoped.owned,
+            });
+            plan.tables.push(table.clone());
+        }
+        return Ok(plan);
+    }
+    let before: HashMap<_, &Table> = parent
+        .iter()
+        .flat_map(|p| &p.tables)
+        .map(|t| (&t.name, t))
+        .collect();
+    let total: u64 = selected.tables.iter().map(|t| u64::from(t.blocks)).sum();
+    let share = u32::try_from(total / (request.readers.max(1) as u64 * 4)).unwrap_or(u32::MAX);
+    for (i, table) in selected.tables.iter().enumerate() {
+        let kept = before.get(&table.listed.name).map(|t| t.range_blocks);
+        let (range_blocks, starts) = reads::cut(table, kept);
+        plan.reads
+            .extend(reads::plan(i, table, range_blocks, &starts, share));
+        let range = |(k, start): (usize, &u32)| Range {
+            start_block: *start,
+            end_block: starts.get(k + 1).copied(),
+            fingerprint: None,
+            segments: Vec::new(),
+        };
+        let ranges = starts.iter().enumerate().map(range).collect();
+        plan.shaped.push(Shaped {
+            range_blocks,
+            ranges,
+            owned: true,
+        });
+        plan.tables.push(table.clone());
+    }
+    Ok(plan)
+}
+
+#[allow(clippy::too_many_arguments)]
+async fn read(
+    ctx: &Context,
+    opened: &OpenedStore,
+    request: &CreateRequest,
+    url: &DatabaseUrl,
+    snapshot: &Snapshot,
+    readers: Vec<Reader>,
+    plan: Plan,
+    parent: Option<&Manifest>,
+    manifest: &mut Manifest,
+) -> Result<()> {
+    let selected = &snapshot.selected;
+    manifest.warnings.extend(selected.warnings.iter().cloned());
+    let scoped = request.selection.scope.is_some();
+    let definitions = async {
+        if scoped {
+            return Ok(None);
+        }
+        let apart = snapshot.locks == LockBudget::Scarce;
+        schema::capture(
+            &snapshot.session,
+            url,
+            &snapshot.name,
+            request,
+            selected,
+            &ctx.cancel,
+            apart,
+        )
+        .await
+        .map(Some)
+    };
+    let writer = Arc::new(Writer::new(
+        opened.store.clone(),
+        request.codec,
+        opened.segment_key,
+        known_segments(parent, request),
+        readers.len() + 2,
+    ));
+    let backends: Vec<i32> = readers
+        .iter()
+        .map(|r| r.backend)
+        .chain([snapshot.backend])
+        .collect();
+    let work = async {
+        let total: u64 = plan.tables.iter().map(|t| t.bytes).sum();
+        if snapshot.locks == LockBudget::Scarce {
+            ctx.progress.stage(Stage::Schema, 0);
+            let captured = definitions.await?;
+            ctx.progress.stage(Stage::Rows, total);
+            return Ok((
+                captured,
+                read_rows(ctx, opened, readers, &plan, &writer).await?,
+            ));
+        }
+        ctx.progress.stage(Stage::Rows, total);
+        tokio::try_join!(definitions, read_rows(ctx, opened, readers, &plan, &writer))
+    };
+    let (captured, found) = tokio::select! {
+        done = work => done?,
+        gave_way = waiters::watch(ctx, &snapshot.session, &backends, request.yield_after) => {
+            gave_way?;
+            return Err(Error::new(Code::Internal, "the watch on waiting sessions ended"));
+        }
+    };
+    manifest.tables = assemble::tables(&plan.tables, plan.shaped, found)?;
+    let folder = keys::backup_dir(&manifest.tenant, manifest.id);
+    manifest.schema = match captured {
+        None => schema::without(SchemaStatus::NotIncluded, None),
+        Some(definitions) => {
+            schema::store(definitions, &opened.store, &folder, &mut manifest.warnings).await?
+        }
+    };
+    manifest.sequences = if scoped {
+        Vec::new()
+    } else {
+        selected.sequences.clone()
+    };
+    manifest.materialized_views = selected.materialized_views.clone();
+    manifest.foreign_tables = selected.foreign_tables.clone();
+    manifest.totals.new_bytes = writer.new_bytes();
+    assemble::reused_exist(&opened.store, manifest, &writer).await
+}
+
+/// Segments of the parent by id; of another codec they are other objects.
+fn known_segments(parent: Option<&Manifest>, request: &CreateRequest) -> HashMap<String, Segment> {
+    parent
+        .filter(|p| p.codec == request.codec)
+        .into_iter()
+        .flat_map(|p| &p.tables)
+        .flat_map(Table::segments)
+        .map(|s| (s.id.clone(), s.clone()))
+        .collect()
+}
+
+async fn read_rows(
+    ctx: &Context,
+    opened: &OpenedStore,
+    readers: Vec<Reader>,
+    plan: &Plan,
+    writer: &Arc<Writer>,
+) -> Result<Vec<Found>> {
+    let shared = Arc::new(Shared {
+        ctx: ctx.clone(),
+        tables: plan.tables.clone(),
+        writer: writer.clone(),
+        row_seed: opened.row_seed,
+    });
+    let queues = queues(plan, &readers);
+    let mut running = JoinSet::new();
+    for (reader, queue) in readers.into_iter().zip(queues) {
+        running.spawn(reader.run(queue, shared.clone()));
+    }
+    let mut all = Vec::new();
+    while let Some(done) = running.join_next().await {
+        let done = done.map_err(|e| Error::new(Code::Internal, "a reader stopped").source(e))?;
+        match done {
+            Ok(found) => all.push(found),
+            Err(error) => {
+                // The other readers must not go on for hours with a backup that is lost.
+                ctx.cancel.cancel();
+                while running.join_next().await.is_some() {}
+                return Err(error);
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// One queue for all, or with a scarce lock table one for each reader's own tables (see [`join`]).
+fn queues(plan: &Plan, readers: &[Reader]) -> Vec<Queue> {
+    if readers.iter().all(|r| r.locks == LockBudget::Plenty) {
+        return vec![Queue::new(plan.reads.clone()); readers.len()];
+    }
+    let own = |i: usize| {
+        plan.reads
+            .iter()
+            .filter(|r| r.table % readers.len() == i)
+            .cloned()
+            .collect()
+    };
+    (0..readers.len()).map(|i| Queue::new(own(i))).collect()
+}

@@ -1,0 +1,169 @@
+//! The definitions of a backup, by the real pg_dump in the same snapshot, and what pg_dump loses.
+
+use super::CreateRequest;
+use super::selected::Selected;
+use crate::core::codec;
+use crate::core::extras::{Extras, ManagedSchema};
+use crate::core::managed;
+use crate::core::manifest::{Codec, Object, Schema, SchemaStatus, Warning};
+use crate::error::Result;
+use crate::ports::postgres::{DatabaseUrl, DumpArgs, PgDump, Section, Session, extras};
+use crate::ports::store::Store;
+use serde_json::Map;
+use tokio_util::sync::CancellationToken;
+
+/// Definitions as they came, not stored yet.
+pub struct Captured {
+    pub version: String,
+    pub pre_data: Vec<u8>,
+    pub post_data: Vec<u8>,
+    pub extras: Extras,
+}
+
+pub enum Definitions {
+    Captured(Box<Captured>),
+    Missing(String),
+}
+
+/// `session` is in the backup's snapshot; `apart` runs pg_dump once after the other.
+pub async fn capture(
+    session: &Session,
+    url: &DatabaseUrl,
+    snapshot: &str,
+    request: &CreateRequest,
+    selected: &Selected,
+    cancel: &CancellationToken,
+    apart: bool,
+) -> Result<Definitions> {
+    let pg_dump = match PgDump::find(request.pg_dump.as_deref(), session.identity.version).await {
+        Ok(found) => found,
+        Err(none) => return Ok(Definitions::Missing(none.reason)),
+    };
+    let args = |section| arguments(section, request, selected);
+    let dump = async |args: DumpArgs| pg_dump.dump(url, Some(snapshot), &args, cancel).await;
+    let extras = async {
+        let mut extras = extras::capture(session).await?;
+        for name in extras::referenced_managed_schemas(session).await? {
+            let section = |s| DumpArgs {
+                sections: vec![s],
+                schemas: vec![name.clone()],
+                ..DumpArgs::default()
+            };
+            let pre_data = text(dump(section(Section::PreData)).await?);
+            let post_data = text(dump(section(Section::PostData)).await?);
+            extras.managed.push(ManagedSchema {
+                name,
+                pre_data,
+                post_data,
+            });
+        }
+        Ok(extras)
+    };
+    let (pre_data, post_data, extras) = if apart {
+        let pre_data = dump(args(Section::PreData)).await?;
+        (
+            pre_data,
+            dump(args(Section::PostData)).await?,
+            extras.await?,
+        )
+    } else {
+        tokio::try_join!(
+            dump(args(Section::PreData)),
+            dump(args(Section::PostData)),
+            extras
+        )?
+    };
+    let version = pg_dump.version().to_string();
+    Ok(Definitions::Captured(Box::new(Captured {
+        version,
+        pre_data,
+        post_data,
+        extras,
+    })))
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Whole schemas are chosen by name. A choice of single tables takes whole definitions too, since tables
+/// need types and functions that pg_dump would leave out; a restore picks what it needs.
+fn arguments(section: Section, request: &CreateRequest, selected: &Selected) -> DumpArgs {
+    let by_schema = !request.selection.schemas.is_empty() && request.selection.tables.is_empty();
+    DumpArgs {
+        sections: vec![section],
+        schemas: if by_schema {
+            request.selection.schemas.clone()
+        } else {
+            Vec::new()
+        },
+        exclude_schemas: if by_schema {
+            Vec::new()
+        } else {
+            managed::pg_dump_exclusions()
+        },
+        exclude_tables: selected.catalog_tables.clone(),
+        ..DumpArgs::default()
+    }
+}
+
+/// Stores the definitions and says in the manifest what became of them.
+pub async fn store(
+    definitions: Definitions,
+    store: &Store,
+    folder: &str,
+    warnings: &mut Vec<Warning>,
+) -> Result<Schema> {
+    let captured = match definitions {
+        Definitions::Captured(captured) => captured,
+        Definitions::Missing(reason) => {
+            warnings.push(Warning {
+                code: "schema_missing".into(),
+                message: format!("the definitions are missing ({reason}): this backup restores only over existing tables"),
+            });
+            return Ok(without(SchemaStatus::Missing, Some(reason)));
+        }
+    };
+    let path = |name: &str| format!("{folder}schema/{name}.zst");
+    let extras = captured.extras.to_json()?;
+    let (pre_data, post_data, extras) = tokio::try_join!(
+        put(store, path("pre-data.sql"), &captured.pre_data),
+        put(store, path("post-data.sql"), &captured.post_data),
+        put(store, path("extras.json"), &extras),
+    )?;
+    Ok(Schema {
+        status: SchemaStatus::Captured,
+        reason: None,
+        pg_dump_version: Some(captured.version),
+        pre_data: Some(pre_data),
+        post_data: Some(post_data),
+        extras: Some(extras),
+        unknown: Map::new(),
+    })
+}
+
+/// A manifest's schema where there are no definitions.
+pub fn without(status: SchemaStatus, reason: Option<String>) -> Schema {
+    Schema {
+        status,
+        reason,
+        pg_dump_version: None,
+        pre_data: None,
+        post_data: None,
+        extras: None,
+        unknown: Map::new(),
+    }
+}
+
+/// Compresses and stores an object of this backup alone.
+pub async fn put(store: &Store, key: String, raw: &[u8]) -> Result<Object> {
+    let stored = codec::compress(Codec::Zstd, raw)?;
+    let object = Object {
+        raw_bytes: raw.len() as u64,
+        stored_bytes: stored.len() as u64,
+        stored_hash: blake3::hash(&stored).to_hex().to_string(),
+        key,
+    };
+    store.put_new(&object.key, stored.into()).await?;
+    Ok(object)
+}

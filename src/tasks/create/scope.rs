@@ -1,0 +1,256 @@
+//! One tenant's rows: those whose column holds the tenant's value, the rows below them along foreign keys
+//! (where these have no such column), and whatever rows all of these refer to.
+//!
+//! Rows are named by `ctid`, which cannot change within the backup's snapshot. Each round follows every
+//! key from the rows found in the round before, so cycles end.
+
+use super::reads::Read;
+use super::selected::{Selected, Sized};
+use crate::core::fingerprint::Ctid;
+use crate::core::ident::{self, literal, quote};
+use crate::core::manifest::{Range, Scope};
+use crate::core::segmenter::Cut;
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::source::{ForeignKey, foreign_keys};
+use crate::ports::postgres::{Session, from_postgres};
+use futures_util::{StreamExt, pin_mut};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// Rows named in one statement.
+const ROWS_AT_ONCE: usize = 20_000;
+
+/// The rows of one table that belong to a scoped backup.
+#[derive(Debug, Default)]
+pub struct Scoped {
+    pub rows: BTreeSet<u64>,
+    /// Whether the tenant owns them, or some of them; else they are shared rows that the tenant's rows need.
+    pub owned: bool,
+}
+
+/// The tenant's rows, by the tables' places in the selection.
+pub async fn closure(
+    session: &Session,
+    selected: &Selected,
+    scope: &Scope,
+) -> Result<HashMap<usize, Scoped>> {
+    let place: HashMap<u32, usize> = selected
+        .tables
+        .iter()
+        .enumerate()
+        .map(|(i, t)| (t.listed.oid, i))
+        .collect();
+    let keys: Vec<(usize, usize, ForeignKey)> = foreign_keys(session)
+        .await?
+        .into_iter()
+        .filter_map(|k| Some((*place.get(&k.child)?, *place.get(&k.parent)?, k)))
+        .collect();
+    let mut walk = Walk {
+        session,
+        selected,
+        found: HashMap::new(),
+    };
+    let with_column = walk.seed(scope).await?;
+    let owned = owned_tables(&with_column, &keys);
+    let down: Vec<_> = keys
+        .iter()
+        .filter(|(child, ..)| !with_column.contains(child))
+        .map(|(child, parent, key)| (*parent, *child, "p", "c", key))
+        .collect();
+    walk.follow(&down).await?;
+    for table in owned {
+        walk.found.entry(table).or_default().owned = true;
+    }
+    let up: Vec<_> = keys
+        .iter()
+        .map(|(child, parent, key)| (*child, *parent, "c", "p", key))
+        .collect();
+    walk.follow(&up).await?;
+    walk.found
+        .retain(|_, scoped| scoped.owned || !scoped.rows.is_empty());
+    Ok(walk.found)
+}
+
+/// Tables whose rows a tenant owns, with or without rows: those with the column, and those without it below them.
+fn owned_tables(
+    with_column: &HashSet<usize>,
+    keys: &[(usize, usize, ForeignKey)],
+) -> HashSet<usize> {
+    let mut owned = with_column.clone();
+    loop {
+        let below = keys
+            .iter()
+            .filter(|(child, parent, _)| owned.contains(parent) && !owned.contains(child));
+        let new: Vec<usize> = below.map(|(child, ..)| *child).collect();
+        if new.is_empty() {
+            return owned;
+        }
+        owned.extend(new);
+    }
+}
+
+struct Walk<'a> {
+    session: &'a Session,
+    selected: &'a Selected,
+    found: HashMap<usize, Scoped>,
+}
+
+/// From table, to table, their aliases, and the key between them.
+type Step<'k> = (usize, usize, &'static str, &'static str, &'k ForeignKey);
+
+impl Walk<'_> {
+    /// Finds the rows that carry the tenant's value; returns the tables that have the column.
+    async fn seed(&mut self, scope: &Scope) -> Result<HashSet<usize>> {
+        let mut with_column = HashSet::new();
+        for (i, table) in self.selected.tables.iter().enumerate() {
+            let Some(column) = table.listed.columns.iter().find(|c| c.name == scope.column) else {
+                continue;
+            };
+            with_column.insert(i);
+            let filter = format!(
+                "{} = CAST({} AS {})",
+                quote(&column.name),
+                literal(&scope.value),
+                column.type_name
+            );
+            let sql = format!(
+                "SELECT ctid FROM ONLY {} WHERE {filter}",
+                table.listed.name.sql()
+            );
+            let rows = self.ctids(table, &sql).await?;
+            if !rows.is_empty() {
+                self.found.entry(i).or_default().rows.extend(rows);
+            }
+        }
+        if self.found.is_empty() {
+            let why = if with_column.is_empty() {
+                "no table has that column"
+            } else {
+                "no row has that value"
+            };
+            return Err(Error::new(
+                Code::NothingSelected,
+                format!(
+                    "the scope {}={} matches nothing: {why}",
+                    scope.column, scope.value
+                ),
+            )
+            .hint("Name the tenant column and value as --scope COLUMN=VALUE."));
+        }
+        Ok(with_column)
+    }
+
+    async fn follow(&mut self, steps: &[Step<'_>]) -> Result<()> {
+        let mut fresh: HashMap<usize, Vec<u64>> = self
+            .found
+            .iter()
+            .map(|(i, s)| (*i, s.rows.iter().copied().collect()))
+            .collect();
+        while !fresh.is_empty() {
+            let mut next: HashMap<usize, Vec<u64>> = HashMap::new();
+            for (from, to, from_alias, to_alias, key) in steps {
+                let Some(rows) = fresh.get(from) else {
+                    continue;
+                };
+                for some in rows.chunks(ROWS_AT_ONCE) {
+                    let new = self
+                        .step(*from, *to, from_alias, to_alias, key, some)
+                        .await?;
+                    next.entry(*to).or_default().extend(new);
+                }
+            }
+            next.retain(|_, rows| !rows.is_empty());
+            fresh = next;
+        }
+        Ok(())
+    }
+
+    /// Rows of `to` that the key joins with some rows of `from` and that were not found before.
+    async fn step(
+        &mut self,
+        from: usize,
+        to: usize,
+        from_alias: &str,
+        to_alias: &str,
+        key: &ForeignKey,
+        rows: &[u64],
+    ) -> Result<Vec<u64>> {
+        let tables = &self.selected.tables;
+        let sql = format!(
+            "SELECT {to_alias}.ctid FROM ONLY {} {from_alias} JOIN ONLY {} {to_alias} ON {} WHERE {from_alias}.ctid = ANY({})",
+            tables[from].listed.name.sql(),
+            tables[to].listed.name.sql(),
+            key.condition(),
+            array(rows),
+        );
+        let reached = self.ctids(&tables[to], &sql).await?;
+        let known = &mut self.found.entry(to).or_default().rows;
+        Ok(reached
+            .into_iter()
+            .filter(|row| known.insert(*row))
+            .collect())
+    }
+
+    async fn ctids(&self, table: &Sized, sql: &str) -> Result<Vec<u64>> {
+        let doing = format!("finding the tenant's rows in {}", table.listed.name);
+        let rows = self
+            .session
+            .copy_out(&doing, &format!("COPY ({sql}) TO STDOUT"))
+            .await?;
+        pin_mut!(rows);
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().await {
+            let row = row.map_err(|e| from_postgres(&doing, e))?;
+            let ctid = Ctid::parse(row.strip_suffix(b"\n").unwrap_or(&row))
+                .ok_or_else(|| Error::new(Code::Internal, format!("{doing}: no ctid came")))?;
+            found.push(u64::from(ctid.block) << 16 | u64::from(ctid.offset));
+        }
+        Ok(found)
+    }
+}
+
+fn array(rows: &[u64]) -> String {
+    let texts: Vec<String> = rows
+        .iter()
+        .map(|row| format!("\"{}\"", ctid(*row)))
+        .collect();
+    format!("'{{{}}}'::tid[]", texts.join(","))
+}
+
+#[allow(clippy::cast_possible_truncation)]
+fn ctid(row: u64) -> Ctid {
+    Ctid {
+        block: (row >> 16) as u32,
+        offset: row as u16,
+    }
+}
+
+/// The reads of one table, each a range of its own, and these ranges.
+pub fn plan(table: usize, sized: &Sized, rows: &BTreeSet<u64>) -> (Vec<Read>, Vec<Range>) {
+    let columns = ident::list(sized.listed.columns.iter().map(|c| c.name.as_str()));
+    let rows: Vec<u64> = rows.iter().copied().collect();
+    let parts: Vec<&[u64]> = rows.chunks(ROWS_AT_ONCE).collect();
+    let mut reads = Vec::new();
+    let mut ranges = Vec::new();
+    for (i, part) in parts.iter().enumerate() {
+        let sql = format!(
+            "COPY (SELECT {columns} FROM ONLY {} WHERE ctid = ANY({})) TO STDOUT",
+            sized.listed.name.sql(),
+            array(part)
+        );
+        reads.push(Read {
+            table,
+            sql,
+            cut: Cut::Whole { range: i },
+            blocks: sized.blocks,
+        });
+        let start_block = if i == 0 { 0 } else { ctid(part[0]).block };
+        let end_block = parts.get(i + 1).map(|next| ctid(next[0]).block);
+        ranges.push(Range {
+            start_block,
+            end_block,
+            fingerprint: None,
+            segments: Vec::new(),
+        });
+    }
+    (reads, ranges)
+}
