@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod extras;
 pub mod fingerprint;
+pub mod format;
 pub mod ident;
 pub mod keys;
 pub mod managed;

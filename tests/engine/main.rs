@@ -1,3 +1,4 @@
 //! Integration tests: one binary, one module per part. `bin/test` gives them a running stack.
 
 mod pg_dump;
+mod store;
