@@ -14,10 +14,21 @@ pub mod status;
 
 use crate::args::{Command, Common};
 use crate::output::Answer;
-use rovodev::config::Settings;
+use rovodev::config::{STORE_KEY, Settings};
+use rovodev::core::keys;
 use rovodev::error::Result;
+use rovodev::ports::store::Store;
+use rovodev::tasks::Context;
+use rovodev::tasks::open_store::{self, ReadableStore};
 
 pub const ENV_FILE: &str = ".env";
+/// A store that the command line writes serves one owner.
+pub const TENANT: &str = keys::DEFAULT_TENANT;
+
+/// The store, proven to be one of ours and of a format that we know.
+async fn readable(ctx: &Context, settings: &Settings, store: &Store) -> Result<ReadableStore> {
+    open_store::open_to_read(ctx, store, settings.get(&STORE_KEY)).await
+}
 
 pub async fn run(command: Command, common: Common, settings: Settings) -> Result<Answer> {
     match command {

@@ -35,7 +35,7 @@ impl Exit {
             Exit::Done => "done",
             Exit::Failed => "failed",
             Exit::Usage => "the command line or a setting is wrong",
-            Exit::Warnings => "done, with warnings (schema missing, damage found, a probe unwell)",
+            Exit::Warnings => "done, with warnings (schema missing, tables skipped, status unwell)",
             Exit::NotFound => "no such backup or restore",
             Exit::Refused => "refused: unsafe without --force, drift, target not empty",
             Exit::CannotConnect => "the database or the store cannot be reached",

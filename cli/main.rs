@@ -5,6 +5,7 @@ mod ask;
 mod commands;
 mod exit;
 mod human;
+mod names;
 mod output;
 mod progress;
 mod table;
