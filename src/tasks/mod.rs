@@ -7,6 +7,7 @@ pub mod context;
 pub mod create;
 pub mod delete;
 pub mod init;
+pub mod download;
 pub mod lease;
 pub mod open_store;
 pub mod places;
