@@ -1,7 +1,7 @@
 //! What can be asked on the command line. `-h` fits one screen, `--help` teaches.
 
 use crate::commands::{
-    backup, check, completions, delete, download, init, list, prune, restore, show, status,
+    backup, check, completions, delete, download, init, list, prune, show, status,
 };
 use crate::exit;
 use clap::{Args, Parser, Subcommand};
@@ -61,7 +61,6 @@ pub struct Common {
 #[derive(Subcommand)]
 pub enum Command {
     Backup(backup::BackupArgs),
-    Restore(Box<restore::RestoreArgs>),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Check(check::CheckArgs),
@@ -78,7 +77,7 @@ impl Command {
     pub fn moves_data(&self) -> bool {
         matches!(
             self,
-            Command::Backup(_) | Command::Restore(_) | Command::Check(_) | Command::Download(_)
+            Command::Backup(_) | Command::Check(_) | Command::Download(_)
         )
     }
 }

@@ -24,10 +24,6 @@ impl Answer {
         }
     }
 
-    /// Nothing for people on stdout: the command wrote its result there itself.
-    pub fn written(result: &impl Serialize) -> Self {
-        Self::new(result, "", Exit::Done)
-    }
 
     pub fn show(self, as_json: bool) -> Exit {
         if as_json {

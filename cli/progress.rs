@@ -74,7 +74,7 @@ pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T
             }
         }
     });
-    let done = work(&context).await;
+    let done = Box::pin(work(&context)).await;
     stopper.abort();
     finished.cancel();
     // A display that panicked has nothing to add to the result.

@@ -132,7 +132,8 @@ async fn create_or_wait(
 ) -> Result<Manifest> {
     let mut told = false;
     loop {
-        match create::create(ctx, opened, request).await {
+        // Boxed: the states of a whole backup inside one another are more than the compiler lays out.
+        match Box::pin(create::create(ctx, opened, request)).await {
             Err(e) if wait && e.code == Code::StoreBusy => {
                 if !told {
                     ctx.progress.notice(format!("{e}; waiting until it is done"));
