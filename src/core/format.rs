@@ -209,7 +209,7 @@ mod tests {
     #[test]
     fn derivation_is_part_of_the_format() {
         let keys = format(None).keys(None).unwrap();
-        insta::assert_snapshot!(blake3::Hash::from_bytes(keys.segment_key).to_hex().as_str(), @"");
+        insta::assert_snapshot!(blake3::Hash::from_bytes(keys.segment_key).to_hex().as_str(), @"9434ad0d60380855919e9d31df1ae0e41fd66165f50e9330ec783f17f8999531");
         insta::assert_snapshot!(keys.row_seed, @"");
         let keys = format(Some(HEX)).keys(Some(HEX)).unwrap();
         insta::assert_snapshot!(blake3::Hash::from_bytes(keys.segment_key).to_hex().as_str(), @"");

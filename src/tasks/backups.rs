@@ -3,7 +3,7 @@
 mod find;
 mod summary;
 
-pub use find::{find, read};
+pub use find::{find, newest_with_rows, read};
 pub use summary::{Listed, Summary};
 
 use crate::core::{keys, manifest};
@@ -66,14 +66,4 @@ pub(super) async fn parse(bytes: bytes::Bytes) -> Result<manifest::Manifest> {
     tokio::task::spawn_blocking(move || manifest::open(&bytes))
         .await
         .map_err(|e| Error::new(Code::Internal, "reading a manifest stopped").source(e))?
-}
-
-/// The newest backup that holds rows; a later one follows its range sizes.
-pub async fn newest_with_rows(store: &Store, tenant: &str) -> Result<Option<manifest::Manifest>> {
-    let listed = list(store, tenant).await?;
-    let with_rows = |l: &&Listed| l.manifest.as_ref().is_ok_and(|m| m.totals.rows > 0);
-    match listed.iter().find(with_rows) {
-        Some(newest) => read(store, tenant, newest.id).await.map(Some),
-        None => Ok(None),
-    }
 }

@@ -3,7 +3,7 @@
 use crate::core::manifest::{Codec, Object, Segment};
 use crate::core::{codec, keys};
 use crate::error::{Code, During, Error, Result};
-use crate::ports::store::{Put, Store};
+use crate::ports::store::Store;
 use bytes::Bytes;
 
 /// The stored (compressed) bytes of a segment, with length and hash checked.
@@ -39,54 +39,6 @@ pub async fn fetch_object(store: &Store, object: &Object) -> Result<Bytes> {
         &object.stored_hash,
     )?;
     unpack(Codec::Zstd, stored, object.raw_bytes, object.key.clone()).await
-}
-
-/// How a segment lies in the store.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    pub bytes: u64,
-    /// BLAKE3 of the stored bytes, hex.
-    pub hash: String,
-    /// Whether these bytes were not in the store before.
-    pub new: bool,
-}
-
-/// Stores the compressed rows of a segment unless the store has them already.
-///
-/// The object that is there may differ from `body` though it holds the same rows: another version of the
-/// compressor wrote it. Then its own length and hash are told. One that is damaged is replaced.
-pub async fn store_rows(
-    store: &Store,
-    codec: Codec,
-    segment_key: &[u8; 32],
-    id: &str,
-    raw_bytes: u64,
-    body: Bytes,
-) -> Result<Stored> {
-    let key = keys::segment(id, codec);
-    let new = store.put_new(&key, body.clone()).await? == Put::Written;
-    if new || store.holds(&key, &body).await? {
-        return Ok(Stored::of(&body, new));
-    }
-    let there = store.get(&key).await?;
-    let rows = unpack(codec, there.clone(), raw_bytes, key.clone()).await;
-    if rows.is_ok_and(|rows| blake3::keyed_hash(segment_key, &rows).to_hex().as_str() == id) {
-        return Ok(Stored::of(&there, false));
-    }
-    tracing::warn!("{key} was damaged and is written again");
-    store.put_replace(&key, body.clone()).await?;
-    Ok(Stored::of(&body, true))
-}
-
-impl Stored {
-    fn of(body: &Bytes, new: bool) -> Self {
-        let hash = blake3::hash(body).to_hex().to_string();
-        Self {
-            bytes: body.len() as u64,
-            hash,
-            new,
-        }
-    }
 }
 
 fn checked(key: &str, stored: Bytes, bytes: u64, hash: &str) -> Result<Bytes> {

@@ -1,4 +1,5 @@
 //! Integration tests: one binary, one module per part. `bin/test` gives them a running stack.
 
 mod pg_dump;
+mod pg_dump_bundle;
 mod store;

@@ -1,6 +1,6 @@
 //! One backup by what a person calls it.
 
-use super::{Listed, list, manifests, parse};
+use super::{Listed, is_about_one_backup, list, manifests, parse};
 use crate::core::keys;
 use crate::core::manifest::{Manifest, Trigger};
 use crate::error::{Code, During, Error, Result};
@@ -40,6 +40,24 @@ pub async fn read(store: &Store, tenant: &str, id: Uuid) -> Result<Manifest> {
         Err(e) if e.code == Code::ObjectMissing => Err(not_found(store, &id.to_string())),
         Err(e) => Err(e),
     }
+}
+
+/// The newest backup of whole tables that can be read, if any: the parent of the next one. Newest by id,
+/// which grows with the time it began, so that few manifests are read.
+pub async fn newest_with_rows(store: &Store, tenant: &str) -> Result<Option<Manifest>> {
+    let folder = format!("{}{tenant}/", keys::BACKUPS);
+    for object in manifests(store, &folder).await?.iter().rev() {
+        let Some((_, id, _)) = keys::parse_backup(&object.key) else {
+            continue;
+        };
+        match read(store, tenant, id).await {
+            Ok(m) if m.source.is_some() && m.selection.scope.is_none() => return Ok(Some(m)),
+            Ok(_) => {}
+            Err(e) if is_about_one_backup(&e) || e.code == Code::BackupNotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(None)
 }
 
 /// A name may look like an id's digits, so finding none is no error here.

@@ -38,6 +38,7 @@ pub async fn back_up(
     let plan = plan(&snapshot, request, parent.as_ref()).await?;
     // A child token: when one part fails, the others stop, and what the caller holds stays as it is.
     let part = Context {
+        clock: ctx.clock.clone(),
         progress: ctx.progress.clone(),
         cancel: ctx.cancel.child_token(),
     };

@@ -1,5 +1,7 @@
 //! Bringing a backup back: in place by stage and merge, or into another database.
 
+pub mod config;
+
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};
 use crate::ports::postgres::DatabaseUrl;
