@@ -8,6 +8,7 @@ pub mod ident;
 pub mod keys;
 pub mod managed;
 pub mod manifest;
+pub mod merge;
 pub mod progress;
 pub mod ranges;
 pub mod restore_plan;

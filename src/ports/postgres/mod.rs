@@ -6,6 +6,7 @@ pub mod extras;
 mod pg_dump;
 mod session;
 pub mod source;
+pub mod target;
 mod tls;
 mod url;
 
