@@ -2,6 +2,7 @@
 
 pub mod config;
 pub mod in_place;
+pub mod database;
 
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};
