@@ -1,7 +1,7 @@
 //! What can be asked on the command line. `-h` fits one screen, `--help` teaches.
 
 use crate::commands::{
-    backup, check, completions, delete, download, init, list, prune, show, status,
+    backup, check, completions, delete, download, init, list, prune, restore, show, status,
 };
 use crate::exit;
 use clap::{Args, Parser, Subcommand};
@@ -11,9 +11,10 @@ const ABOUT: &str = "Back up and restore apps on Supabase and Vercel";
 const LONG_ABOUT: &str = "\
 Back up and restore apps on Supabase and Vercel.
 
-A backup is one consistent copy of a database: every table as it was at one moment, with the definitions
-that make an empty database into the same one. It lies in a store, a directory or an S3 bucket, in files
-that zstd and psql read without this program.";
+A backup is one consistent copy of a database: every table as it was at one
+moment, with the definitions that make an empty database into the same one. It
+lies in a store, a directory or an S3 bucket, in files that zstd and psql read
+without this program.";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -23,13 +24,17 @@ Examples:
   rovodev restore --input latest --dry-run
   rovodev status --verbose
 
-Settings come from flags, then the environment, then .env in the working directory, then defaults.
-Results go to stdout, progress and questions to stderr.";
+Settings come from flags, then the environment, then .env in the working
+directory, then defaults. Results go to stdout, progress and questions to stderr.";
 
 #[derive(Parser)]
 #[command(name = "rovodev", version, about = ABOUT, long_about = LONG_ABOUT)]
 #[command(after_long_help = format!("{EXAMPLES}\n\n{}", exit::help()), after_help = "`--help` tells more.")]
-#[command(subcommand_required = true, arg_required_else_help = true, max_term_width = 100)]
+#[command(
+    subcommand_required = true,
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -41,7 +46,7 @@ pub struct Cli {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// Where backups lie: a directory or s3://BUCKET/PREFIX [BACKUP_STORE, default ./backups]
+    /// Where backups lie: a directory or s3://BUCKET/PREFIX [BACKUP_STORE]
     #[arg(long, global = true, value_name = "STORE")]
     pub store: Option<String>,
     /// Print one JSON object on stdout, errors too; never ask
@@ -61,6 +66,7 @@ pub struct Common {
 #[derive(Subcommand)]
 pub enum Command {
     Backup(backup::BackupArgs),
+    Restore(Box<restore::RestoreArgs>),
     List(list::ListArgs),
     Show(show::ShowArgs),
     Check(check::CheckArgs),
@@ -77,7 +83,7 @@ impl Command {
     pub fn moves_data(&self) -> bool {
         matches!(
             self,
-            Command::Backup(_) | Command::Check(_) | Command::Download(_)
+            Command::Backup(_) | Command::Restore(_) | Command::Check(_) | Command::Download(_)
         )
     }
 }

@@ -8,6 +8,7 @@ pub mod download;
 pub mod init;
 pub mod list;
 pub mod prune;
+pub mod restore;
 pub mod show;
 pub mod status;
 
@@ -32,6 +33,7 @@ async fn readable(ctx: &Context, settings: &Settings, store: &Store) -> Result<R
 pub async fn run(command: Command, common: Common, settings: Settings) -> Result<Answer> {
     match command {
         Command::Backup(args) => backup::run(args, &common, settings).await,
+        Command::Restore(args) => restore::run(*args, &common, settings).await,
         Command::List(args) => list::run(args, &settings).await,
         Command::Show(args) => show::run(args, &settings).await,
         Command::Check(args) => check::run(args, &common, &settings).await,

@@ -63,8 +63,17 @@ mod tests {
         assert_eq!(earlier(-5), "just now");
         assert_eq!(earlier(180), "3 minutes ago");
         assert_eq!(exact(now), "2025-12-22 14:30:00 UTC");
-        assert_eq!((bytes(1_536), count(1_234_567)), ("1.50 KiB".into(), "1,234,567".into()));
-        assert_eq!((counted(1, "table"), counted(0, "row")), ("1 table".into(), "0 rows".into()));
-        assert_eq!((short("abcdef", 4), short("abcd", 4)), ("abc…".into(), "abcd".into()));
+        assert_eq!(
+            (bytes(1_536), count(1_234_567)),
+            ("1.50 KiB".into(), "1,234,567".into())
+        );
+        assert_eq!(
+            (counted(1, "table"), counted(0, "row")),
+            ("1 table".into(), "0 rows".into())
+        );
+        assert_eq!(
+            (short("abcdef", 4), short("abcd", 4)),
+            ("abc…".into(), "abcd".into())
+        );
     }
 }

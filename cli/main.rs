@@ -66,7 +66,8 @@ fn explain(wrong: &clap::Error) -> Exit {
     }
     if json {
         let message = wrong.to_string();
-        let message = message.trim_start_matches("error: ").trim();
+        let message = message.lines().next().unwrap_or_default();
+        let message = message.trim_start_matches("error: ");
         let error = Error::new(Code::Usage, message).hint("See `rovodev --help`.");
         return output::show_error(&error, true);
     }

@@ -27,7 +27,13 @@ fn part(text: &str) -> Result<(String, Option<&str>), String> {
             let name = quoted[..end].replace("\"\"", "\"");
             match &quoted[end + 1..] {
                 "" => (name, None),
-                rest => (name, Some(rest.strip_prefix('.').ok_or("a dot is missing after the quote")?)),
+                rest => (
+                    name,
+                    Some(
+                        rest.strip_prefix('.')
+                            .ok_or("a dot is missing after the quote")?,
+                    ),
+                ),
             }
         }
     };

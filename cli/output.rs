@@ -24,6 +24,15 @@ impl Answer {
         }
     }
 
+    /// Adds another answer, in JSON under `key`; the worse exit stays.
+    pub fn and(mut self, key: &str, other: Answer) -> Self {
+        self.json[key] = other.json;
+        self.text = format!("{}\n{}", self.text, other.text);
+        if self.exit == Exit::Done {
+            self.exit = other.exit;
+        }
+        self
+    }
 
     pub fn show(self, as_json: bool) -> Exit {
         if as_json {

@@ -4,8 +4,8 @@ mod show;
 
 use crate::output;
 use rovodev::error::Result;
-use rovodev::tasks::Context;
 use rovodev::tasks::progress::Progress;
+use rovodev::tasks::{Clock, Context};
 use show::{Bar, Lines};
 use std::io::IsTerminal;
 use tokio_util::sync::CancellationToken;
@@ -40,6 +40,7 @@ pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T
     let context = Context {
         progress,
         cancel: CancellationToken::new(),
+        clock: Clock::default(),
     };
     let (told, cancel, finished) = (
         context.progress.clone(),

@@ -30,6 +30,10 @@ impl Columns {
 
     /// The lines, without blanks at their ends.
     pub fn text(&self) -> String {
-        self.0.lines().map(|l| l.trim_end().to_string()).collect::<Vec<_>>().join("\n")
+        self.0
+            .lines()
+            .map(|l| l.trim_end().to_string())
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }

@@ -90,10 +90,7 @@ impl Settings {
         Ok(Self::from(|name| std::env::var(name).ok(), &filed))
     }
 
-    fn from(
-        environment: impl Fn(&str) -> Option<String>,
-        file: &BTreeMap<String, String>,
-    ) -> Self {
+    fn from(environment: impl Fn(&str) -> Option<String>, file: &BTreeMap<String, String>) -> Self {
         let present = |value: &String| !value.trim().is_empty();
         let values = VARIABLES.iter().filter_map(|v| {
             let environment = environment(v.name).filter(present);
@@ -140,9 +137,7 @@ pub fn read_file(path: &Path) -> Result<BTreeMap<String, String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => parse_file(&text, path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(e) => {
-            Err(Error::new(Code::Io, format!("{} cannot be read", path.display())).source(e))
-        }
+        Err(e) => Err(Error::new(Code::Io, format!("{} cannot be read", path.display())).source(e)),
     }
 }
 
@@ -159,7 +154,11 @@ fn unreadable_line(error: &dotenvy::Error, text: &str, path: &Path) -> Error {
         _ => None,
     };
     let place = match at {
-        Some(at) => format!("line {} of {}", text[..at].matches('\n').count() + 1, path.display()),
+        Some(at) => format!(
+            "line {} of {}",
+            text[..at].matches('\n').count() + 1,
+            path.display()
+        ),
         None => path.display().to_string(),
     };
     Error::new(Code::Config, format!("{place} cannot be read"))
@@ -219,11 +218,13 @@ mod tests {
             "PG_DUMP" => Some(" ".to_string()),
             _ => None,
         };
-        let settings =
-            Settings::from(environment, &filed).flag(&BACKUP_STORE, Some("flag".into()));
+        let settings = Settings::from(environment, &filed).flag(&BACKUP_STORE, Some("flag".into()));
         let got = |v: &Variable| (settings.get(v), settings.origin(v));
         assert_eq!(got(&BACKUP_STORE), (Some("flag"), Some(Origin::Flag)));
-        assert_eq!(got(&AWS_REGION), (Some("environment"), Some(Origin::Environment)));
+        assert_eq!(
+            got(&AWS_REGION),
+            (Some("environment"), Some(Origin::Environment))
+        );
         assert_eq!(got(&S3_ENDPOINT), (Some("filed"), Some(Origin::File)));
         assert_eq!(got(&RUST_LOG), (Some("warn"), Some(Origin::Default)));
         assert_eq!(got(&PG_DUMP), (None, None), "an empty value is none");

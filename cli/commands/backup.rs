@@ -117,7 +117,10 @@ pub async fn run(args: BackupArgs, common: &Common, settings: Settings) -> Resul
         seconds: begun.elapsed().as_secs_f64(),
     };
     if !common.json {
-        manifest.warnings.iter().for_each(|w| output::warn(&w.message));
+        manifest
+            .warnings
+            .iter()
+            .for_each(|w| output::warn(&w.message));
     }
     let text = text(&manifest, &taken.store, begun.elapsed());
     let exit = Exit::with_warnings(!manifest.warnings.is_empty());
@@ -136,7 +139,8 @@ async fn create_or_wait(
         match Box::pin(create::create(ctx, opened, request)).await {
             Err(e) if wait && e.code == Code::StoreBusy => {
                 if !told {
-                    ctx.progress.notice(format!("{e}; waiting until it is done"));
+                    ctx.progress
+                        .notice(format!("{e}; waiting until it is done"));
                     told = true;
                 }
                 let pause = async {

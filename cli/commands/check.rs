@@ -39,7 +39,11 @@ pub async fn run(args: CheckArgs, common: &Common, settings: &Settings) -> Resul
         check::check(ctx, &readable, TENANT, &ids).await
     })
     .await?;
-    let exit = if report.is_good() { Exit::Done } else { Exit::Failed };
+    let exit = if report.is_good() {
+        Exit::Done
+    } else {
+        Exit::Failed
+    };
     Ok(Answer::new(&report, text(&report), exit))
 }
 
@@ -62,7 +66,10 @@ fn text(report: &CheckReport) -> String {
     }
     lines.push(match report.problems.len() as u64 {
         0 => "Everything is as it was written.".into(),
-        n => format!("{} found. Restore from a backup that is whole, and take a new one.", human::counted(n, "problem")),
+        n => format!(
+            "{} found. Restore from a backup that is whole, and take a new one.",
+            human::counted(n, "problem")
+        ),
     });
     lines.join("\n")
 }

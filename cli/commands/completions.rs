@@ -25,5 +25,9 @@ pub fn run(args: &CompletionsArgs) -> Result<Answer> {
     let script = String::from_utf8(script)
         .map_err(|e| Error::new(Code::Internal, "the script is no text").source(e))?;
     let result = json!({ "shell": args.shell.to_string(), "script": script });
-    Ok(Answer::new(&result, script.trim_end(), crate::exit::Exit::Done))
+    Ok(Answer::new(
+        &result,
+        script.trim_end(),
+        crate::exit::Exit::Done,
+    ))
 }

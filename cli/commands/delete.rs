@@ -64,8 +64,11 @@ fn confirm(chosen: &[(Uuid, String)], args: &DeleteArgs, common: &Common) -> Res
     let names: Vec<_> = chosen.iter().map(|(_, name)| name.as_str()).collect();
     let what = names.join(", ");
     if common.json || !ask::person_is_there() {
-        return Err(Error::new(Code::ConfirmationNeeded, format!("{what} would be deleted for good"))
-            .hint("Say --force to delete without being asked."));
+        return Err(Error::new(
+            Code::ConfirmationNeeded,
+            format!("{what} would be deleted for good"),
+        )
+        .hint("Say --force to delete without being asked."));
     }
     match ask::yes(&format!("Delete {what} for good?"))? {
         true => Ok(()),

@@ -85,7 +85,11 @@ pub async fn run(args: DownloadArgs, common: &Common, settings: &Settings) -> Re
                          "backup": manifest.id, "name": manifest.name });
     let text = format!("{} ({})", file.display(), human::bytes(written.bytes));
     warn_of_rows_alone(&written, common);
-    Ok(Answer::new(&result, text, Exit::with_warnings(written.rows_only)))
+    Ok(Answer::new(
+        &result,
+        text,
+        Exit::with_warnings(written.rows_only),
+    ))
 }
 
 /// The file appears whole under its name, or not at all.
@@ -128,7 +132,11 @@ async fn to_stdout(
     })
     .await?;
     warn_of_rows_alone(&written, common);
-    Ok(Answer::new(&json!({}), "", Exit::with_warnings(written.rows_only)))
+    Ok(Answer::new(
+        &json!({}),
+        "",
+        Exit::with_warnings(written.rows_only),
+    ))
 }
 
 fn warn_of_rows_alone(written: &Downloaded, common: &Common) {
@@ -138,7 +146,17 @@ fn warn_of_rows_alone(written: &Downloaded, common: &Common) {
 }
 
 fn default_file(manifest: &Manifest, format: DownloadFormat) -> PathBuf {
-    let plain = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let plain = |c: char| {
+        if c.is_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '_'
+        }
+    };
     let name: String = manifest.name.chars().map(plain).collect();
-    PathBuf::from(format!("{}.{}", name.trim_start_matches('.'), format.suffix()))
+    PathBuf::from(format!(
+        "{}.{}",
+        name.trim_start_matches('.'),
+        format.suffix()
+    ))
 }

@@ -5,7 +5,7 @@ use crate::exit::Exit;
 use crate::output::{self, Answer};
 use clap::Args;
 use dialoguer::console::style;
-use rovodev::config::{self, Settings, Variable};
+use rovodev::config::{self, Origin, Settings, Variable};
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::tasks::init::{self, Change, Check, EnvFile, Verdict};
@@ -13,6 +13,18 @@ use rovodev::tasks::status::Health;
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
+
+/// What `.env` takes over from the environment: where things are, not how this shell logs.
+const PLACES: &[Variable] = &[
+    config::DATABASE_URL,
+    config::BACKUP_STORE,
+    config::STORE_KEY,
+    config::AWS_ACCESS_KEY_ID,
+    config::AWS_SECRET_ACCESS_KEY,
+    config::AWS_REGION,
+    config::S3_ENDPOINT,
+    config::PG_DUMP,
+];
 
 /// Write .env and check every connection
 #[derive(Args)]
@@ -22,8 +34,8 @@ Examples:
   DATABASE_URL=postgres://… rovodev init --store s3://backups/app
   rovodev init --check                          checks what is set and writes nothing
 
-Writes .env in the working directory (mode 0600) and keeps what else is in it; the changes are shown
-first. A store that is new gets a STORE_KEY: keep a copy of it elsewhere. Then checks the database (port,
+Writes .env in the working directory (mode 0600) from flags, answers and the environment, and keeps what
+else is in it; the changes are shown first. A store that is new gets a STORE_KEY: keep a copy of it elsewhere. Then checks the database (port,
 reach, role), pg_dump and the store (writes a small object, reads it, deletes it), and says what to fix.
 Replacing a value that .env holds needs a yes, or --force.
 
@@ -77,15 +89,21 @@ pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<
 
 fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
     if settings.get(&config::DATABASE_URL).is_none() {
-        let url = ask::secret("Database URL (postgres://USER:PASSWORD@HOST:5432/DATABASE, not shown)")?;
+        let url =
+            ask::secret("Database URL (postgres://USER:PASSWORD@HOST:5432/DATABASE, not shown)")?;
         settings = settings.flag(&config::DATABASE_URL, Some(url));
     }
-    if settings.origin(&config::BACKUP_STORE) == Some(config::Origin::Default) {
+    if settings.origin(&config::BACKUP_STORE) == Some(Origin::Default) {
         let default = settings.get(&config::BACKUP_STORE);
-        let store = ask::text("Where backups go (a directory, or s3://BUCKET/PREFIX)", default)?;
+        let store = ask::text(
+            "Where backups go (a directory, or s3://BUCKET/PREFIX)",
+            default,
+        )?;
         settings = settings.flag(&config::BACKUP_STORE, Some(store));
     }
-    let on_s3 = settings.get(&config::BACKUP_STORE).is_some_and(|s| s.starts_with("s3://"));
+    let on_s3 = settings
+        .get(&config::BACKUP_STORE)
+        .is_some_and(|s| s.starts_with("s3://"));
     if on_s3 && settings.get(&config::AWS_ACCESS_KEY_ID).is_none() {
         let endpoint = ask::text("S3 endpoint (empty: Amazon's)", Some(""))?;
         let key = ask::text("Access key id", None)?;
@@ -107,20 +125,28 @@ async fn with_store_key(settings: Settings, limit: Duration) -> Result<Settings>
     match init::store_exists(&settings, limit).await {
         Ok(false) => Ok(settings.flag(&config::STORE_KEY, Some(init::new_store_key()))),
         Ok(true) => {
-            output::warn("the store exists already; set STORE_KEY to the key that it was made with");
+            output::warn(
+                "the store exists already; set STORE_KEY to the key that it was made with",
+            );
             Ok(settings)
         }
         Err(_) => Ok(settings),
     }
 }
 
-/// Brings `.env` to what flags and answers said; values of the environment stay there.
+/// Brings `.env` to what flags, answers and the environment say; the environment replaces nothing there.
 fn write(settings: &Settings, person: bool, args: &InitArgs) -> Result<Vec<Change>> {
-    let file = EnvFile::read(Path::new(ENV_FILE))?;
-    let wanted = |v: &&'static Variable| settings.origin(v) == Some(config::Origin::Flag);
+    let path = Path::new(ENV_FILE);
+    let file = EnvFile::read(path)?;
+    let filed = config::read_file(path)?;
+    let belongs = |v: &&'static Variable| match settings.origin(v) {
+        Some(Origin::Flag) => true,
+        Some(Origin::Environment) => PLACES.contains(v) && !filed.contains_key(v.name),
+        _ => false,
+    };
     let wanted: Vec<_> = config::VARIABLES
         .iter()
-        .filter(wanted)
+        .filter(belongs)
         .filter_map(|v| Some((v, settings.get(v)?.to_string())))
         .collect();
     let changes = file.changes(&wanted);
@@ -130,7 +156,11 @@ fn write(settings: &Settings, person: bool, args: &InitArgs) -> Result<Vec<Chang
     for change in &changes {
         eprintln!("{change}");
     }
-    let replaced: Vec<_> = changes.iter().filter(|c| c.replaces).map(|c| c.name).collect();
+    let replaced: Vec<_> = changes
+        .iter()
+        .filter(|c| c.replaces)
+        .map(|c| c.name)
+        .collect();
     if !args.force && (person || !replaced.is_empty()) {
         if !person {
             let message = format!("{ENV_FILE} holds another value of {}", replaced.join(", "));

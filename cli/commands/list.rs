@@ -69,7 +69,11 @@ fn text(all: &[Listed], shown: &[Listed], store: &str, now: DateTime<Utc>) -> St
     let left = all.len() - shown.len();
     let rest = match left {
         0 => String::new(),
-        _ => format!("\n{} of {} shown; --limit 0 shows all.", shown.len(), all.len()),
+        _ => format!(
+            "\n{} of {} shown; --limit 0 shows all.",
+            shown.len(),
+            all.len()
+        ),
     };
     table.text() + &rest
 }

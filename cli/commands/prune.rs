@@ -43,11 +43,21 @@ pub async fn run(args: PruneArgs, common: &Common, settings: &Settings) -> Resul
 }
 
 fn text(plan: &PrunePlan, dry_run: bool) -> String {
-    let objects = human::counted((plan.segments.len() + plan.leftovers.len()) as u64, "object");
-    let verb = if dry_run { "would be deleted" } else { "deleted" };
+    let objects = human::counted(
+        (plan.segments.len() + plan.leftovers.len()) as u64,
+        "object",
+    );
+    let verb = if dry_run {
+        "would be deleted"
+    } else {
+        "deleted"
+    };
     let young = match plan.young_segments {
         0 => String::new(),
-        n => format!("\n{} unused but younger than 24 hours: kept for now.", human::counted(n, "segment")),
+        n => format!(
+            "\n{} unused but younger than 24 hours: kept for now.",
+            human::counted(n, "segment")
+        ),
     };
     format!(
         "{objects} ({}) {verb}; {} in use by {}.{young}",

@@ -32,7 +32,11 @@ pub async fn run(args: ShowArgs, settings: &Settings) -> Result<Answer> {
     let store = places::store(settings)?;
     super::readable(&Context::default(), settings, &store).await?;
     let manifest = backups::find(&store, TENANT, &args.backup).await?;
-    Ok(Answer::new(&as_json(&manifest), text(&manifest), Exit::Done))
+    Ok(Answer::new(
+        &as_json(&manifest),
+        text(&manifest),
+        Exit::Done,
+    ))
 }
 
 fn as_json(manifest: &Manifest) -> Value {
@@ -44,7 +48,9 @@ fn as_json(manifest: &Manifest) -> Value {
     let files = manifest.config.iter();
     let mut shown = json!(Summary::of(manifest));
     shown["tables"] = tables.collect();
-    shown["files"] = files.map(|f| json!({ "path": f.path, "bytes": f.object.raw_bytes })).collect();
+    shown["files"] = files
+        .map(|f| json!({ "path": f.path, "bytes": f.object.raw_bytes }))
+        .collect();
     shown["schema"] = json!({ "status": manifest.schema.status, "reason": manifest.schema.reason,
                               "pgDumpVersion": manifest.schema.pg_dump_version });
     shown["source"] = json!(manifest.source);
@@ -65,7 +71,11 @@ fn text(manifest: &Manifest) -> String {
         parts.push(table.text());
     }
     if !manifest.warnings.is_empty() {
-        let lines: Vec<_> = manifest.warnings.iter().map(|w| format!("! {}", w.message)).collect();
+        let lines: Vec<_> = manifest
+            .warnings
+            .iter()
+            .map(|w| format!("! {}", w.message))
+            .collect();
         parts.push(lines.join("\n"));
     }
     parts.join("\n\n")
@@ -86,7 +96,13 @@ fn facts(manifest: &Manifest) -> String {
         ),
     ];
     if let Some(source) = &manifest.source {
-        lines.push(("Source", format!("{} on PostgreSQL {}", source.database, source.server_version)));
+        lines.push((
+            "Source",
+            format!(
+                "{} on PostgreSQL {}",
+                source.database, source.server_version
+            ),
+        ));
         lines.push(("Schema", schema(manifest)));
     }
     if let Some(scope) = &manifest.selection.scope {
@@ -110,7 +126,10 @@ fn facts(manifest: &Manifest) -> String {
             human::bytes(totals.new_bytes)
         ),
     ));
-    let lines: Vec<_> = lines.iter().map(|(name, text)| format!("{name:<7} {text}")).collect();
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|(name, text)| format!("{name:<7} {text}"))
+        .collect();
     lines.join("\n")
 }
 

@@ -9,6 +9,7 @@ use dialoguer::console::style;
 use rovodev::config::{DATABASE_URL, Settings};
 use rovodev::error::Result;
 use rovodev::ports::postgres::overview::Overview;
+use rovodev::tasks::restore::in_place::Operation;
 use rovodev::tasks::status::{self, Health, Probe, Status, StoreFound};
 use std::time::Duration;
 
@@ -57,7 +58,9 @@ fn text(status: &Status, detailed: bool) -> String {
     }
     if !status.warnings.is_empty() {
         let lines = status.warnings.iter();
-        let lines: Vec<_> = lines.map(|w| format!("{} {}", style("!").yellow().bold(), w.message)).collect();
+        let lines: Vec<_> = lines
+            .map(|w| format!("{} {}", style("!").yellow().bold(), w.message))
+            .collect();
         parts.push(lines.join("\n"));
     }
     parts.join("\n\n")
@@ -66,9 +69,13 @@ fn text(status: &Status, detailed: bool) -> String {
 fn overview(status: &Status) -> String {
     let lines = [
         ("Database", told(&status.source, database)),
-        ("pg_dump", told(&status.pg_dump, |p| format!("version {}", p.version))),
+        (
+            "pg_dump",
+            told(&status.pg_dump, |p| format!("version {}", p.version)),
+        ),
         ("Store", told(&status.store, store)),
         ("Last backup", told(&status.store, last_backup)),
+        ("Undoable", told(&status.undoable, |all| undoable(all))),
         ("Settings", configuration(status)),
     ];
     let lines = lines.map(|(name, text)| {
@@ -81,12 +88,18 @@ fn overview(status: &Status) -> String {
 fn told<T>(probe: &Probe<T>, tell: impl Fn(&T) -> String) -> String {
     match probe {
         Probe::Ok(answer) => tell(answer),
-        Probe::Error(error) => style(format!("not known ({})", error.code.as_str())).red().to_string(),
+        Probe::Error(error) => style(format!("not known ({})", error.code.as_str()))
+            .red()
+            .to_string(),
     }
 }
 
 fn database(source: &Overview) -> String {
-    let role = if source.bypasses_row_security { "sees every row" } else { "subject to row level security" };
+    let role = if source.bypasses_row_security {
+        "sees every row"
+    } else {
+        "subject to row level security"
+    };
     let written = match &source.last_write {
         Some(moment) => format!(", last write {moment}"),
         None => String::new(),
@@ -103,19 +116,46 @@ fn database(source: &Overview) -> String {
 }
 
 fn store(store: &StoreFound) -> String {
-    let bytes = store.bytes.map(|b| format!(", {}", human::bytes(b))).unwrap_or_default();
-    format!("{}\n{}{bytes}", store.location, human::counted(store.backups, "backup"))
+    let bytes = store
+        .bytes
+        .map(|b| format!(", {}", human::bytes(b)))
+        .unwrap_or_default();
+    format!(
+        "{}\n{}{bytes}",
+        store.location,
+        human::counted(store.backups, "backup")
+    )
 }
 
 fn last_backup(store: &StoreFound) -> String {
     match &store.last_backup {
         None => "none yet".into(),
-        Some(last) => format!("{}, {}", last.name, human::ago(last.finished_at, Utc::now())),
+        Some(last) => format!(
+            "{}, {}",
+            last.name,
+            human::ago(last.finished_at, Utc::now())
+        ),
     }
 }
 
+fn undoable(restores: &[Operation]) -> String {
+    let Some(newest) = restores.first() else {
+        return "no restores".into();
+    };
+    format!(
+        "{}, the newest {} of {}\nrovodev restore --undo {}",
+        human::counted(restores.len() as u64, "restore"),
+        human::ago(newest.at, Utc::now()),
+        newest.backup_name,
+        newest.id
+    )
+}
+
 fn configuration(status: &Status) -> String {
-    let set = status.configuration.iter().filter(|s| s.origin.is_some_and(|o| o != "default"));
+    let set = status
+        .configuration
+        .iter()
+        .filter(|s| s.origin.is_some_and(|o| o != "default"));
     let set: Vec<_> = set.map(|s| s.name).collect();
     match set.is_empty() {
         true => "defaults alone; run `rovodev init`".into(),
@@ -132,7 +172,11 @@ fn tables(source: &Overview) -> String {
     let rest = source.largest_tables.len().saturating_sub(TABLES_SHOWN) as u64;
     match rest {
         0 => table.text(),
-        _ => format!("{}\nand {} (--json has all)", table.text(), human::counted(rest, "smaller table")),
+        _ => format!(
+            "{}\nand {} (--json has all)",
+            table.text(),
+            human::counted(rest, "smaller table")
+        ),
     }
 }
 

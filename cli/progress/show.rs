@@ -76,7 +76,11 @@ impl Lines {
         self.0 = Instant::now();
         let percent = (event.bytes.min(event.total_bytes) * 100).checked_div(event.total_bytes);
         let percent = percent.map(|p| format!(" {p}%")).unwrap_or_default();
-        let table = event.table.as_ref().map(|t| format!(" ({t})")).unwrap_or_default();
+        let table = event
+            .table
+            .as_ref()
+            .map(|t| format!(" ({t})"))
+            .unwrap_or_default();
         eprintln!("{}{percent} {}{table}", event.stage.label(), figures(event));
     }
 }
@@ -124,8 +128,17 @@ mod tests {
             seconds_left: Some(17),
             notice: None,
         };
-        assert_eq!(figures(&event), "12.00 MiB of 80.00 MiB, 4.00 MiB/s, 17 seconds left");
-        let unknown = Event { bytes: 0, total_bytes: 0, bytes_per_second: 0, seconds_left: None, ..event };
+        assert_eq!(
+            figures(&event),
+            "12.00 MiB of 80.00 MiB, 4.00 MiB/s, 17 seconds left"
+        );
+        let unknown = Event {
+            bytes: 0,
+            total_bytes: 0,
+            bytes_per_second: 0,
+            seconds_left: None,
+            ..event
+        };
         assert_eq!(figures(&unknown), "10 rows");
     }
 }

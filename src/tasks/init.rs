@@ -69,7 +69,10 @@ fn database(status: &Status) -> Check {
     match &status.source {
         status::Probe::Ok(source) => ok(
             "database",
-            format!("{} on PostgreSQL {}", source.database, source.server_version),
+            format!(
+                "{} on PostgreSQL {}",
+                source.database, source.server_version
+            ),
         ),
         status::Probe::Error(e) => failed("database", Verdict::Failed, e),
     }
@@ -78,7 +81,10 @@ fn database(status: &Status) -> Check {
 fn role(status: &Status) -> Option<Check> {
     let source = status.source.ok()?;
     Some(match source.bypasses_row_security {
-        true => ok("role", format!("{} sees every row (BYPASSRLS)", source.role)),
+        true => ok(
+            "role",
+            format!("{} sees every row (BYPASSRLS)", source.role),
+        ),
         false => Check {
             name: "role",
             verdict: Verdict::Failed,
@@ -109,7 +115,10 @@ async fn store_takes_writes(settings: &Settings, limit: Duration) -> Result<Chec
         Some(_) => "",
         None => "; without STORE_KEY",
     };
-    Ok(ok("store", format!("{} takes writes{key}", store.describe())))
+    Ok(ok(
+        "store",
+        format!("{} takes writes{key}", store.describe()),
+    ))
 }
 
 fn silent(store: &Store, limit: Duration) -> Error {

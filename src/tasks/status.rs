@@ -7,6 +7,7 @@ use crate::config::{self, Settings};
 use crate::core::manifest::Warning;
 use crate::error::{Class, Code, Error};
 use crate::ports::postgres::overview::Overview;
+use crate::tasks::restore::in_place::Operation;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::time::Duration;
@@ -43,6 +44,8 @@ pub struct Status {
     pub source: Probe<Overview>,
     pub pg_dump: Probe<PgDumpFound>,
     pub store: Probe<StoreFound>,
+    /// Restores of the source that can be undone, newest first.
+    pub undoable: Probe<Vec<Operation>>,
     pub configuration: Vec<SettingFound>,
     pub warnings: Vec<Warning>,
 }
@@ -98,15 +101,17 @@ pub struct SettingFound {
 
 /// Asks every part. `limit` bounds each of them; `each_table` adds the tables one by one.
 pub async fn look(settings: &Settings, limit: Duration, each_table: bool) -> Status {
-    let ((source, pg_dump), store) = tokio::join!(
+    let ((source, pg_dump), store, undoable) = tokio::join!(
         probes::source_and_pg_dump(settings, limit, each_table),
         probes::store(settings, limit),
+        probes::undoable(settings, limit),
     );
     let mut status = Status {
         health: Health::Well,
         source,
         pg_dump,
         store,
+        undoable,
         configuration: configuration(settings),
         warnings: Vec::new(),
     };
@@ -149,8 +154,11 @@ async fn within<T>(
         Ok(Ok(answer)) => Probe::Ok(answer),
         Ok(Err(error)) => Probe::Error(error),
         Err(_) => Probe::Error(
-            Error::new(unanswered, format!("{part} did not answer within {limit:?}"))
-                .hint("Give it longer with --timeout, or see what holds it up."),
+            Error::new(
+                unanswered,
+                format!("{part} did not answer within {limit:?}"),
+            )
+            .hint("Give it longer with --timeout, or see what holds it up."),
         ),
     }
 }

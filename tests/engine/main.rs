@@ -4,5 +4,5 @@
 
 mod pg_dump;
 mod pg_dump_bundle;
-mod store;
 mod restore_database;
+mod store;

@@ -1,8 +1,8 @@
 //! Sources and targets: PostgreSQL over a session-mode connection.
 
 mod error;
-pub mod overview;
 pub mod extras;
+pub mod overview;
 mod pg_dump;
 mod session;
 pub mod source;

@@ -71,7 +71,8 @@ impl EnvFile {
         let failed = |e| io(&self.path, "written", e);
         // A temporary file is created with mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-        file.write_all(self.changed(changes).as_bytes()).map_err(failed)?;
+        file.write_all(self.changed(changes).as_bytes())
+            .map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
         file.persist(&self.path).map_err(|e| failed(e.error))?;
         Ok(())
@@ -86,7 +87,10 @@ impl EnvFile {
                 *line = format!("{}={}", change.name, quoted(&change.after));
             }
         }
-        lines.extend(left.iter().map(|c| format!("{}={}", c.name, quoted(&c.after))));
+        lines.extend(
+            left.iter()
+                .map(|c| format!("{}={}", c.name, quoted(&c.after))),
+        );
         lines.join("\n") + "\n"
     }
 }
@@ -94,7 +98,8 @@ impl EnvFile {
 fn assigns(line: &str, name: &str) -> bool {
     let line = line.trim_start();
     let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
-    line.split_once('=').is_some_and(|(key, _)| key.trim_end() == name)
+    line.split_once('=')
+        .is_some_and(|(key, _)| key.trim_end() == name)
 }
 
 /// The value so that `.env` readers give it back as it is.
@@ -105,7 +110,10 @@ fn quoted(value: &str) -> String {
     } else if !value.contains(['\'', '\\']) {
         format!("'{value}'")
     } else {
-        let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$");
+        let escaped = value
+            .replace('\\', "\\\\")
+            .replace('"', "\\\"")
+            .replace('$', "\\$");
         format!("\"{escaped}\"")
     }
 }
@@ -153,11 +161,23 @@ mod tests {
             (&config::PG_DUMP, "/a b/pg_dump".to_string()),
         ];
         let changes = env.changes(&wanted);
-        assert_eq!(changes.iter().map(|c| c.replaces).collect::<Vec<_>>(), [true, false]);
+        assert_eq!(
+            changes.iter().map(|c| c.replaces).collect::<Vec<_>>(),
+            [true, false]
+        );
         env.apply(&changes).unwrap();
         let after = std::fs::read_to_string(&env.path).unwrap();
-        assert_eq!(after, "# mine\nOTHER=1\nBACKUP_STORE=./new\nPG_DUMP='/a b/pg_dump'\n");
-        assert!(EnvFile::read(&env.path).unwrap().changes(&wanted).is_empty(), "idempotent");
+        assert_eq!(
+            after,
+            "# mine\nOTHER=1\nBACKUP_STORE=./new\nPG_DUMP='/a b/pg_dump'\n"
+        );
+        assert!(
+            EnvFile::read(&env.path)
+                .unwrap()
+                .changes(&wanted)
+                .is_empty(),
+            "idempotent"
+        );
     }
 
     #[cfg(unix)]
@@ -166,7 +186,8 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::tempdir().unwrap();
         let env = file(&folder, "");
-        env.apply(&env.changes(&[(&config::STORE_KEY, "aa".into())])).unwrap();
+        env.apply(&env.changes(&[(&config::STORE_KEY, "aa".into())]))
+            .unwrap();
         let mode = std::fs::metadata(&env.path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
     }
@@ -174,9 +195,15 @@ mod tests {
     #[test]
     fn shows_no_secret() {
         let folder = tempfile::tempdir().unwrap();
-        let env = file(&folder, "DATABASE_URL=postgres://a:s3cret1@h/d\nSTORE_KEY=s3cret2\n");
+        let env = file(
+            &folder,
+            "DATABASE_URL=postgres://a:s3cret1@h/d\nSTORE_KEY=s3cret2\n",
+        );
         let wanted = [
-            (&config::DATABASE_URL, "postgres://a:s3cret3@h/d".to_string()),
+            (
+                &config::DATABASE_URL,
+                "postgres://a:s3cret3@h/d".to_string(),
+            ),
             (&config::STORE_KEY, "s3cret4".to_string()),
         ];
         for change in env.changes(&wanted) {

@@ -1,8 +1,8 @@
 //! Bringing a backup back: in place by stage and merge, or into another database.
 
 pub mod config;
-pub mod in_place;
 pub mod database;
+pub mod in_place;
 
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};

@@ -8,6 +8,7 @@ use crate::ports::postgres::overview::{Overview, overview};
 use crate::ports::postgres::{PgDump, Purpose, Session};
 use crate::ports::store::{ObjectInfo, Store};
 use crate::tasks::places;
+use crate::tasks::restore::in_place::{self, Operation};
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,6 +46,23 @@ async fn pg_dump(settings: &Settings, server_version_num: u32) -> Result<PgDumpF
     })
 }
 
+/// On a connection of its own, so that neither waits for the other.
+pub async fn undoable(settings: &Settings, limit: Duration) -> Probe<Vec<Operation>> {
+    let found = async {
+        let all = in_place::operations(&places::source(settings)?).await?;
+        let undone: Vec<_> = all.iter().filter_map(|o| o.reverses).collect();
+        let open = |o: &Operation| !undone.contains(&o.id);
+        Ok(all.into_iter().filter(open).collect())
+    };
+    within(
+        limit,
+        Code::DatabaseUnreachable,
+        "the list of restores",
+        found,
+    )
+    .await
+}
+
 pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
     let found = async {
         let store = places::store(settings)?;
@@ -75,7 +93,10 @@ fn directory_is_to_come(settings: &Settings, store: &Store) -> bool {
 }
 
 fn is_manifest(object: &ObjectInfo) -> bool {
-    matches!(keys::parse_backup(&object.key), Some((_, _, "manifest.json")))
+    matches!(
+        keys::parse_backup(&object.key),
+        Some((_, _, "manifest.json"))
+    )
 }
 
 async fn count(store: &Store) -> Option<u64> {

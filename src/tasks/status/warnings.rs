@@ -16,6 +16,14 @@ pub fn of(status: &Status) -> Vec<Warning> {
         ("source", status.source.error()),
         ("store", status.store.error()),
         ("pg_dump", status.pg_dump.error()),
+        // The same server as the source's: worth a word only where the source answers.
+        (
+            "restores",
+            status
+                .undoable
+                .error()
+                .filter(|_| status.source.ok().is_some()),
+        ),
     ];
     for (part, error) in failures {
         let Some(error) = error else { continue };
@@ -30,12 +38,18 @@ pub fn of(status: &Status) -> Vec<Warning> {
             warn("row_security", message);
         }
         if source.standby {
-            warn("standby", "source: a standby; it can be backed up, but not restored into".into());
+            warn(
+                "standby",
+                "source: a standby; it can be backed up, but not restored into".into(),
+            );
         }
     }
     if let Some(store) = status.store.ok() {
         match &store.last_backup {
-            None => warn("no_backup", "store: no backup yet; run `rovodev backup`".into()),
+            None => warn(
+                "no_backup",
+                "store: no backup yet; run `rovodev backup`".into(),
+            ),
             Some(last) => {
                 for warning in &last.warnings {
                     warn(&warning.code, format!("last backup: {}", warning.message));

@@ -55,6 +55,7 @@ impl Writers {
         let ctx = Context {
             progress: ctx.progress.clone(),
             cancel: ctx.cancel.child_token(),
+            clock: ctx.clock.clone(),
         };
         let worker = async |session: &Session| {
             while let Some(job) = queue.take().await {
