@@ -3,6 +3,8 @@
 // Futures of whole use cases are deep.
 #![recursion_limit = "256"]
 
+mod cli;
+mod house;
 mod pg_dump;
 mod pg_dump_bundle;
 mod restore_database;
