@@ -42,6 +42,11 @@ pub fn seconds(elapsed: Duration) -> String {
     }
 }
 
+/// `15.18` of `15.18 (Debian 15.18-0+deb12u1)`
+pub fn version(server_version: &str) -> &str {
+    server_version.split_whitespace().next().unwrap_or("?")
+}
+
 /// At most `width` characters, the end cut with `…`.
 pub fn short(text: &str, width: usize) -> String {
     if text.chars().count() <= width {

@@ -24,17 +24,18 @@ const BUSY_RETRY: Duration = Duration::from_secs(2);
 #[derive(Args)]
 #[command(after_long_help = format!("\
 Examples:
-  rovodev backup                                 into ./backups, or BACKUP_STORE
-  rovodev backup --compress                      the same, said aloud: zstd
+  rovodev backup                         into ./backups, or BACKUP_STORE
+  rovodev backup --compress              the same, said aloud: zstd
   rovodev backup --output s3://backups/app --name before-migration
   rovodev backup --table calls --table crm.notes
-  rovodev backup --scope tenant_id=42            one tenant's rows and what they need
-  rovodev backup --type config                   vercel.json, package.json, names of variables
+  rovodev backup --scope tenant_id=42    one tenant's rows and what they need
+  rovodev backup --type config           vercel.json, package.json, variable names
 
-Reads the database in one snapshot and changes nothing in it; the app goes on. Writes to the store, which
-is made where there is none. The backup exists once its manifest is written, last; an interrupted one
-leaves no backup. The definitions are captured by pg_dump; without a usable one the backup holds rows
-alone and says so (exit code 3).
+Reads the database in one snapshot and changes nothing in it; the app goes on.
+Writes to the store, which is made where there is none. The backup exists once
+its manifest is written, last; an interrupted one leaves no backup. The
+definitions are captured by pg_dump; without a usable one the backup holds
+rows alone and says so (exit code 3).
 
 {}", crate::exit::help()))]
 pub struct BackupArgs {

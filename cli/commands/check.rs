@@ -17,8 +17,9 @@ Examples:
   rovodev check                every backup
   rovodev check latest
 
-Reads all objects of the chosen backups and compares length and hash; with STORE_KEY also the rows
-themselves. Changes nothing. Damage is named with the tables it concerns (exit code 1).
+Reads all objects of the chosen backups and compares length and hash; with
+STORE_KEY also the rows themselves. Changes nothing. Damage is named with the
+tables it concerns (exit code 1).
 
 {}", crate::exit::help()))]
 pub struct CheckArgs {

@@ -19,9 +19,10 @@ Examples:
   rovodev delete backup_2025-12-22_14-30-00
   rovodev delete 0197c5b2 0197c6d4 --force
 
-Deletes the backups at once, then the stored rows that no other backup uses (those younger than 24 hours
-stay for `rovodev prune`). Cannot be undone. Asks on a terminal, needs --force elsewhere. If it was
-interrupted, the same command finishes it.
+Deletes the backups at once, then the stored rows that no other backup uses
+(those younger than 24 hours stay for `rovodev prune`). Cannot be undone. Asks
+on a terminal, needs --force elsewhere. If it was interrupted, the same
+command finishes it.
 
 {}", crate::exit::help()))]
 pub struct DeleteArgs {

@@ -20,12 +20,12 @@ use std::path::{Path, PathBuf};
 #[command(after_long_help = format!("\
 Examples:
   rovodev download latest --format sql.zst
-  rovodev download latest --format sql.zst --file - | zstd -dc | psql \"$NEW_DATABASE_URL\"
+  rovodev download latest --file - | zstd -dc | psql \"$NEW_DATABASE_URL\"
   rovodev download backup_2025-12-22_14-30-00 --format tar --file app.tar
 
-sql.zst and sql.gz are scripts for psql that make the database in an empty one; tar holds everything the
-backup holds, file by file. Writes one file and changes nothing else. An existing file is kept unless
---force.
+sql.zst and sql.gz are scripts for psql that make the database in an empty
+one; tar holds everything the backup holds, file by file. Writes one file and
+changes nothing else. An existing file is kept unless --force.
 
 {}", crate::exit::help()))]
 pub struct DownloadArgs {

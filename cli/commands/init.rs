@@ -34,10 +34,12 @@ Examples:
   DATABASE_URL=postgres://… rovodev init --store s3://backups/app
   rovodev init --check                          checks what is set and writes nothing
 
-Writes .env in the working directory (mode 0600) from flags, answers and the environment, and keeps what
-else is in it; the changes are shown first. A store that is new gets a STORE_KEY: keep a copy of it elsewhere. Then checks the database (port,
-reach, role), pg_dump and the store (writes a small object, reads it, deletes it), and says what to fix.
-Replacing a value that .env holds needs a yes, or --force.
+Writes .env in the working directory (mode 0600) from flags, answers and the
+environment, and keeps what else is in it; the changes are shown first. A
+store that is new gets a STORE_KEY: keep a copy of it elsewhere. Then checks
+the database (port, reach, role), pg_dump and the store (writes a small
+object, reads it, deletes it), and says what to fix. Replacing a value that
+.env holds needs a yes, or --force.
 
 {}", crate::exit::help()))]
 pub struct InitArgs {

@@ -17,8 +17,9 @@ Examples:
   rovodev prune --dry-run
   rovodev prune
 
-Touches no backup: only what deleted or interrupted backups left behind, once it is older than 24 hours.
-Refuses to run beside a backup, and to delete an implausible share of the store without --force.
+Touches no backup: only what deleted or interrupted backups left behind, once
+it is older than 24 hours. Refuses to run beside a backup, and to delete an
+implausible share of the store without --force.
 
 {}", crate::exit::help()))]
 pub struct PruneArgs {

@@ -33,14 +33,16 @@ Examples:
   rovodev restore --input latest --target-url \"$OTHER_DATABASE_URL\"
   rovodev restore --undo latest
 
-Without --target-url the rows go back into the source, in one transaction, after a safety backup of the
-tables concerned; what it changes is kept and can be undone. It shows first how many rows of each table
-would be added, changed and removed, and asks; without a terminal it needs --force. With --target-url a
-database is made anew from the backup; it must be empty, or --force drops the schemas concerned.
+Without --target-url the rows go back into the source, in one transaction,
+after a safety backup of the tables concerned; what it changes is kept and can
+be undone. It shows first how many rows of each table would be added, changed
+and removed, and asks; without a terminal it needs --force. With --target-url
+a database is made anew from the backup; it must be empty, or --force drops
+the schemas concerned.
 
-Modes in place: exact makes the tables as they were, missing brings back only rows that are gone,
-keep-newer also changes rows back and removes nothing. Configuration files come back only with
---component config.
+Modes in place: exact makes the tables as they were, missing brings back only
+rows that are gone, keep-newer also changes rows back and removes nothing.
+Configuration files come back only with --component config.
 
 {}", crate::exit::help()))]
 pub struct RestoreArgs {
@@ -50,7 +52,7 @@ pub struct RestoreArgs {
     /// Into this database instead of in place; its password is better kept in a variable
     #[arg(long, value_name = "URL")]
     target_url: Option<String>,
-    /// How far a restore in place goes [default: exact]
+    /// How far a restore in place goes; asked for on a terminal, else exact
     #[arg(long, value_enum, conflicts_with = "target_url")]
     mode: Option<ModeArg>,
     /// What comes back (repeatable) [default: database]

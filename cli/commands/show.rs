@@ -100,7 +100,8 @@ fn facts(manifest: &Manifest) -> String {
             "Source",
             format!(
                 "{} on PostgreSQL {}",
-                source.database, source.server_version
+                source.database,
+                human::version(&source.server_version)
             ),
         ));
         lines.push(("Schema", schema(manifest)));

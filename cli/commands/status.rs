@@ -24,8 +24,9 @@ Examples:
   rovodev status --verbose        with the largest tables and every setting
   rovodev status --json
 
-Asks the database, pg_dump and the store at the same time; one that hangs is named. Changes nothing.
-Exit code 0 when all is well, 3 with warnings, 6 when the database or the store cannot be reached.
+Asks the database, pg_dump and the store at the same time; one that hangs is
+named. Changes nothing. Exit code 0 when all is well, 3 with warnings, 6 when
+the database or the store cannot be reached.
 
 {}", crate::exit::help()))]
 pub struct StatusArgs {
@@ -98,16 +99,16 @@ fn database(source: &Overview) -> String {
     let role = if source.bypasses_row_security {
         "sees every row"
     } else {
-        "subject to row level security"
+        "is subject to row level security"
     };
     let written = match &source.last_write {
         Some(moment) => format!(", last write {moment}"),
         None => String::new(),
     };
     format!(
-        "{} on PostgreSQL {}, as {} ({role})\n{}, about {}, {}{written}",
+        "{} on PostgreSQL {}\nas {}, who {role}\n{}, about {}, {}{written}",
         source.database,
-        source.server_version,
+        human::version(&source.server_version),
         source.role,
         human::counted(source.tables, "table"),
         human::counted(source.estimated_rows, "row"),

@@ -114,11 +114,10 @@ fn nothing_climbs_out_of_its_part() {
         let is_mod = inside.file_name().is_some_and(|n| n == "mod.rs");
         let depth = inside.components().count() - usize::from(is_mod);
         let climb = "super::".repeat(depth);
-        let climbs = code(&path).contains(&format!(" {climb}"));
+        // A test module below takes its file's names by `super::*`.
+        let climbs = code(&path).replace("super::*", "").contains(&climb);
         assert!(
-            !climbs
-                || depth == 1 && top(&path) == "lib"
-                || code(&path).contains("mod tests") && depth == 1,
+            !climbs,
             "{} reaches the library's root by {climb}",
             path.display()
         );

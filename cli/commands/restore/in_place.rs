@@ -67,11 +67,7 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
             "{}\n\nA dry run: nothing was changed.",
             plan::text(&planned)
         );
-        return Ok(Answer::new(
-            &report,
-            text,
-            Exit::with_warnings(!planned.warnings.is_empty()),
-        ));
+        return Ok(Answer::new(&report, text, Exit::Done));
     }
     if !asked.json {
         eprintln!("{}\n", plan::text(&planned));

@@ -22,6 +22,9 @@ fn help_teaches() {
         let said = shell.run(&[command, "--help"]);
         assert_eq!((said.code, said.err.as_str()), (0, ""), "{command}");
         assert!(said.out.contains("Examples:\n"), "{command} shows examples");
+        let (_, taught) = said.out.split_once("Examples:").unwrap();
+        let wide = taught.lines().find(|l| l.chars().count() > 80);
+        assert_eq!(wide, None, "{command} --help fits a terminal");
         insta::assert_snapshot!(command, said.out);
     }
 }

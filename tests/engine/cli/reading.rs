@@ -22,7 +22,7 @@ fn steady() -> insta::Settings {
         (r"postgres://[^/]+/", "postgres://[server]/"),
         (r"PostgreSQL \d+\.\d+( \([^)]*\))?", "PostgreSQL [version]"),
         (r"(pg_dump +(version )?)\d+\.\d+", "${1}[version]"),
-        (r"in /\S+/backups", "in [folder]/backups"),
+        (r"/\S+/backups", "[folder]/backups"),
         (r" +\[", " ["),
         (r"  +", "  "),
     ] {
