@@ -29,7 +29,7 @@ Examples:
   rovodev backup --output s3://backups/app --name before-migration
   rovodev backup --table calls --table crm.notes
   rovodev backup --scope tenant_id=42    one tenant's rows and what they need
-  rovodev backup --type config           vercel.json, package.json, variable names
+  rovodev backup --type config           the project files alone
 
 Reads the database in one snapshot and changes nothing in it; the app goes on.
 Writes to the store, which is made where there is none. The backup exists once

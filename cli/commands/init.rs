@@ -30,9 +30,9 @@ const PLACES: &[Variable] = &[
 #[derive(Args)]
 #[command(after_long_help = format!("\
 Examples:
-  rovodev init                                  asks for what is missing
+  rovodev init                           asks for what is missing
   DATABASE_URL=postgres://… rovodev init --store s3://backups/app
-  rovodev init --check                          checks what is set and writes nothing
+  rovodev init --check                   checks what is set and writes nothing
 
 Writes .env in the working directory (mode 0600) from flags, answers and the
 environment, and keeps what else is in it; the changes are shown first. A
