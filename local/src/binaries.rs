@@ -18,7 +18,7 @@ impl Binaries {
     /// Programs of `major`, or of the newest major on this machine where none is asked for;
     /// installs them if there are none.
     pub fn find_or_install(home: &Home, major: Option<u32>) -> Result<Binaries> {
-        let _lock = home.lock()?;
+        let _lock = home.lock_tools()?;
         if let Some(found) = find(home, major) {
             return Ok(found);
         }

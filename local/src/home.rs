@@ -1,14 +1,14 @@
 //! Where the stack keeps its files: `.rovodev/` in the checkout.
 //!
 //! ```text
-//! .rovodev/lock      held while folders are made or swept and while something is installed
-//! .rovodev/tools/    what had to be installed: Postgres, LocalStack
+//! .rovodev/lock      held while throw-away folders are made, removed or swept
+//! .rovodev/tools/    what had to be installed: Postgres, LocalStack; locked meanwhile
 //! .rovodev/dev/      the stack of `bin/dev`: state.json, postgres/, s3/
 //! .rovodev/run-…/    a throw-away stack; swept at the next start should its owner have died
 //! ```
 
 use crate::error::{Context, Result, at, message};
-use crate::{postgres, system_user};
+use crate::{cluster, system_user};
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
@@ -43,12 +43,17 @@ impl Home {
 
     /// The folder of `bin/dev`, ours alone as long as the returned lock lives.
     pub fn dev(&self) -> Result<(PathBuf, FolderLock)> {
-        let folder = self.folder.join("dev");
+        self.kept("dev")
+    }
+
+    /// A folder that stays for the next run, ours alone as long as the returned lock lives.
+    pub fn kept(&self, name: &str) -> Result<(PathBuf, FolderLock)> {
+        let folder = self.folder.join(name);
         make_folder(&folder)?;
         match FolderLock::try_hold(&folder)? {
             Some(lock) => Ok((folder, lock)),
             None => Err(message(format!(
-                "the stack in {} is already up, started by another `bin/dev`; use that one or stop it with Ctrl-C",
+                "the stack in {} is already up, started by another `bin/dev` or `bench/run`; use that one or stop it with Ctrl-C",
                 folder.display()
             ))),
         }
@@ -56,7 +61,7 @@ impl Home {
 
     /// A fresh folder that goes when dropped. Those of processes that died are swept first.
     pub fn throw_away(&self) -> Result<ThrowAway> {
-        let _lock = self.lock()?;
+        let _lock = FolderLock::hold(&self.folder)?;
         self.sweep()?;
         let name = format!("run-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
         let folder = self.folder.join(name);
@@ -64,17 +69,17 @@ impl Home {
         match FolderLock::try_hold(&folder)? {
             Some(lock) => Ok(ThrowAway {
                 folder,
+                home: self.clone(),
                 _lock: lock,
             }),
             None => Err(message(format!("{} is taken", folder.display()))),
         }
     }
 
-    /// Waits until no other process installs or sweeps.
-    pub(crate) fn lock(&self) -> Result<FolderLock> {
-        let file = lock_file(&self.folder)?;
-        file.lock().context(at("lock", &self.folder))?;
-        Ok(FolderLock { _file: file })
+    /// Waits until no other process installs anything.
+    pub(crate) fn lock_tools(&self) -> Result<FolderLock> {
+        make_folder(&self.tools())?;
+        FolderLock::hold(&self.tools())
     }
 
     fn sweep(&self) -> Result<()> {
@@ -85,7 +90,7 @@ impl Home {
             }
             let folder = entry.path();
             if let Some(_lock) = FolderLock::try_hold(&folder)? {
-                postgres::stop_leftover(&folder.join("postgres"))?;
+                cluster::stop_leftover(&folder.join("postgres"))?;
                 fs::remove_dir_all(&folder).context(at("remove", &folder))?;
             }
         }
@@ -97,6 +102,7 @@ impl Home {
 #[derive(Debug)]
 pub struct ThrowAway {
     folder: PathBuf,
+    home: Home,
     _lock: FolderLock,
 }
 
@@ -108,8 +114,11 @@ impl ThrowAway {
 
 impl Drop for ThrowAway {
     fn drop(&mut self) {
-        if let Err(error) = fs::remove_dir_all(&self.folder) {
-            eprintln!("{}: {error}", at("remove", &self.folder));
+        // Nobody may sweep what is half removed.
+        let removed = FolderLock::hold(&self.home.folder)
+            .and_then(|_lock| fs::remove_dir_all(&self.folder).context(at("remove", &self.folder)));
+        if let Err(error) = removed {
+            eprintln!("{error}");
         }
     }
 }
@@ -121,6 +130,12 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
+    fn hold(folder: &Path) -> Result<FolderLock> {
+        let file = lock_file(folder)?;
+        file.lock().context(at("lock", folder))?;
+        Ok(FolderLock { _file: file })
+    }
+
     fn try_hold(folder: &Path) -> Result<Option<FolderLock>> {
         let file = lock_file(folder)?;
         match file.try_lock() {

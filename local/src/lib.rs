@@ -3,7 +3,7 @@
 //!
 //! - [`home`]: folders under `.rovodev/` in the checkout
 //! - [`binaries`]: PostgreSQL's programs: found, else installed
-//! - [`postgres`]: one server; [`supabase`]: its roles and schemas
+//! - [`postgres`]: one server (its folder: `cluster`); [`supabase`]: its roles and schemas
 //! - [`s3`]: S3 with atomic conditional writes; [`localstack`]: a second implementation
 //! - [`demo`]: the AI call centre; [`dev`]: `local dev`; [`run`]: `local run`
 //!
@@ -11,6 +11,7 @@
 //! creation and stops when dropped, and a field of [`stack::Stack`].
 
 pub mod binaries;
+mod cluster;
 pub mod demo;
 mod demo_report;
 pub mod dev;

@@ -70,7 +70,7 @@ impl Drop for LocalStack {
 
 /// Returns the Python that has LocalStack.
 fn install(home: &Home) -> Result<PathBuf> {
-    let _lock = home.lock()?;
+    let _lock = home.lock_tools()?;
     let folder = home.tools().join("localstack-4.13.1");
     install::once(&folder, |fresh| {
         eprintln!("installing LocalStack into {}", fresh.display());
@@ -91,6 +91,8 @@ fn command(python: &Path, folder: &Path, log: &Path, port: u16) -> Result<Comman
         // Its files stay with ours also where it takes this machine for its own container.
         .env("OVERRIDE_IN_DOCKER", "0")
         .env("FILESYSTEM_ROOT", folder)
+        .env("HOME", folder)
+        .env("XDG_CACHE_HOME", folder)
         // No name server of its own, no calls home.
         .env("DNS_ADDRESS", "0")
         .env("DISABLE_EVENTS", "1")

@@ -2,14 +2,12 @@
 
 use crate::binaries::Binaries;
 use crate::error::{Context, Result, at, message};
-use crate::process::{Child, end_of_log, run_to_end};
+use crate::process::{Child, end_of_log};
 use crate::system_user::{self, SystemUser};
-use crate::{port, supabase};
-use rustix::process::{Pid, Signal};
+use crate::{cluster, port, supabase};
+use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
-use std::os::unix::fs::{PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -70,10 +68,10 @@ impl Postgres {
     /// Makes the cluster if there is none in the folder, and starts it.
     pub async fn start(options: Options) -> Result<Postgres> {
         let user = system_user::for_postgres()?;
-        stop_leftover(&options.folder)?;
+        cluster::stop_leftover(&options.folder)?;
         let is_new = !options.folder.join("set-up").exists();
         if is_new {
-            initialise(&options, user)?;
+            cluster::initialise(&options, user)?;
         }
         let mut postgres = Postgres {
             port: options.port.unwrap_or_default(),
@@ -121,7 +119,7 @@ impl Postgres {
             .args(self.settings())
             .stdout(file.try_clone().context(at("write", &log))?)
             .stderr(file);
-        prepare(&mut command, self.user);
+        cluster::prepare(&mut command, self.user);
         let server = Child::start("Postgres", command, Signal::INT)?;
         let deadline = Instant::now() + START_LIMIT;
         while !self.is_ready(&server) {
@@ -166,13 +164,9 @@ impl Postgres {
             "log_timezone=UTC".to_string(),
         ];
         if self.options.throw_away {
-            for setting in [
-                "fsync=off",
-                "synchronous_commit=off",
-                "full_page_writes=off",
-            ] {
-                settings.push(setting.to_string());
-            }
+            // Commits still reach the kernel, so they outlive a crash of the server as elsewhere.
+            settings.push("fsync=off".to_string());
+            settings.push("full_page_writes=off".to_string());
         }
         let flags = settings.into_iter().flat_map(|it| ["-c".to_string(), it]);
         flags.collect()
@@ -246,104 +240,5 @@ impl Drop for Postgres {
             true => self.stop_immediate(),
             false => self.stop(),
         }
-    }
-}
-
-/// Stops a server that an earlier process left behind in `folder`, should there be one.
-pub(crate) fn stop_leftover(folder: &Path) -> Result<()> {
-    let data = folder.join("data");
-    let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else {
-        return Ok(());
-    };
-    let process = text
-        .lines()
-        .next()
-        .and_then(|line| line.trim().parse().ok());
-    let Some(process) = process.and_then(Pid::from_raw) else {
-        return Ok(());
-    };
-    let begun = Instant::now();
-    while serves(process, &data) {
-        let signal = match begun.elapsed() < STOP_LIMIT {
-            true => Signal::INT,
-            false => Signal::QUIT,
-        };
-        // It may end between the two lines; then the signal finds nobody.
-        let _ = rustix::process::kill_process(process, signal);
-        if begun.elapsed() > 2 * STOP_LIMIT {
-            return Err(message(format!(
-                "process {} of an earlier run still serves {}; stop it and start again",
-                process.as_raw_nonzero(),
-                data.display()
-            )));
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    Ok(())
-}
-
-/// Whether `process` is alive and works in `data`, as a Postgres server does. A number found in an old
-/// file may by now belong to another program, and that must not be stopped.
-#[cfg(target_os = "linux")]
-fn serves(process: Pid, data: &Path) -> bool {
-    let folder = fs::read_link(format!("/proc/{}/cwd", process.as_raw_nonzero()));
-    folder.is_ok_and(|folder| data.canonicalize().is_ok_and(|data| data == folder))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn serves(process: Pid, data: &Path) -> bool {
-    let listed = Command::new("ps")
-        .args(["-o", "args=", "-p", &process.as_raw_nonzero().to_string()])
-        .output();
-    listed.is_ok_and(|output| {
-        let line = String::from_utf8_lossy(&output.stdout).into_owned();
-        line.contains("postgres") && line.contains(&data.display().to_string())
-    })
-}
-
-fn initialise(options: &Options, user: Option<SystemUser>) -> Result<()> {
-    let folder = &options.folder;
-    if folder.exists() {
-        fs::remove_dir_all(folder).context(at("remove", folder))?;
-    }
-    fs::create_dir_all(folder).context(at("make", folder))?;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).context(at("open", folder))?;
-    let data = folder.join("data");
-    let secret = folder.join("superuser-password");
-    fs::create_dir(&data).context(at("make", &data))?;
-    fs::write(&secret, "").context(at("write", &secret))?;
-    fs::set_permissions(&secret, fs::Permissions::from_mode(0o600))
-        .context(at("close", &secret))?;
-    fs::write(&secret, &options.passwords.superuser).context(at("write", &secret))?;
-    if let Some(user) = user {
-        for path in [&data, &secret] {
-            chown(path, Some(user.uid), Some(user.gid)).context(at("hand over", path))?;
-        }
-    }
-    let mut command = Command::new(options.binaries.program("initdb"));
-    command
-        .args(["--username", SUPERUSER, "--auth", "scram-sha-256"])
-        .args(["--encoding", "UTF8", "--locale-provider", "libc"])
-        .args(["--locale", "C.UTF-8", "--no-sync", "--pwfile"])
-        .arg(&secret)
-        .arg("-D")
-        .arg(&data);
-    prepare(&mut command, user);
-    run_to_end(&mut command)?;
-    fs::remove_file(&secret).context(at("remove", &secret))
-}
-
-/// The server's environment and account. Settings of the person who starts it (`PGDATA`, a locale that
-/// this machine lacks) stay outside.
-fn prepare(command: &mut Command, user: Option<SystemUser>) {
-    command
-        .env_clear()
-        .env("LC_ALL", "C.UTF-8")
-        .current_dir("/");
-    if let Some(path) = std::env::var_os("PATH") {
-        command.env("PATH", path);
-    }
-    if let Some(user) = user {
-        command.uid(user.uid).gid(user.gid);
     }
 }

@@ -10,6 +10,9 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Longest time for what is run to its end; installing is the slowest.
+const RUN_LIMIT: Duration = Duration::from_secs(15 * 60);
+
 /// A running child in a process group of its own, so that Ctrl-C in the terminal reaches us alone
 /// and we stop it in order.
 #[derive(Debug)]
@@ -87,8 +90,9 @@ impl Child {
     }
 }
 
+/// Has the kernel send `signal` to the command should the thread that starts it end (Linux).
 #[cfg(target_os = "linux")]
-fn die_with_us(command: &mut Command, signal: Signal) {
+pub(crate) fn die_with_us(command: &mut Command, signal: Signal) {
     let us = rustix::process::getpid();
     let prepare = move || {
         rustix::process::set_parent_process_death_signal(Some(signal))?;
@@ -103,15 +107,31 @@ fn die_with_us(command: &mut Command, signal: Signal) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn die_with_us(_: &mut Command, _: Signal) {}
+pub(crate) fn die_with_us(_: &mut Command, _: Signal) {}
 
-/// Runs a short program to its end; a failure carries the end of what it wrote.
+/// Runs a program (an installer, `initdb`) to its end; a failure carries the end of what it wrote.
 pub(crate) fn run_to_end(command: &mut Command) -> Result<Output> {
     let program = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .context(format!("cannot start {program}"))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    command.stderr(Stdio::piped()).process_group(0);
+    // This thread waits below, so it lives as long as the program.
+    die_with_us(command, Signal::TERM);
+    let child = command.spawn().context(format!("cannot start {program}"))?;
+    let group = Pid::from_child(&child);
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        // Nobody listens any more once the time is over.
+        let _ = tell.send(child.wait_with_output());
+    });
+    let Ok(output) = told.recv_timeout(RUN_LIMIT) else {
+        // It may end right now; then there is nobody to stop.
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        return Err(message(format!(
+            "{program} took more than {} minutes and was stopped; is the network up?",
+            RUN_LIMIT.as_secs() / 60
+        )));
+    };
+    let output = output.context(format!("lost {program}"))?;
     if output.status.success() {
         return Ok(output);
     }

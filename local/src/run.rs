@@ -1,6 +1,7 @@
 //! `local run`: a command inside a throw-away stack.
 
-use crate::error::{Context, Result};
+use crate::error::{Context, Result, message};
+use crate::process::die_with_us;
 use crate::stack::{Parts, Stack};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::ffi::OsString;
@@ -14,9 +15,11 @@ pub async fn run(parts: Parts, command: &[OsString]) -> Result<ExitStatus> {
     let stack = Stack::start(parts).await?;
     let (program, arguments) = command
         .split_first()
-        .ok_or_else(|| crate::error::message("no command to run; name one after --"))?;
+        .ok_or_else(|| message("no command to run; name one after --"))?;
     let mut child = Command::new(program);
     child.args(arguments).envs(environment(&stack));
+    // We are on the main thread, which lives as long as the process.
+    die_with_us(child.as_std_mut(), Signal::TERM);
     // In a terminal the command must stay in the group that may read from it.
     let own_group = !std::io::stdin().is_terminal();
     if own_group {

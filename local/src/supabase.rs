@@ -65,6 +65,7 @@ pub async fn connect(url: &str) -> Result<Client> {
         .parse::<Config>()
         .context("cannot read the database URL")?;
     config.connect_timeout(Duration::from_secs(10));
+    config.options("-c statement_timeout=5min");
     let (client, connection) = config
         .connect(NoTls)
         .await

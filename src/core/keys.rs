@@ -8,6 +8,8 @@ pub const RECOVERY: &str = "RECOVERY.md";
 pub const PRUNE_LOCK: &str = "prune.lock";
 pub const BACKUPS: &str = "backups/";
 pub const SEGMENTS: &str = "segments/";
+/// Small objects that show whether a store can be written.
+pub const PROBES: &str = "probe/";
 
 /// The tenant of a store that serves one owner alone.
 pub const DEFAULT_TENANT: &str = "default";
@@ -19,6 +21,11 @@ pub fn backup_dir(tenant: &str, id: Uuid) -> String {
 
 pub fn started(tenant: &str, id: Uuid) -> String {
     backup_dir(tenant, id) + "started.json"
+}
+
+/// Says that the backup is to be deleted; it stays until that is done.
+pub fn deleted(tenant: &str, id: Uuid) -> String {
+    backup_dir(tenant, id) + "deleted.json"
 }
 
 pub fn manifest(tenant: &str, id: Uuid) -> String {

@@ -3,6 +3,7 @@
 mod seal;
 mod table;
 
+pub(crate) use seal::too_new;
 pub use seal::{FORMAT_VERSION, open, seal};
 pub use table::{Column, Identity, Range, Segment, Sequence, Table, TableKind};
 

@@ -1,6 +1,10 @@
 //! Integration tests: one binary, one module per part. `bin/test` gives them a running stack.
 
+// Futures of whole use cases are deep.
 #![recursion_limit = "256"]
 
 mod pg_dump;
+mod pg_dump_bundle;
 mod restore_database;
+mod restore_in_place;
+mod store;

@@ -207,7 +207,11 @@ async fn reads_in_the_given_snapshot() {
 async fn cancelling_frees_the_server_while_the_lock_is_still_held() {
     let database = Database::create("cancel").await;
     let (holder, watcher) = (database.session().await, database.session().await);
-    let lock = "CREATE TABLE busy (id int); BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE";
+    holder
+        .batch("creating", "CREATE TABLE busy (id int)")
+        .await
+        .unwrap();
+    let lock = "BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE";
     holder.batch("locking", lock).await.unwrap();
     let dump = found(&holder).await;
     let cancel = CancellationToken::new();

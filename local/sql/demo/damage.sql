@@ -6,3 +6,4 @@ UPDATE public.agents SET prompt = 'undefined', temperature = 2;
 DELETE FROM public.memberships WHERE role = 'owner';
 INSERT INTO public.calls (organization_id, caller_phone, started_at, transcript)
     SELECT id, '+00000000', '2025-12-31 23:59+00', 'imported by mistake' FROM public.organizations;
+REFRESH MATERIALIZED VIEW public.daily_call_stats;

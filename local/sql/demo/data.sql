@@ -32,22 +32,20 @@ SELECT o.id, u.id,
 FROM auth.users u JOIN public.organizations o ON split_part(u.email, '@', 2) = o.slug || '.example'
 ORDER BY u.email;
 
-INSERT INTO public.agents (id, organization_id, name, model, voice, language, prompt, temperature,
+-- Each agent covers for another one, in a circle.
+INSERT INTO public.agents (id, organization_id, name, model, voice, language, prompt, temperature, fallback_agent_id,
     created_at, updated_at)
 SELECT md5('agent ' || a.name)::uuid, o.id, a.name, a.model, a.voice, a.language,
     format(E'You are %s, the voice of %s.\nGreet the caller, find out what they need, and help.\nNever promise a price.',
-        a.name, o.name), a.temperature, '2025-09-03 09:00+00', '2025-09-03 09:00+00'
+        a.name, o.name),
+    a.temperature, md5('agent ' || a.fallback)::uuid, '2025-09-03 09:00+00', '2025-09-03 09:00+00'
 FROM (VALUES
-    ('northwind-dental', 'Anna', 'gpt-4o-realtime', 'alloy', 'de-DE', 0.3),
-    ('northwind-dental', 'Boris', 'gpt-4o-realtime', 'onyx', 'ru-RU', 0.4),
-    ('northwind-dental', 'Night desk', 'gpt-4o-mini-realtime', 'nova', 'en-GB', 0.1),
-    ('harbor-homes', 'Luis', 'gpt-4o-realtime', 'echo', 'es-US', 0.5),
-    ('harbor-homes', 'Grace', 'gpt-4o-realtime', 'shimmer', 'en-US', 0.7)
-) AS a (slug, name, model, voice, language, temperature) JOIN public.organizations o USING (slug);
--- Each covers for another one, in a circle.
-UPDATE public.agents SET fallback_agent_id = md5('agent ' || other)::uuid
-FROM (VALUES ('Anna', 'Boris'), ('Boris', 'Night desk'), ('Night desk', 'Anna'), ('Luis', 'Grace'),
-    ('Grace', 'Luis')) AS pair (one, other) WHERE agents.name = one;
+    ('northwind-dental', 'Anna', 'gpt-4o-realtime', 'alloy', 'de-DE', 0.3, 'Boris'),
+    ('northwind-dental', 'Boris', 'gpt-4o-realtime', 'onyx', 'ru-RU', 0.4, 'Night desk'),
+    ('northwind-dental', 'Night desk', 'gpt-4o-mini-realtime', 'nova', 'en-GB', 0.1, 'Anna'),
+    ('harbor-homes', 'Luis', 'gpt-4o-realtime', 'echo', 'es-US', 0.5, 'Grace'),
+    ('harbor-homes', 'Grace', 'gpt-4o-realtime', 'shimmer', 'en-US', 0.7, 'Luis')
+) AS a (slug, name, model, voice, language, temperature, fallback) JOIN public.organizations o USING (slug);
 
 WITH phrases AS (
     SELECT ARRAY[

@@ -23,6 +23,11 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     Ok(())
 }
 
+/// Whether a package can be fetched.
+pub(crate) fn has_package(name: &str) -> bool {
+    run_to_end(Command::new("apt-cache").args(["show", name])).is_ok()
+}
+
 /// Fetches packages without root and unpacks them into `folder`.
 pub(crate) fn unpack(packages: &[String], folder: &Path) -> Result<()> {
     let fetched = folder.join("fetched");

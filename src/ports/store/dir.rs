@@ -168,7 +168,7 @@ fn is_absent(e: &io::Error) -> bool {
 }
 
 fn missing_or(root: &Path, e: &io::Error) -> Error {
-    if !is_absent(e) {
+    if !is_absent(e) && e.kind() != io::ErrorKind::IsADirectory {
         return failed(e, false);
     }
     match root_exists(root) {

@@ -1,6 +1,7 @@
 //! Can a store be used at all? Asked by `init` and `status`.
 
 use super::{Put, Store};
+use crate::core::keys;
 use crate::error::{Code, Error, Result};
 use bytes::Bytes;
 use uuid::Uuid;
@@ -18,11 +19,11 @@ const PROBE: Bytes = Bytes::from_static(b"rovodev was here and may be deleted\n"
 impl Store {
     /// Fails with the code that says why the store cannot be used.
     pub async fn probe(&self, access: Access) -> Result<()> {
-        self.list("format.json").await?;
+        self.list(keys::FORMAT).await?;
         if access == Access::Read {
             return Ok(());
         }
-        let key = format!("probe/{}", Uuid::new_v4());
+        let key = format!("{}{}", keys::PROBES, Uuid::new_v4());
         let outcome = self.write_and_read_back(&key).await;
         let deleted = self.delete(&[key]).await;
         outcome.and(deleted)

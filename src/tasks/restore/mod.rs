@@ -1,6 +1,8 @@
 //! Bringing a backup back: in place by stage and merge, or into another database.
 
+pub mod config;
 pub mod database;
+pub mod in_place;
 
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};
@@ -17,4 +19,6 @@ pub struct RestoreRequest {
     pub force: bool,
     /// Connections that write at the same time.
     pub writers: usize,
+    /// Bytes that the target's disk has to spare, where somebody knows; the server itself cannot tell.
+    pub room: Option<u64>,
 }

@@ -6,7 +6,7 @@ use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::Context;
 use rovodev::tasks::create::{CreateRequest, create};
-use rovodev::tasks::open_store::OpenedStore;
+use rovodev::tasks::open_store::{OpenedStore, open};
 use rovodev::tasks::restore::{RestoreRequest, database};
 use std::process::Command;
 use std::time::Duration;
@@ -41,11 +41,7 @@ impl Source {
         session.batch("source", sql).await.unwrap();
         Source {
             database,
-            opened: OpenedStore {
-                store,
-                segment_key: [7; 32],
-                row_seed: 7,
-            },
+            opened: open(&Context::default(), &store, None, true).await.unwrap(),
             _folder: folder,
         }
     }
@@ -87,6 +83,7 @@ pub fn request(backup: &Manifest, target: &DatabaseUrl) -> RestoreRequest {
         choice: Choice::default(),
         force: false,
         writers: 2,
+        room: None,
     }
 }
 

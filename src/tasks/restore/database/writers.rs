@@ -52,10 +52,7 @@ impl Writers {
         work: impl AsyncFn(&Context, &Session, T) -> Result<()>,
     ) -> Result<()> {
         let queue = Queue::new(jobs);
-        let ctx = Context {
-            progress: ctx.progress.clone(),
-            cancel: ctx.cancel.child_token(),
-        };
+        let ctx = ctx.part();
         let worker = async |session: &Session| {
             while let Some(job) = queue.take().await {
                 ctx.check()?;

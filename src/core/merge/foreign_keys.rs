@@ -1,0 +1,206 @@
+//! Foreign keys, which the replica role does not check: rechecked by anti-join.
+
+use super::names::OP;
+use super::{Names, Unit, relation, shown};
+use crate::core::ident::{self, QName};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    pub name: String,
+    pub child: QName,
+    pub child_partitioned: bool,
+    /// Index of the child among the merged units.
+    pub child_unit: Option<usize>,
+    pub parent: QName,
+    pub parent_partitioned: bool,
+    pub parent_unit: Option<usize>,
+    /// Units that are partitions of the parent, merged without it.
+    pub parent_partitions: Vec<usize>,
+    pub columns: Vec<String>,
+    pub parent_columns: Vec<String>,
+    /// `parent = child` for each column, qualified.
+    pub equals: Vec<String>,
+    /// `MATCH FULL`: all columns null, or none.
+    pub full: bool,
+    /// `NOT VALID` keys are left alone.
+    pub validated: bool,
+    /// Whether the role may lock rows of the parent.
+    pub parent_lockable: bool,
+}
+
+impl ForeignKey {
+    /// `parent.key = child.key`.
+    pub fn matches(&self, parent: &str, child: &str) -> String {
+        let each = self
+            .parent_columns
+            .iter()
+            .zip(&self.columns)
+            .zip(&self.equals);
+        each.map(|((p, c), equals)| {
+            format!(
+                "{parent}.{} {equals} {child}.{}",
+                ident::quote(p),
+                ident::quote(c)
+            )
+        })
+        .collect::<Vec<_>>()
+        .join(" AND ")
+    }
+
+    /// Whether a child row refers to anything.
+    fn refers(&self, child: &str) -> String {
+        let each = self
+            .columns
+            .iter()
+            .map(|c| format!("{child}.{} IS NOT NULL", ident::quote(c)));
+        let how = if self.full { " OR " } else { " AND " };
+        format!("({})", each.collect::<Vec<_>>().join(how))
+    }
+
+    fn parent_live(&self) -> String {
+        relation(&self.parent, self.parent_partitioned)
+    }
+
+    fn shown_child(&self, alias: &str, unit: Option<&Unit>) -> String {
+        let names: Vec<_> = self.columns.iter().map(|c| ident::quote(c)).collect();
+        let refers = shown(&names, alias);
+        match unit {
+            Some(unit) if !unit.key.is_empty() => {
+                format!("{} || ' (' || {refers} || ')'", unit.shown(alias))
+            }
+            _ => refers,
+        }
+    }
+
+    /// Whether staging holds the columns that say to what a row refers (it holds no generated ones).
+    pub fn is_staged(&self, units: &[Unit]) -> bool {
+        let has = |unit: Option<usize>, columns: &[String]| {
+            unit.is_none_or(|u| columns.iter().all(|c| units[u].has_column(c)))
+        };
+        self.parent_partitions.is_empty()
+            && has(self.child_unit, &self.columns)
+            && has(self.parent_unit, &self.parent_columns)
+    }
+}
+
+/// Decided rows that would have no parent: `decided.ctid` as `at`, and what people see of the row.
+fn orphans(names: &Names, units: &[Unit], fk: &ForeignKey, child: &Unit, decided: &str) -> String {
+    let parent_matches = fk.matches("p", "s");
+    let mut missing = match fk.parent_unit.map(|p| &units[p]) {
+        None => format!(
+            "NOT EXISTS (SELECT FROM {} p WHERE {parent_matches})",
+            fk.parent_live()
+        ),
+        Some(parent) => format!(
+            "NOT EXISTS (SELECT FROM {live} p WHERE {parent_matches} AND NOT EXISTS (SELECT FROM {decided} x \
+             WHERE x.unit = {n} AND x.op IN ('-', '~') AND x.lid = p.ctid AND x.loid = p.tableoid))",
+            live = fk.parent_live(),
+            n = parent.number,
+        ),
+    };
+    if let Some(parent) = fk.parent_unit.map(|p| &units[p]) {
+        missing += &format!(
+            " AND NOT EXISTS (SELECT FROM {decided} y JOIN {values} p ON p.ctid = y.sid \
+             WHERE y.unit = {n} AND y.op IN ('+', '~') AND {parent_matches})",
+            values = names.values(parent),
+            n = parent.number,
+        );
+    }
+    format!(
+        "SELECT d.ctid AS at, {shown} AS shown FROM {decided} d JOIN {values} s ON s.ctid = d.sid \
+         WHERE d.unit = {n} AND d.op IN ('+', '~') AND {refers} AND {missing}",
+        shown = fk.shown_child("s", Some(child)),
+        values = names.values(child),
+        n = child.number,
+        refers = fk.refers("s"),
+    )
+}
+
+/// Counts rows that would have no parent, and shows up to five of them.
+pub fn find_orphans(
+    names: &Names,
+    units: &[Unit],
+    fk: &ForeignKey,
+    child: &Unit,
+    decided: &str,
+) -> String {
+    counted(&orphans(names, units, fk, child, decided))
+}
+
+/// Leaves rows without a parent out. Repeated over all keys until none is left.
+pub fn leave_out_orphans(
+    names: &Names,
+    units: &[Unit],
+    fk: &ForeignKey,
+    child: &Unit,
+    decided: &str,
+) -> String {
+    let orphans = orphans(names, units, fk, child, decided);
+    format!("DELETE FROM {decided} WHERE ctid IN (SELECT o.at FROM ({orphans}) o)")
+}
+
+/// Holds the parents of the rows to be written, where they are no part of the merge: else a concurrent delete
+/// would leave orphans.
+pub fn lock_parents(names: &Names, fk: &ForeignKey, child: &Unit) -> String {
+    format!(
+        "SELECT count(*) FROM (SELECT 1 FROM {} p WHERE EXISTS (SELECT FROM {} d JOIN {} s ON s.ctid = d.sid \
+         WHERE d.unit = {} AND d.op IN ('+', '~') AND {}) FOR KEY SHARE OF p) q",
+        fk.parent_live(),
+        names.decided(),
+        names.values(child),
+        child.number,
+        fk.matches("p", "s")
+    )
+}
+
+/// Rows that were written and have no parent now.
+pub fn recheck_children(names: &Names, fk: &ForeignKey, child: &Unit) -> String {
+    let parentless = format!(
+        "{} AND NOT EXISTS (SELECT FROM {} p WHERE {})",
+        fk.refers("c"),
+        fk.parent_live(),
+        fk.matches("p", "c")
+    );
+    let staged = fk.columns.iter().all(|c| child.has_column(c));
+    let shown = fk.shown_child("c", staged.then_some(child));
+    counted(&if staged {
+        format!(
+            "SELECT {shown} AS shown FROM {} c WHERE c.{OP} IN ('insert', 'after') AND {parentless}",
+            names.kept(child)
+        )
+    } else {
+        format!(
+            "SELECT {shown} AS shown FROM {} c WHERE {parentless}",
+            child.live()
+        )
+    })
+}
+
+/// Rows, whether or not they are part of the merge, whose parent the merge took away.
+pub fn recheck_parents(names: &Names, fk: &ForeignKey, parent: &Unit) -> String {
+    let staged = fk.parent_columns.iter().all(|c| parent.has_column(c));
+    let taken = if staged {
+        format!(
+            "EXISTS (SELECT FROM {} k WHERE k.{OP} IN ('delete', 'before') AND {})",
+            names.kept(parent),
+            fk.matches("k", "c")
+        )
+    } else {
+        "true".into()
+    };
+    counted(&format!(
+        "SELECT {} AS shown FROM {} c WHERE {} AND {taken} AND NOT EXISTS (SELECT FROM {} p WHERE {})",
+        fk.shown_child("c", None),
+        relation(&fk.child, fk.child_partitioned),
+        fk.refers("c"),
+        fk.parent_live(),
+        fk.matches("p", "c")
+    ))
+}
+
+fn counted(rows: &str) -> String {
+    format!(
+        "WITH rows AS MATERIALIZED ({rows}) SELECT (SELECT count(*) FROM rows), \
+         ARRAY(SELECT shown FROM rows LIMIT 5)"
+    )
+}

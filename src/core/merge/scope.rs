@@ -1,0 +1,131 @@
+//! One tenant's rows: those whose column holds the tenant's value, the rows of tables without that column that
+//! refer to them, and (in the backup) the shared rows that all these need.
+
+use super::{ForeignKey, Names, Unit};
+use crate::core::ident;
+
+/// Where rows are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    Staged,
+    Live,
+}
+
+impl Side {
+    fn literal(self) -> &'static str {
+        match self {
+            Side::Staged => "'staged'",
+            Side::Live => "'live'",
+        }
+    }
+
+    fn relation(self, names: &Names, unit: &Unit) -> String {
+        match self {
+            Side::Staged => names.values(unit),
+            Side::Live => unit.live(),
+        }
+    }
+
+    /// Staged rows lie in one table each, whose number stands in `unit`.
+    fn rel(self, alias: &str) -> String {
+        match self {
+            Side::Staged => "0::oid".into(),
+            Side::Live => format!("{alias}.tableoid"),
+        }
+    }
+}
+
+/// Units whose rows belong to tenants: they hold the column, or refer to such a unit and do not hold it.
+pub fn owned_units(units: &[Unit], keys: &[ForeignKey], column: &str) -> Vec<bool> {
+    let mut owned: Vec<bool> = units.iter().map(|u| u.has_column(column)).collect();
+    loop {
+        let next = keys.iter().find_map(|k| {
+            let (parent, child) = (k.parent_unit?, k.child_unit?);
+            (owned[parent] && !owned[child]).then_some(child)
+        });
+        match next {
+            Some(child) => owned[child] = true,
+            None => return owned,
+        }
+    }
+}
+
+/// Rows that hold the tenant's value, bound as text to `$1`.
+pub fn by_column(names: &Names, unit: &Unit, side: Side, column: &str) -> Option<String> {
+    let held = unit.columns.iter().find(|c| c.name == column)?;
+    Some(format!(
+        "INSERT INTO {} SELECT {}, {}, {}, r.ctid, true FROM {} r WHERE r.{} = CAST($1::text AS {})",
+        names.members(),
+        side.literal(),
+        unit.number,
+        side.rel("r"),
+        side.relation(names, unit),
+        ident::quote(column),
+        held.type_name
+    ))
+}
+
+/// Rows of a table without the column that refer to rows of the tenant. Repeated until none is added.
+pub fn by_parent(
+    names: &Names,
+    fk: &ForeignKey,
+    child: &Unit,
+    parent: &Unit,
+    side: Side,
+) -> String {
+    let (members, at) = (names.members(), side.literal());
+    format!(
+        "INSERT INTO {members} SELECT DISTINCT {at}, {c}, {rel}, r.ctid, true FROM {child_rows} r \
+         JOIN {parent_rows} p ON {key} \
+         JOIN {members} m ON m.side = {at} AND m.unit = {n} AND m.rel = {parent_rel} AND m.tid = p.ctid AND m.owned \
+         ON CONFLICT DO NOTHING",
+        c = child.number,
+        rel = side.rel("r"),
+        child_rows = side.relation(names, child),
+        parent_rows = side.relation(names, parent),
+        key = fk.matches("p", "r"),
+        n = parent.number,
+        parent_rel = side.rel("p"),
+    )
+}
+
+/// Staged rows that members refer to. Repeated until none is added.
+pub fn needed(names: &Names, fk: &ForeignKey, child: &Unit, parent: &Unit) -> String {
+    let members = names.members();
+    format!(
+        "INSERT INTO {members} SELECT DISTINCT 'staged', {p}, 0::oid, p.ctid, false FROM {parent_rows} p \
+         JOIN {child_rows} r ON {key} JOIN {members} m ON m.side = 'staged' AND m.unit = {c} AND m.tid = r.ctid \
+         ON CONFLICT DO NOTHING",
+        p = parent.number,
+        parent_rows = names.values(parent),
+        child_rows = names.values(child),
+        key = fk.matches("p", "r"),
+        c = child.number,
+    )
+}
+
+/// Leaves out of the decisions what is not the tenant's: staged rows that are neither theirs nor needed, changes
+/// of shared rows, removal of others' rows.
+pub fn keep_members(names: &Names, table: &str) -> String {
+    let members = names.members();
+    format!(
+        "DELETE FROM {table} d WHERE d.op = '+' AND NOT EXISTS (SELECT FROM {members} m \
+             WHERE m.side = 'staged' AND m.unit = d.unit AND m.tid = d.sid); \
+         DELETE FROM {table} d WHERE d.op = '-' AND NOT EXISTS (SELECT FROM {members} m \
+             WHERE m.side = 'live' AND m.unit = d.unit AND m.rel = d.loid AND m.tid = d.lid); \
+         DELETE FROM {table} d WHERE d.op = '~' \
+             AND NOT EXISTS (SELECT FROM {members} m WHERE m.side = 'staged' AND m.unit = d.unit AND m.tid = d.sid AND m.owned) \
+             AND NOT EXISTS (SELECT FROM {members} m WHERE m.side = 'live' AND m.unit = d.unit AND m.rel = d.loid AND m.tid = d.lid)"
+    )
+}
+
+/// Changes of rows that are the tenant's on one side and somebody else's on the other: per unit, how many.
+pub fn shared_changes(names: &Names, table: &str) -> String {
+    let members = names.members();
+    format!(
+        "SELECT d.unit, count(*) FROM {table} d WHERE d.op = '~' AND \
+             EXISTS (SELECT FROM {members} m WHERE m.side = 'staged' AND m.unit = d.unit AND m.tid = d.sid AND m.owned) \
+             <> EXISTS (SELECT FROM {members} m WHERE m.side = 'live' AND m.unit = d.unit AND m.rel = d.loid AND m.tid = d.lid) \
+         GROUP BY d.unit"
+    )
+}

@@ -1,0 +1,67 @@
+//! What a list shows of a backup; a thousand manifests would not fit in memory.
+
+use crate::core::manifest::{
+    BackupType, Codec, Manifest, SchemaStatus, Selection, Totals, Trigger, Warning,
+};
+use crate::error::Error;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+#[derive(Debug)]
+pub struct Listed {
+    pub id: Uuid,
+    pub tenant: String,
+    /// When the manifest was stored.
+    pub modified: DateTime<Utc>,
+    /// The error says how the manifest is damaged, or that a newer version wrote it.
+    pub manifest: Result<Summary, Error>,
+}
+
+impl Listed {
+    /// Falls back on when the manifest was stored.
+    pub fn finished_at(&self) -> DateTime<Utc> {
+        self.manifest
+            .as_ref()
+            .map_or(self.modified, |m| m.finished_at)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    pub id: Uuid,
+    pub name: String,
+    pub tenant: String,
+    #[serde(rename = "type")]
+    pub kind: BackupType,
+    pub trigger: Trigger,
+    pub started_at: DateTime<Utc>,
+    pub finished_at: DateTime<Utc>,
+    pub codec: Codec,
+    pub database: Option<String>,
+    pub selection: Selection,
+    pub schema: SchemaStatus,
+    pub totals: Totals,
+    pub warnings: Vec<Warning>,
+}
+
+impl Summary {
+    pub fn of(manifest: &Manifest) -> Self {
+        Self {
+            id: manifest.id,
+            name: manifest.name.clone(),
+            tenant: manifest.tenant.clone(),
+            kind: manifest.kind,
+            trigger: manifest.trigger,
+            started_at: manifest.started_at,
+            finished_at: manifest.finished_at,
+            codec: manifest.codec,
+            database: manifest.source.as_ref().map(|s| s.database.clone()),
+            selection: manifest.selection.clone(),
+            schema: manifest.schema.status,
+            totals: manifest.totals,
+            warnings: manifest.warnings.clone(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The definitions of a backup, as text.
+
+use crate::core::extras::Extras;
+use crate::core::ident::QName;
+use crate::core::manifest::{Manifest, Object};
+use crate::error::{Code, Error, Result};
+use crate::ports::store::Store;
+use crate::tasks::segments::fetch_object;
+use std::collections::BTreeSet;
+
+/// Empty texts where the backup has no definitions.
+#[derive(Debug, Default)]
+pub struct Ddl {
+    pub pre_data: String,
+    pub post_data: String,
+    pub extras: Extras,
+    whole: bool,
+}
+
+impl Ddl {
+    pub async fn fetch(store: &Store, manifest: &Manifest) -> Result<Self> {
+        let schema = &manifest.schema;
+        let extras = match &schema.extras {
+            Some(object) => Extras::from_json(&fetch_object(store, object).await?)?,
+            None => Extras::default(),
+        };
+        let post_data = text(store, schema.post_data.as_ref()).await?;
+        Ok(Self {
+            pre_data: text(store, schema.pre_data.as_ref()).await?,
+            post_data: without_checks_of_absent_rows(&post_data, &tables(manifest)),
+            extras,
+            whole: schema.pre_data.is_some() && schema.post_data.is_some(),
+        })
+    }
+
+    /// Whether the tables can be made from it.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+}
+
+async fn text(store: &Store, object: Option<&Object>) -> Result<String> {
+    let Some(object) = object else {
+        return Ok(String::new());
+    };
+    let bytes = fetch_object(store, object).await?;
+    String::from_utf8(bytes.into()).map_err(|e| {
+        Error::new(Code::ObjectDamaged, format!("{} is no text", object.key)).source(e)
+    })
+}
+
+fn tables(manifest: &Manifest) -> BTreeSet<QName> {
+    let roots = manifest
+        .tables
+        .iter()
+        .filter_map(|t| t.partition_root.clone());
+    manifest
+        .tables
+        .iter()
+        .map(|t| t.name.clone())
+        .chain(roots)
+        .collect()
+}
+
+/// Adds `NOT VALID` to foreign keys into tables whose rows are not in the backup (`auth.users`), which
+/// would fail otherwise. New rows are still checked.
+fn without_checks_of_absent_rows(post_data: &str, present: &BTreeSet<QName>) -> String {
+    let mut out = String::with_capacity(post_data.len());
+    let mut before = "";
+    for line in post_data.split_inclusive('\n') {
+        let text = line.trim_end();
+        let absent = before.starts_with("ALTER TABLE ONLY ")
+            && foreign_key_target(text).is_some_and(|t| !present.contains(&t));
+        match text.strip_suffix(';') {
+            Some(key) if absent && !key.ends_with(" NOT VALID") => {
+                out.push_str(key);
+                out.push_str(" NOT VALID;\n");
+            }
+            _ => out.push_str(line),
+        }
+        before = text;
+    }
+    out
+}
+
+/// The table that `    ADD CONSTRAINT … FOREIGN KEY (…) REFERENCES "schema"."table"(…)` refers to.
+fn foreign_key_target(line: &str) -> Option<QName> {
+    let key = line.strip_prefix("    ADD CONSTRAINT ")?;
+    let (_, after) = key.split_once(" FOREIGN KEY (")?;
+    let (_, target) = after.rsplit_once(" REFERENCES ")?;
+    let (schema, rest) = quoted(target)?;
+    let (name, _) = quoted(rest.strip_prefix('.')?)?;
+    Some(QName { schema, name })
+}
+
+/// A quoted identifier at the start of a text, and what follows it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut rest = text.strip_prefix('"')?;
+    let mut name = String::new();
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        name.push_str(part);
+        match after.strip_prefix('"') {
+            Some(more) => {
+                name.push('"');
+                rest = more;
+            }
+            None => return Some((name, after)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_keys_into_absent_tables_stay_unchecked() {
+        let key = |target: &str| {
+            format!(
+                "ALTER TABLE ONLY \"public\".\"a\"\n    ADD CONSTRAINT \"k\" FOREIGN KEY (\"x\") REFERENCES {target} ON DELETE CASCADE;\n"
+            )
+        };
+        let present = BTreeSet::from([QName::new("public", "b\"c")]);
+        let inside = key("\"public\".\"b\"\"c\"(\"id\")");
+        assert_eq!(without_checks_of_absent_rows(&inside, &present), inside);
+        let outside = key("\"auth\".\"users\"(\"id\")");
+        let changed = without_checks_of_absent_rows(&outside, &present);
+        assert_eq!(changed, outside.replace("CASCADE;", "CASCADE NOT VALID;"));
+        assert_eq!(without_checks_of_absent_rows(&changed, &present), changed);
+        let other = "ALTER TABLE ONLY \"a\"\n    ADD CONSTRAINT \"k\" PRIMARY KEY (\"id\");\n";
+        assert_eq!(without_checks_of_absent_rows(other, &present), other);
+    }
+}

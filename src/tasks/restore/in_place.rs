@@ -1,0 +1,271 @@
+//! Restoring in place: rows are staged beside the live tables, compared, and merged in one transaction.
+//!
+//! [`prepare`] leaves live tables alone and answers with a [`Plan`]; [`Prepared::apply`] merges. A restore that dies
+//! at any moment leaves live data as it was or as it shall be: the schema `undo_<operation>` exists exactly if the
+//! merge was committed. What else it leaves is a schema `staging_<operation>`, which [`drop_leftovers`] drops.
+
+mod checks;
+mod commit;
+mod compare;
+mod merge;
+mod operations;
+mod refresh;
+mod room;
+mod select;
+mod sequences;
+mod staging;
+mod tenant;
+mod undo;
+mod work;
+
+pub use operations::{Operation, drop_leftovers, operations, was_done};
+pub use undo::{undo, undo_unchanged};
+
+use self::commit::Record;
+use self::merge::Done;
+use self::work::Work;
+use super::RestoreRequest;
+use crate::core::manifest::Warning;
+use crate::core::merge::Names;
+use crate::core::progress::Stage;
+use crate::core::restore_plan::{Outcome, Plan};
+use crate::error::{Code, Result};
+use crate::ports::postgres::target;
+use crate::ports::store::Store;
+use crate::tasks::Context;
+use uuid::Uuid;
+
+/// Times that a broken connection is taken up again.
+const RECONNECTS: u32 = 2;
+
+/// A restore that is staged and compared. Dropping it leaves the staging schema behind: [`Prepared::discard`] it.
+pub struct Prepared {
+    work: Work,
+    plan: Plan,
+    request: RestoreRequest,
+    store: Store,
+    record: Record,
+}
+
+/// Stages and compares. `safety` is the backup that was taken before, if any; the record of the restore names it.
+pub async fn prepare(
+    ctx: &Context,
+    store: &Store,
+    request: &RestoreRequest,
+    safety: Option<Uuid>,
+) -> Result<Prepared> {
+    ctx.progress.stage(Stage::Connect, 0);
+    let (work, warnings) = ctx.or_cancelled(Box::pin(open(request))).await?;
+    ctx.progress.stage(Stage::Plan, 0);
+    ctx.or_cancelled(checks::beforehand(&work)).await?;
+    room::check(room::staging(&work), request.room)?;
+    let record = Record {
+        backup: request.backup.id,
+        backup_name: request.backup.name.clone(),
+        safety,
+        mode: request.mode,
+    };
+    let plan = empty_plan(&work, request, warnings);
+    let mut prepared = Prepared {
+        work,
+        plan,
+        request: request.clone(),
+        store: store.clone(),
+        record,
+    };
+    // Boxed: the futures below are deep, and a door should not have to know.
+    match Box::pin(prepared.stage_and_compare(ctx)).await {
+        Ok(()) => Ok(prepared),
+        Err(e) => {
+            prepared.work.clean().await;
+            Err(e)
+        }
+    }
+}
+
+/// Connects, takes the lock and reads what there is to know about the target.
+async fn open(request: &RestoreRequest) -> Result<(Work, Vec<Warning>)> {
+    let session = work::lead(&request.target).await?;
+    let rights = target::rights(&session).await?;
+    let doing = "reading the target";
+    // Types and expressions print qualified, whatever the target's search_path.
+    session
+        .batch(doing, "BEGIN; SET LOCAL search_path = ''")
+        .await?;
+    let selected = select::select(&session, &request.backup, &request.choice).await?;
+    let keys = target::foreign_keys(&session, &selected.units).await?;
+    session.batch(doing, "ROLLBACK").await?;
+    let stamp = staging::stamp(&request.backup, &selected.units)?;
+    let taken_over = staging::interrupted(&session, &stamp).await?;
+    let operation = taken_over.unwrap_or_else(Uuid::now_v7);
+    let work = Work {
+        target: request.target.clone(),
+        identity: session.identity.clone(),
+        session,
+        names: Names::restore(operation),
+        mode: request.mode,
+        force: request.force,
+        writers: request.writers.max(1),
+        room: request.room,
+        codec: request.backup.codec,
+        units: selected.units,
+        targets: selected.targets,
+        sources: selected.sources,
+        keys,
+        rights,
+        scope: selected.scope,
+        seen: Default::default(),
+        found: 0,
+        left_out: 0,
+        stamp: taken_over.is_none().then_some(stamp),
+    };
+    Ok((work, selected.warnings))
+}
+
+fn empty_plan(work: &Work, request: &RestoreRequest, warnings: Vec<Warning>) -> Plan {
+    Plan {
+        operation: work.names.operation,
+        backup: request.backup.id,
+        backup_name: request.backup.name.clone(),
+        backup_taken_at: request.backup.started_at,
+        target: request.target.to_string(),
+        mode: Some(request.mode),
+        tables: Vec::new(),
+        objects_to_create: 0,
+        schemas_to_drop: Vec::new(),
+        locks: vec![format!(
+            "SHARE ROW EXCLUSIVE on {} tables while the merge runs: readers go on, writers wait",
+            work.merged().count()
+        )],
+        bytes_needed: 0,
+        bytes_free: request.room,
+        estimated_seconds: 0,
+        warnings,
+    }
+}
+
+impl Prepared {
+    /// What would be done. Live rows may still change until [`Prepared::apply`], which decides by what is there then.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Merges, in one transaction. Staging is gone afterwards, whatever the outcome.
+    pub async fn apply(mut self, ctx: &Context) -> Result<Outcome> {
+        match Box::pin(self.merge(ctx)).await {
+            Ok((done, mut warnings)) => {
+                let changed: Vec<i32> = done
+                    .iter()
+                    .filter(|(_, c)| c.total() > 0)
+                    .map(|(n, _)| *n)
+                    .collect();
+                warnings.extend(refresh::refresh(ctx, &self.work, &changed).await);
+                ctx.progress.stage(Stage::Finish, 0);
+                self.work.clean().await;
+                Ok(outcome(
+                    &self.work,
+                    &self.record,
+                    &done,
+                    [self.plan.warnings, warnings].concat(),
+                ))
+            }
+            Err(e) => {
+                self.work.clean().await;
+                Err(e)
+            }
+        }
+    }
+
+    /// Drops staging; live tables were never touched.
+    pub async fn discard(mut self) -> Result<()> {
+        self.work.clean().await;
+        Ok(())
+    }
+
+    async fn stage_and_compare(&mut self, ctx: &Context) -> Result<()> {
+        if let Some(stamp) = self.work.stamp.take() {
+            staging::create(&self.work, &stamp).await?;
+        }
+        staging::load(ctx, &self.store, &self.work).await?;
+        self.plan.tables = compare::compare(ctx, &mut self.work).await?;
+        let staged = staging::staged_bytes(&self.work, &self.work.session).await?;
+        self.plan.bytes_needed = staged + room::merge(&self.work, &self.plan.tables);
+        self.plan.estimated_seconds = room::seconds(&self.work, &self.plan.tables);
+        self.plan.warnings.retain(|w| w.code != "rows_left_out");
+        self.plan.warnings.extend(left_out(self.work.left_out));
+        room::check(self.plan.bytes_needed, self.request.room)
+    }
+
+    /// Tries again where the connection broke, and stages again, once, where the database lost what was staged.
+    async fn merge(&mut self, ctx: &Context) -> Result<(Done, Vec<Warning>)> {
+        let (mut reconnects, mut restaged) = (0, false);
+        loop {
+            let failed = match self.merge_once(ctx).await {
+                Ok(done) => return Ok(done),
+                Err(e) => e,
+            };
+            match failed.code {
+                Code::ConnectionLost if reconnects < RECONNECTS => {
+                    reconnects += 1;
+                    ctx.progress
+                        .notice("The database connection broke; connecting again.");
+                    ctx.or_cancelled(self.work.reconnect()).await?;
+                }
+                Code::StagingChanged if !restaged => {
+                    restaged = true;
+                    ctx.progress
+                        .notice("The database lost staged rows; staging them again.");
+                    self.work
+                        .session
+                        .batch("ending the merge", "ROLLBACK")
+                        .await?;
+                    Box::pin(self.stage_and_compare(ctx)).await?;
+                }
+                _ => return Err(failed),
+            }
+        }
+    }
+
+    async fn merge_once(&mut self, ctx: &Context) -> Result<(Done, Vec<Warning>)> {
+        let (work, request) = (&self.work, &self.request);
+        let transaction = async {
+            ctx.progress.stage(Stage::Merge, 0);
+            merge::lock(ctx, work).await?;
+            let now = merge::unchanged(work).await?;
+            merge::silence(work).await?;
+            merge::decide(work, &now).await?;
+            let done = merge::write(ctx, work).await?;
+            merge::unsilence(work).await?;
+            let warnings =
+                sequences::advance(&work.session, &request.backup, &request.choice).await?;
+            if !done.is_empty() {
+                commit::record(work, &self.record, &done).await?;
+            }
+            Ok((done, warnings))
+        };
+        let (done, warnings) = work.session.cancellable(&ctx.cancel, transaction).await?;
+        commit::commit(&mut self.work, !done.is_empty()).await?;
+        Ok((done, warnings))
+    }
+}
+
+fn left_out(rows: u64) -> Option<Warning> {
+    (rows > 0).then(|| Warning {
+        code: "rows_left_out".into(),
+        message: format!("{rows} rows are left out: the rows that they refer to are gone"),
+    })
+}
+
+fn outcome(work: &Work, record: &Record, done: &Done, warnings: Vec<Warning>) -> Outcome {
+    let (rows_added, rows_changed, rows_removed) = commit::sums(done);
+    Outcome {
+        operation: work.names.operation,
+        backup: record.backup,
+        tables: work.merged().count() as u64,
+        rows_added,
+        rows_changed,
+        rows_removed,
+        undo_schema: (!done.is_empty()).then(|| work.names.undo_schema()),
+        warnings,
+    }
+}

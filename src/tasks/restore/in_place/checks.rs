@@ -1,0 +1,203 @@
+//! What would fail later is refused before anything is written.
+
+use super::work::Work;
+use crate::core::merge::apply::Counts;
+use crate::core::merge::{ForeignKey, constraints};
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::source::lock_room;
+use crate::ports::postgres::target::{Fires, TargetTable, TargetTrigger};
+use std::collections::HashMap;
+
+/// Rights, row security, triggers and locks.
+pub async fn beforehand(work: &Work) -> Result<()> {
+    rights(work)?;
+    for (index, _) in work.merged() {
+        triggers(work, &work.targets[index])?;
+    }
+    locks(work).await
+}
+
+fn rights(work: &Work) -> Result<()> {
+    if !work.rights.create_schemas {
+        return Err(Error::new(Code::PermissionDenied, format!("the role may not create schemas in {}", work.target))
+            .hint("GRANT CREATE ON DATABASE … to the role, or connect as the owner (on Supabase: postgres)."));
+    }
+    for (index, unit) in work.merged() {
+        let table = &work.targets[index];
+        if !table.missing_rights.is_empty() {
+            return Err(Error::new(
+                Code::PermissionDenied,
+                format!(
+                    "the role lacks {} on {}",
+                    table.missing_rights.join(", "),
+                    unit.table
+                ),
+            )
+            .hint("Grant the rights, or connect as the owner (on Supabase: postgres)."));
+        }
+        if table.row_security {
+            return Err(Error::new(
+                Code::RowSecurity,
+                format!(
+                    "row level security hides rows of {} from the role",
+                    unit.table
+                ),
+            )
+            .hint("Connect as a role with BYPASSRLS (on Supabase: postgres)."));
+        }
+    }
+    match work
+        .keys
+        .iter()
+        .find(|k| needs_parent_lock(work, k) && !k.parent_lockable)
+    {
+        Some(key) => Err(Error::new(
+            Code::PermissionDenied,
+            format!(
+                "the role may not hold rows of {}, to which {} refers",
+                key.parent, key.child
+            ),
+        )
+        .hint(format!(
+            "GRANT SELECT, UPDATE ON {} to the role.",
+            key.parent.sql()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether the key's parent is no part of the merge, so that its rows must be held.
+pub fn needs_parent_lock(work: &Work, key: &ForeignKey) -> bool {
+    let merged = |unit: Option<usize>| unit.is_some_and(|u| work.units[u].merged);
+    key.validated && merged(key.child_unit) && !merged(key.parent_unit)
+}
+
+/// Triggers and rules that would fire although we try not to.
+fn triggers(work: &Work, table: &TargetTable) -> Result<()> {
+    let refused = |what: String| {
+        Err(Error::new(Code::TriggersFire, what).hint(
+            "GRANT SET ON PARAMETER session_replication_role to the role, and connect as the owner of the tables.",
+        ))
+    };
+    if let Some(t) = table
+        .triggers
+        .iter()
+        .find(|t| fires(work, t) && (t.is_rule || !t.owned))
+    {
+        let kind = if t.is_rule { "rule" } else { "trigger" };
+        return refused(format!(
+            "{kind} {} on {} would fire and cannot be switched off by this role",
+            t.name, t.table
+        ));
+    }
+    let keyed = work
+        .keys
+        .iter()
+        .find(|k| [&k.child, &k.parent].contains(&&table.name));
+    if let (false, Some(key)) = (work.rights.replica_role, keyed) {
+        return refused(format!(
+            "foreign key {} on {} would act while rows are restored, and the role may not silence it",
+            key.name, key.child
+        ));
+    }
+    let Some(unit) = work.units.iter().find(|u| u.oid == table.oid) else {
+        return Ok(());
+    };
+    match table.deferrable.iter().find(|d| !d.can_be_rechecked(unit)) {
+        Some(d) if work.rights.replica_role => Err(Error::new(
+            Code::TriggersFire,
+            format!(
+                "deferrable constraint {} of {} cannot be rechecked",
+                d.name, table.name
+            ),
+        )
+        .hint("Make the constraint NOT DEFERRABLE.")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a trigger fires for the session that merges.
+pub fn fires(work: &Work, trigger: &TargetTrigger) -> bool {
+    match trigger.fires {
+        Fires::Always => true,
+        Fires::Replica => work.rights.replica_role,
+        Fires::Origin => !work.rights.replica_role,
+    }
+}
+
+/// Each table, partition and index, and the staging and undo tables, are locked in one transaction.
+async fn locks(work: &Work) -> Result<()> {
+    let of = |t: &TargetTable| t.files.len() as u64 + u64::from(t.indexes) + 6;
+    let needed: u64 = work.merged().map(|(i, _)| of(&work.targets[i])).sum();
+    let room = lock_room(&work.session).await?;
+    if needed < room.free() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::LockTableFull,
+        format!("the merge would lock {needed} tables and indexes, and the server's lock table has room for {}", room.free()),
+    )
+    .hint(format!(
+        "Raise max_locks_per_transaction (now {}), or choose fewer tables.",
+        room.per_transaction
+    )))
+}
+
+/// Rows that the target would refuse, and changes that a publication would refuse.
+pub async fn rows(work: &Work, counts: &HashMap<i32, Counts>) -> Result<()> {
+    for (index, unit) in work.merged() {
+        let Some(counts) = counts.get(&unit.number) else {
+            continue;
+        };
+        let table = &work.targets[index];
+        if counts.change + counts.remove > 0
+            && let Some(leaf) = table.published_without_identity.first()
+        {
+            return Err(Error::new(
+                Code::PublishedWithoutIdentity,
+                format!("{leaf} is published without a replica identity, so the server refuses to change or remove its rows"),
+            )
+            .hint(format!("ALTER TABLE {} REPLICA IDENTITY FULL, or take it out of the publication.", leaf.sql())));
+        }
+        if counts.add + counts.change > 0 {
+            rejected(work, index).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn rejected(work: &Work, index: usize) -> Result<()> {
+    let (unit, table) = (&work.units[index], &work.targets[index]);
+    let was_not_null = |name: &str| {
+        let all = work.sources[index].iter().flat_map(|t| &t.columns);
+        all.filter(|c| c.name == name).all(|c| c.not_null)
+    };
+    let nulls = table
+        .columns
+        .iter()
+        .filter(|c| c.not_null && unit.has_column(&c.name) && !was_not_null(&c.name))
+        .map(|c| {
+            (
+                format!("NOT NULL of {}", c.name),
+                constraints::nulls(&work.names, unit, &c.name),
+            )
+        });
+    let checks = table.checks.iter().filter_map(|c| {
+        Some((
+            format!("CHECK {}", c.name),
+            constraints::rejected(&work.names, unit, c)?,
+        ))
+    });
+    for (what, sql) in nulls.chain(checks) {
+        let doing = format!("trying the constraints of {}", unit.table);
+        let count: i64 = work.session.query_one(&doing, &sql, &[]).await?.get(0);
+        if count > 0 {
+            return Err(Error::new(
+                Code::ConstraintViolated,
+                format!("{count} rows to be restored break {what} of {}", unit.table),
+            )
+            .hint("Drop or relax the constraint, or restore into another database."));
+        }
+    }
+    Ok(())
+}

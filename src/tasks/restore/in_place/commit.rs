@@ -1,0 +1,89 @@
+//! The commit, and the answer to "was it done?" when the connection breaks at it.
+
+use super::merge::Done;
+use super::work::{Work, again};
+use crate::core::merge::apply::{self, Counts};
+use crate::core::restore_plan::Mode;
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::Session;
+use uuid::Uuid;
+
+/// What the record in the undo schema says besides the counts.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub backup: Uuid,
+    pub backup_name: String,
+    pub safety: Option<Uuid>,
+    pub mode: Mode,
+}
+
+/// Writes the record; together with the rows it becomes visible at the commit, or never.
+pub async fn record(work: &Work, record: &Record, done: &Done) -> Result<()> {
+    let (add, change, remove) = sums(done);
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let touched: Vec<_> = work
+        .merged()
+        .map(|(_, u)| u)
+        .filter(|u| done.contains_key(&u.number))
+        .collect();
+    let units = serde_json::to_string(&touched)
+        .map_err(|e| Error::new(Code::Internal, "the units could not be written").source(e))?;
+    let mode = serde_json::to_value(record.mode).ok();
+    let mode = mode.as_ref().and_then(|m| m.as_str()).unwrap_or_default();
+    work.session
+        .execute(
+            "writing the record of the restore",
+            &apply::write_record(&work.names),
+            &[
+                &work.names.operation.to_string(),
+                &record.backup.to_string(),
+                &record.backup_name,
+                &record.safety.map(|id| id.to_string()),
+                &work.names.reverses.map(|id| id.to_string()),
+                &mode,
+                &number(add),
+                &number(change),
+                &number(remove),
+                &units,
+            ],
+        )
+        .await?;
+    Ok(())
+}
+
+pub fn sums(done: &Done) -> (u64, u64, u64) {
+    let sum = |of: fn(&Counts) -> u64| done.values().map(of).sum();
+    (sum(|c| c.add), sum(|c| c.change), sum(|c| c.remove))
+}
+
+/// Commits. Where the connection breaks on the way, looks whether the undo schema is there, once the server has
+/// ended the broken session.
+pub async fn commit(work: &mut Work, kept: bool) -> Result<()> {
+    let Err(broken) = work.session.batch("committing the restore", "COMMIT").await else {
+        return Ok(());
+    };
+    if broken.code != Code::ConnectionLost {
+        return Err(broken);
+    }
+    let unknown = |e: Error| {
+        Error::new(
+            Code::OutcomeUnknown,
+            format!("the connection broke at the commit of operation {}, and whether it was done could not be read: {e}", work.names.operation),
+        )
+        .hint("Look with `rovodev status` once the database answers: an operation that is listed there was done.")
+    };
+    let session = again(&work.target, &work.identity).await.map_err(unknown)?;
+    let done = exists(&session, &work.names.undo_schema())
+        .await
+        .map_err(unknown)?;
+    work.session = session;
+    if done || !kept { Ok(()) } else { Err(broken) }
+}
+
+pub async fn exists(session: &Session, schema: &str) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)";
+    Ok(session
+        .query_one("looking for the undo schema", sql, &[&schema])
+        .await?
+        .get(0))
+}

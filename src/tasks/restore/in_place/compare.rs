@@ -1,0 +1,230 @@
+//! Comparing live rows with staged ones while everybody goes on working.
+
+use super::work::{Seen, Work};
+use super::{checks, tenant};
+use crate::core::merge::apply::Counts;
+use crate::core::merge::{Unit, compare, foreign_keys, stage};
+use crate::core::progress::Stage;
+use crate::core::restore_plan::TablePlan;
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::Session;
+use crate::tasks::Context;
+use futures_util::future;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Column names that tell when a row came, in order of preference.
+const CREATED: &[&str] = &[
+    "created_at",
+    "createdAt",
+    "inserted_at",
+    "insertedAt",
+    "created",
+    "created_on",
+    "date_created",
+    "timestamp",
+];
+
+/// Finds what would change, and refuses what would fail. Returns the plan per table.
+pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Vec<TablePlan>> {
+    ctx.progress.stage(Stage::Compare, 0);
+    let next = AtomicUsize::new(0);
+    let sessions = work.writers.clamp(1, work.units.len().max(1));
+    let seen = future::try_join_all((0..sessions).map(|_| compare_some(ctx, work, &next))).await?;
+    work.seen = seen.into_iter().flatten().collect();
+    if let Some(scope) = &work.scope {
+        work.session
+            .cancellable(&ctx.cancel, tenant::limit(work, scope, &work.names.found()))
+            .await?;
+    }
+    work.session
+        .batch(
+            "reading statistics",
+            &format!("ANALYZE {}", work.names.found()),
+        )
+        .await?;
+    work.left_out = work
+        .session
+        .cancellable(&ctx.cancel, orphans(work, &work.names.found()))
+        .await?;
+    let counts = counts(work, &work.names.found()).await?;
+    work.found = counts.values().map(Counts::total).sum();
+    work.session
+        .cancellable(&ctx.cancel, checks::rows(work, &counts))
+        .await?;
+    let mut plans = Vec::new();
+    for (index, unit) in work.merged() {
+        let counts = counts.get(&unit.number).copied().unwrap_or_default();
+        plans.push(TablePlan {
+            table: unit.table.clone(),
+            rows_in_backup: work.source_rows(index),
+            add: counts.add,
+            change: counts.change,
+            remove: counts.remove,
+            removed_between: if counts.remove > 0 {
+                removed_between(work, index).await?
+            } else {
+                None
+            },
+        });
+    }
+    Ok(plans)
+}
+
+async fn compare_some(
+    ctx: &Context,
+    work: &Work,
+    next: &AtomicUsize,
+) -> Result<BTreeMap<i32, Seen>> {
+    let session = work.writer().await?;
+    let mut seen = BTreeMap::new();
+    loop {
+        let index = next.fetch_add(1, Ordering::Relaxed);
+        let Some(unit) = work.units.get(index) else {
+            return Ok(seen);
+        };
+        let prepare = format!(
+            "{}; DELETE FROM {} WHERE unit = {}",
+            stage::finish_table(&work.names, unit),
+            work.names.found(),
+            unit.number
+        );
+        let one = async {
+            session
+                .batch(&format!("indexing staged rows of {}", unit.table), &prepare)
+                .await?;
+            if unit.merged {
+                seen.insert(unit.number, look(work, &session, index).await?);
+            }
+            Ok(())
+        };
+        session.cancellable(&ctx.cancel, one).await?;
+        ctx.progress
+            .add(&unit.table.to_string(), work.source_rows(index), 0);
+    }
+}
+
+/// Counts and comparison see one snapshot.
+async fn look(work: &Work, session: &Session, index: usize) -> Result<Seen> {
+    let (unit, doing) = (
+        &work.units[index],
+        format!("comparing {}", work.units[index].table),
+    );
+    session
+        .batch(&doing, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+        .await?;
+    let horizon = session
+        .query_one(
+            &doing,
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint",
+            &[],
+        )
+        .await?;
+    // The low half is what a row's xmin holds.
+    let horizon = (horizon.get::<_, i64>(0).unsigned_abs() & u64::from(u32::MAX)) as u32;
+    let (old, touched) = count_touched(session, unit, horizon).await?;
+    let sql = compare::full(&work.names, unit, work.mode, &work.names.found());
+    session.execute(&doing, &sql, &[]).await?;
+    session.batch(&doing, "COMMIT").await?;
+    Ok(Seen {
+        horizon,
+        old,
+        touched,
+        files: work.targets[index].files.clone(),
+    })
+}
+
+pub async fn count_touched(session: &Session, unit: &Unit, horizon: u32) -> Result<(i64, i64)> {
+    let doing = format!("counting rows of {}", unit.table);
+    let row = session
+        .query_one(&doing, &compare::count_touched(unit, horizon), &[])
+        .await?;
+    Ok((row.get(0), row.get(1)))
+}
+
+/// Rows without a parent: an error that names them, or, when asked for, left out together with theirs.
+pub async fn orphans(work: &Work, decided: &str) -> Result<u64> {
+    let checked: Vec<_> = work
+        .keys
+        .iter()
+        .filter(|k| k.validated && k.is_staged(&work.units))
+        .filter_map(|k| Some((k, &work.units[k.child_unit?])))
+        .filter(|(_, child)| child.merged)
+        .collect();
+    let (session, mut left_out) = (&work.session, 0);
+    let mut again = true;
+    while std::mem::take(&mut again) {
+        for (key, child) in &checked {
+            let doing = format!("looking for the parents of {}", child.table);
+            if work.force {
+                let sql =
+                    foreign_keys::leave_out_orphans(&work.names, &work.units, key, child, decided);
+                let gone = session.execute(&doing, &sql, &[]).await?;
+                left_out += gone;
+                again |= gone > 0;
+                continue;
+            }
+            let sql = foreign_keys::find_orphans(&work.names, &work.units, key, child, decided);
+            let row = session.query_one(&doing, &sql, &[]).await?;
+            if row.get::<_, i64>(0) > 0 {
+                return Err(without_parent(key, row.get(0), row.get(1)));
+            }
+        }
+    }
+    Ok(left_out)
+}
+
+pub fn without_parent(
+    key: &crate::core::merge::ForeignKey,
+    count: i64,
+    shown: Vec<String>,
+) -> Error {
+    Error::new(
+        Code::MissingParent,
+        format!(
+            "{count} rows of {} refer by {} to rows of {} that exist neither here nor in the backup: {}",
+            key.child,
+            key.name,
+            key.parent,
+            shown.join("; ")
+        ),
+    )
+    .hint("Bring the parents back first, or restore with --force to leave these rows out.")
+}
+
+/// Decisions per unit.
+pub async fn counts(work: &Work, table: &str) -> Result<HashMap<i32, Counts>> {
+    let rows = work
+        .session
+        .query("counting decisions", &compare::count_decisions(table), &[])
+        .await?;
+    let number = |row: &tokio_postgres::Row, i: usize| row.get::<_, i64>(i).unsigned_abs();
+    let counts = rows.iter().map(|row| {
+        let counts = Counts {
+            add: number(row, 1),
+            change: number(row, 2),
+            remove: number(row, 3),
+        };
+        (row.get(0), counts)
+    });
+    Ok(counts.collect())
+}
+
+async fn removed_between(work: &Work, index: usize) -> Result<Option<(String, String)>> {
+    let dated = |name: &&&str| {
+        let column = work.targets[index]
+            .columns
+            .iter()
+            .find(|c| c.name == ***name);
+        column.is_some_and(|c| c.type_name.starts_with("timestamp") || c.type_name == "date")
+    };
+    let Some(column) = CREATED.iter().find(dated) else {
+        return Ok(None);
+    };
+    let sql = compare::removed_between(&work.names, &work.units[index], column);
+    let row = work
+        .session
+        .query_one("dating rows to be removed", &sql, &[])
+        .await?;
+    Ok(row.get::<_, Option<String>>(0).zip(row.get(1)))
+}

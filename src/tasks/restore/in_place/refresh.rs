@@ -1,0 +1,67 @@
+//! Materialized views over what changed are refreshed once the rows are committed.
+
+use super::work::Work;
+use crate::core::ident::QName;
+use crate::core::manifest::Warning;
+use crate::core::progress::Stage;
+use crate::error::Result;
+use crate::tasks::Context;
+
+/// Populated materialized views that read one of the tables (`$1`), through other views or not, in the order in
+/// which they can be refreshed; and whether readers can go on meanwhile.
+const VIEWS: &str = "WITH RECURSIVE reads AS ( \
+     SELECT DISTINCT r.ev_class AS view, d.refobjid AS source FROM pg_rewrite r \
+     JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = 'pg_class'::regclass \
+     WHERE d.refobjid <> r.ev_class), \
+   above(view, level) AS ( \
+     SELECT view, 1 FROM reads WHERE source = ANY($1) \
+     UNION SELECT reads.view, above.level + 1 FROM above JOIN reads ON reads.source = above.view WHERE above.level < 100) \
+   SELECT n.nspname::text, c.relname::text, EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique \
+       AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL), max(above.level) \
+   FROM above JOIN pg_class c ON c.oid = above.view AND c.relkind = 'm' AND c.relispopulated \
+   JOIN pg_namespace n ON n.oid = c.relnamespace GROUP BY 1, 2, 3 ORDER BY 4, 1, 2";
+
+/// A view that cannot be refreshed is a warning: the rows are restored.
+pub async fn refresh(ctx: &Context, work: &Work, changed: &[i32]) -> Vec<Warning> {
+    ctx.progress.stage(Stage::Refresh, 0);
+    match refresh_all(work, changed).await {
+        Ok(warnings) => warnings,
+        Err(e) => vec![failed(&format!(
+            "materialized views were not refreshed: {e}"
+        ))],
+    }
+}
+
+async fn refresh_all(work: &Work, changed: &[i32]) -> Result<Vec<Warning>> {
+    let units = work.merged().filter(|(_, u)| changed.contains(&u.number));
+    let oids: Vec<u32> = units
+        .flat_map(|(i, _)| work.targets[i].files.keys().copied())
+        .collect();
+    let rows = work
+        .session
+        .query("listing materialized views", VIEWS, &[&oids])
+        .await?;
+    let mut warnings = Vec::new();
+    for row in rows {
+        let view = QName::new(row.get::<_, String>(0), row.get::<_, String>(1));
+        let how = if row.get(2) { "CONCURRENTLY " } else { "" };
+        let sql = format!("REFRESH MATERIALIZED VIEW {how}{}", view.sql());
+        if let Err(e) = work
+            .session
+            .batch(&format!("refreshing {view}"), &sql)
+            .await
+        {
+            warnings.push(failed(&format!(
+                "materialized view {view} was not refreshed: {e}"
+            )));
+        }
+    }
+    Ok(warnings)
+}
+
+fn failed(message: &str) -> Warning {
+    Warning {
+        code: "refresh_failed".into(),
+        message: message.to_string(),
+    }
+}

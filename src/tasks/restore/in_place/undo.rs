@@ -1,0 +1,283 @@
+//! Undo: the rows that a restore kept go back, those that changed since are left to people. An undo keeps what it
+//! changes as well, so it can be undone.
+
+use super::commit::{self, Record};
+use super::merge::{self, Done};
+use super::operations::{self, Operation};
+use super::work::{Work, lead};
+use super::{checks, outcome, refresh};
+use crate::core::manifest::Codec;
+use crate::core::merge::apply::Counts;
+use crate::core::merge::{Names, Unit, names, stage, undo as sql};
+use crate::core::progress::Stage;
+use crate::core::restore_plan::{Mode, Outcome};
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::target::{self, TargetTable};
+use crate::ports::postgres::{DatabaseUrl, Session};
+use crate::tasks::Context;
+use std::collections::HashMap;
+use uuid::Uuid;
+
+/// Reverses a restore. Refuses with [`Code::UndoConflict`], naming rows, where some changed since.
+pub async fn undo(
+    ctx: &Context,
+    target: &DatabaseUrl,
+    operation: Uuid,
+    dry_run: bool,
+) -> Result<Outcome> {
+    Box::pin(reverse(ctx, target, operation, dry_run, false)).await
+}
+
+/// Reverses what is still as the restore left it, and leaves rows alone that changed since.
+pub async fn undo_unchanged(
+    ctx: &Context,
+    target: &DatabaseUrl,
+    operation: Uuid,
+    dry_run: bool,
+) -> Result<Outcome> {
+    Box::pin(reverse(ctx, target, operation, dry_run, true)).await
+}
+
+async fn reverse(
+    ctx: &Context,
+    target: &DatabaseUrl,
+    operation: Uuid,
+    dry_run: bool,
+    leave: bool,
+) -> Result<Outcome> {
+    ctx.progress.stage(Stage::Connect, 0);
+    let session = ctx.or_cancelled(lead(target)).await?;
+    let (reversed, record) = find(&session, operation).await?;
+    let mut work = open(target, session, &reversed).await?;
+    checks::beforehand(&work).await?;
+    let stamp = format!("rovodev undo of {operation}");
+    let prepare = format!(
+        "BEGIN; {}; COMMIT",
+        stage::create_schema(&work.names, &stamp)
+    );
+    work.session
+        .batch("creating the staging schema", &prepare)
+        .await?;
+    let done = run(ctx, &mut work, &record, dry_run, leave).await;
+    let mut warnings = Vec::new();
+    if let (Ok(done), false) = (&done, dry_run) {
+        let changed: Vec<i32> = done.keys().copied().collect();
+        warnings = refresh::refresh(ctx, &work, &changed).await;
+    }
+    ctx.progress.stage(Stage::Finish, 0);
+    work.clean().await;
+    let mut told = outcome(&work, &record, &done?, warnings);
+    if dry_run {
+        told.undo_schema = None;
+    }
+    Ok(told)
+}
+
+async fn find(session: &Session, operation: Uuid) -> Result<(Operation, Record)> {
+    let all = operations::list(session).await?;
+    let Some(found) = all.iter().find(|o| o.id == operation) else {
+        return Err(Error::new(
+            Code::OperationNotFound,
+            format!("no restore {operation} is kept in this database"),
+        )
+        .hint("`rovodev status` lists the restores that can be undone."));
+    };
+    if let Some(by) = all.iter().find(|o| o.reverses == Some(operation)) {
+        return Err(Error::new(
+            Code::UndoConflict,
+            format!("restore {operation} was undone already, by {}", by.id),
+        )
+        .hint(format!("To bring the restore back, undo {}.", by.id)));
+    }
+    let mode = serde_json::from_value(serde_json::Value::String(found.mode.clone()))
+        .unwrap_or(Mode::Exact);
+    let record = Record {
+        backup: found.backup,
+        backup_name: found.backup_name.clone(),
+        safety: found.safety,
+        mode,
+    };
+    Ok((found.clone(), record))
+}
+
+/// The units as the restore recorded them, and the tables as they are now.
+async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> Result<Work> {
+    let doing = "reading what the restore kept";
+    let sql = format!("SELECT units FROM {}", names::record(reversed.id));
+    let units: String = session.query_one(doing, &sql, &[]).await?.get(0);
+    let mut units: Vec<Unit> = serde_json::from_str(&units).map_err(|e| {
+        Error::new(Code::Internal, "the record of the restore cannot be read").source(e)
+    })?;
+    let rights = target::rights(&session).await?;
+    session
+        .batch(doing, "BEGIN; SET LOCAL search_path = ''")
+        .await?;
+    let targets = find_tables(&session, &mut units).await?;
+    let keys = target::foreign_keys(&session, &units).await?;
+    session.batch(doing, "ROLLBACK").await?;
+    Ok(Work {
+        target: target.clone(),
+        identity: session.identity.clone(),
+        session,
+        names: Names::undo_of(reversed.id, Uuid::now_v7()),
+        mode: Mode::Exact,
+        force: false,
+        writers: 1,
+        room: None,
+        codec: Codec::None,
+        sources: units.iter().map(|_| Vec::new()).collect(),
+        units,
+        targets,
+        keys,
+        rights,
+        scope: None,
+        seen: Default::default(),
+        found: 0,
+        left_out: 0,
+        stamp: None,
+    })
+}
+
+async fn find_tables(session: &Session, units: &mut [Unit]) -> Result<Vec<TargetTable>> {
+    let names: Vec<_> = units.iter().map(|u| u.table.clone()).collect();
+    let found = target::find(session, &names).await?;
+    let drifted = |what: String| {
+        Error::new(
+            Code::SchemaDrift,
+            format!("the restore cannot be undone: {what}"),
+        )
+        .hint("The kept rows are in the schema undo_…; take them over by hand.")
+    };
+    for unit in units.iter_mut() {
+        let now = found.get(&unit.table).filter(|f| f.is_table);
+        let now = now.ok_or_else(|| drifted(format!("{} does not exist any more", unit.table)))?;
+        (unit.oid, unit.partitioned) = (now.oid, now.partitioned);
+    }
+    let oids: Vec<u32> = units.iter().map(|u| u.oid).collect();
+    let mut read: HashMap<u32, TargetTable> = target::tables(session, &oids)
+        .await?
+        .into_iter()
+        .map(|t| (t.oid, t))
+        .collect();
+    let mut targets = Vec::new();
+    for unit in units.iter() {
+        let table = read
+            .remove(&unit.oid)
+            .ok_or_else(|| drifted(format!("{} does not exist any more", unit.table)))?;
+        for column in unit.columns.iter().chain(&unit.extra) {
+            let same = |c: &&target::TargetColumn| {
+                c.name == column.name && c.type_name == column.type_name && !c.generated
+            };
+            if !table.columns.iter().any(|c| same(&c)) {
+                return Err(drifted(format!(
+                    "{}.{} was altered since",
+                    unit.table, column.name
+                )));
+            }
+        }
+        if table.key != unit.key {
+            return Err(drifted(format!(
+                "the primary key of {} was altered since",
+                unit.table
+            )));
+        }
+        targets.push(table);
+    }
+    Ok(targets)
+}
+
+async fn run(
+    ctx: &Context,
+    work: &mut Work,
+    record: &Record,
+    dry_run: bool,
+    leave: bool,
+) -> Result<Done> {
+    let shared = &*work;
+    let transaction = async {
+        ctx.progress.stage(Stage::Merge, 0);
+        if dry_run {
+            shared
+                .session
+                .batch("starting the dry run", "BEGIN")
+                .await?;
+        } else {
+            merge::lock(ctx, shared).await?;
+            merge::unchanged(shared).await?;
+            merge::silence(shared).await?;
+        }
+        decide(shared, leave).await?;
+        if dry_run {
+            return super::compare::counts(shared, &shared.names.decided()).await;
+        }
+        merge::check_parents(shared).await?;
+        let done = merge::write(ctx, shared).await?;
+        merge::unsilence(shared).await?;
+        if !done.is_empty() {
+            commit::record(shared, record, &done).await?;
+        }
+        Ok(done)
+    };
+    let done = shared.session.cancellable(&ctx.cancel, transaction).await?;
+    if dry_run {
+        work.session.batch("ending the dry run", "ROLLBACK").await?;
+    } else {
+        commit::commit(work, !done.is_empty()).await?;
+    }
+    Ok(done)
+}
+
+async fn decide(work: &Work, leave: bool) -> Result<()> {
+    let mut expected = HashMap::new();
+    for (_, unit) in work.merged() {
+        let doing = format!("comparing {} with what the restore left", unit.table);
+        for step in sql::decide(&work.names, unit) {
+            work.session.batch(&doing, &step).await?;
+        }
+        let count: i64 = work
+            .session
+            .query_one(&doing, &sql::expected(&work.names, unit), &[])
+            .await?
+            .get(0);
+        expected.insert(unit.number, count.unsigned_abs());
+    }
+    if leave {
+        return Ok(());
+    }
+    let decided = super::compare::counts(work, &work.names.decided()).await?;
+    let mut changed = Vec::new();
+    for (_, unit) in work.merged() {
+        let total = decided.get(&unit.number).map_or(0, Counts::total);
+        let rows = expected[&unit.number].saturating_sub(total);
+        if rows > 0 {
+            changed.push(format!(
+                "{rows} rows of {} ({})",
+                unit.table,
+                show(work, unit).await?
+            ));
+        }
+    }
+    if changed.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::UndoConflict,
+        format!("rows changed since the restore: {}", changed.join("; ")),
+    )
+    .hint("Undo the other rows alone by leaving these as they are, or change these back first."))
+}
+
+async fn show(work: &Work, unit: &Unit) -> Result<String> {
+    let Some(sql) = sql::changed_since(&work.names, unit) else {
+        return Ok("a table without a primary key".into());
+    };
+    let rows = work
+        .session
+        .query("listing changed rows", &sql, &[])
+        .await?;
+    Ok(rows
+        .iter()
+        .map(|r| r.get::<_, String>(0))
+        .collect::<Vec<_>>()
+        .join("; "))
+}

@@ -1,0 +1,174 @@
+//! What the steps of a restore in place share.
+
+use crate::core::manifest::{Codec, Scope, Table};
+use crate::core::merge::{ForeignKey, Names, Unit, order, stage};
+use crate::core::restore_plan::Mode;
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::target::{Rights, TargetTable};
+use crate::ports::postgres::{DatabaseUrl, Identity, Purpose, Session};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// One restore at a time per database: an advisory lock of two numbers ("rovo", 1).
+const LOCK: &str = "1919907695, 1";
+
+/// Hash joins of a merge in memory, without hurting a small server.
+const SESSION: &str = "SET work_mem = '64MB'; SET maintenance_work_mem = '128MB'; SET jit = off";
+
+/// How long the server may need to notice that a connection broke.
+const DEAD_SESSION: Duration = Duration::from_secs(30);
+
+pub struct Work {
+    pub target: DatabaseUrl,
+    /// Holds the advisory lock and runs the merge.
+    pub session: Session,
+    pub identity: Identity,
+    pub names: Names,
+    pub mode: Mode,
+    pub force: bool,
+    pub writers: usize,
+    pub room: Option<u64>,
+    pub codec: Codec,
+    pub units: Vec<Unit>,
+    pub targets: Vec<TargetTable>,
+    pub sources: Vec<Vec<Table>>,
+    pub keys: Vec<ForeignKey>,
+    pub rights: Rights,
+    pub scope: Option<Scope>,
+    /// What the comparison saw, by unit.
+    pub seen: BTreeMap<i32, Seen>,
+    /// Decisions that the comparison found.
+    pub found: u64,
+    /// Present until the staging schema is created.
+    pub stamp: Option<String>,
+    /// Rows that were left out for want of a parent.
+    pub left_out: u64,
+}
+
+/// A unit's live rows at the comparison.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Low half of the snapshot's xmin.
+    pub horizon: u32,
+    /// Rows written before that.
+    pub old: i64,
+    /// Rows that may have been written since.
+    pub touched: i64,
+    pub files: BTreeMap<u32, u32>,
+}
+
+impl Work {
+    pub fn merged(&self) -> impl Iterator<Item = (usize, &Unit)> {
+        self.units.iter().enumerate().filter(|(_, u)| u.merged)
+    }
+
+    /// Merged units, parents first.
+    pub fn parents_first(&self) -> impl DoubleEndedIterator<Item = &Unit> {
+        let order = order::parents_first(self.units.len(), &self.keys);
+        let units: Vec<_> = order
+            .into_iter()
+            .map(|i| &self.units[i])
+            .filter(|u| u.merged)
+            .collect();
+        units.into_iter()
+    }
+
+    pub fn source_rows(&self, unit: usize) -> u64 {
+        self.sources[unit].iter().map(|t| t.rows).sum()
+    }
+
+    pub async fn writer(&self) -> Result<Session> {
+        let session = Session::connect_same(&self.target, Purpose::Write, &self.identity).await?;
+        session
+            .batch(
+                "preparing a session",
+                &format!("{SESSION}; SET synchronous_commit = off"),
+            )
+            .await?;
+        Ok(session)
+    }
+
+    /// Drops staging, on a new connection where this one broke. What cannot be dropped now is dropped by the next tick.
+    pub async fn clean(&mut self) {
+        if self.drop_staging().await.is_err()
+            && (self.reconnect().await.is_err() || self.drop_staging().await.is_err())
+        {
+            tracing::warn!(
+                "schema {} stays until the next restore or tick",
+                self.names.staging_schema()
+            );
+        }
+    }
+
+    async fn drop_staging(&self) -> Result<()> {
+        self.session
+            .batch("ending the transaction", "ROLLBACK")
+            .await?;
+        let drop = stage::drop_schema(&self.names.staging_schema());
+        self.session
+            .batch("dropping the staging schema", &drop)
+            .await
+    }
+
+    /// Connects again after the connection broke.
+    pub async fn reconnect(&mut self) -> Result<()> {
+        self.session = again(&self.target, &self.identity).await?;
+        Ok(())
+    }
+}
+
+/// Opens the session that leads a restore; refuses beside another one.
+pub async fn lead(target: &DatabaseUrl) -> Result<Session> {
+    let session = Session::connect(target, Purpose::Write).await?;
+    session.batch("preparing a session", SESSION).await?;
+    if try_lock(&session).await? {
+        return Ok(session);
+    }
+    Err(Error::new(
+        Code::RestoreRunning,
+        format!("another restore of {target} is running"),
+    )
+    .hint("Wait until it is done, or cancel it.")
+    .retry(true))
+}
+
+/// Leads again in the place of a session that broke: waits until the server has ended that one, so that nothing
+/// of it is still under way.
+pub async fn again(target: &DatabaseUrl, identity: &Identity) -> Result<Session> {
+    let until = Instant::now() + DEAD_SESSION;
+    loop {
+        let tried = async {
+            let session = Session::connect_same(target, Purpose::Write, identity).await?;
+            session.batch("preparing a session", SESSION).await?;
+            Ok((try_lock(&session).await?, session))
+        };
+        match tried.await {
+            Ok((true, session)) => return Ok(session),
+            Ok((false, _)) if Instant::now() >= until => {
+                return Err(Error::new(
+                    Code::ConnectionLost,
+                    "the connection broke, and the server still holds on to it",
+                ));
+            }
+            Err(e) if Instant::now() >= until || !may_pass(&e) => return Err(e),
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(250)).await,
+        }
+    }
+}
+
+/// A server that restarts refuses connections for a while.
+fn may_pass(error: &Error) -> bool {
+    matches!(
+        error.code,
+        Code::ConnectionLost | Code::DatabaseUnreachable | Code::PoolExhausted
+    )
+}
+
+pub async fn try_lock(session: &Session) -> Result<bool> {
+    let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
+    Ok(session
+        .query_one("taking the restore lock", &sql, &[])
+        .await?
+        .get(0))
+}

@@ -1,0 +1,164 @@
+//! A database, a store and backups between them.
+
+use crate::pg_dump::Database;
+use rovodev::core::manifest::{BackupType, Codec, Manifest, Scope, Selection, Trigger};
+use rovodev::core::restore_plan::{Choice, Mode, Outcome};
+use rovodev::error::Result;
+use rovodev::ports::postgres::Session;
+use rovodev::ports::store::{S3Settings, Store};
+use rovodev::tasks::Context;
+use rovodev::tasks::create::{CreateRequest, READERS, YIELD_AFTER, create};
+use rovodev::tasks::open_store::{self, OpenedStore};
+use rovodev::tasks::restore::{RestoreRequest, in_place};
+use std::collections::BTreeMap;
+
+pub struct Fixture {
+    pub database: Database,
+    pub session: Session,
+    pub store: OpenedStore,
+    _folder: tempfile::TempDir,
+}
+
+/// Sorted texts of all rows, by table.
+pub type Contents = BTreeMap<String, Vec<String>>;
+
+impl Fixture {
+    pub async fn new(sql: &str) -> Self {
+        let database = Database::create("inplace").await;
+        let session = database.session().await;
+        session.batch("filling the database", sql).await.unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let s3 = S3Settings::default();
+        let store = Store::open(folder.path().to_str().unwrap(), &s3).unwrap();
+        let store = Box::pin(open_store::open(&Context::default(), &store, None, true))
+            .await
+            .unwrap();
+        Self {
+            database,
+            session,
+            store,
+            _folder: folder,
+        }
+    }
+
+    pub async fn run(&self, sql: &str) {
+        self.session
+            .batch("running a test's statements", sql)
+            .await
+            .unwrap();
+    }
+
+    pub async fn value<T: for<'a> tokio_postgres::types::FromSql<'a>>(&self, sql: &str) -> T {
+        self.session
+            .query_one("asking", sql, &[])
+            .await
+            .unwrap()
+            .get(0)
+    }
+
+    pub async fn back_up(&self) -> Manifest {
+        self.back_up_some(Selection::default()).await
+    }
+
+    pub async fn back_up_some(&self, selection: Selection) -> Manifest {
+        let request = CreateRequest {
+            database: Some(self.database.url.clone()),
+            kind: BackupType::Database,
+            trigger: Trigger::Manual,
+            codec: Codec::Zstd,
+            name: None,
+            tenant: "default".into(),
+            selection,
+            project: ".".into(),
+            pg_dump: None,
+            readers: READERS,
+            yield_after: YIELD_AFTER,
+        };
+        Box::pin(create(&Context::default(), &self.store, &request))
+            .await
+            .unwrap()
+    }
+
+    pub fn request(&self, backup: &Manifest, mode: Mode) -> RestoreRequest {
+        RestoreRequest {
+            backup: backup.clone(),
+            target: self.database.url.clone(),
+            mode,
+            choice: Choice::default(),
+            force: false,
+            writers: 2,
+            room: None,
+        }
+    }
+
+    pub async fn prepare(&self, request: &RestoreRequest) -> Result<in_place::Prepared> {
+        Box::pin(in_place::prepare(
+            &Context::default(),
+            &self.store.store,
+            request,
+            None,
+        ))
+        .await
+    }
+
+    pub async fn restore(&self, backup: &Manifest, mode: Mode) -> Result<Outcome> {
+        self.apply(&self.request(backup, mode)).await
+    }
+
+    pub async fn apply(&self, request: &RestoreRequest) -> Result<Outcome> {
+        let ctx = Context::default();
+        let prepared = Box::pin(in_place::prepare(&ctx, &self.store.store, request, None)).await?;
+        Box::pin(prepared.apply(&ctx)).await
+    }
+
+    pub async fn undo(&self, operation: uuid::Uuid) -> Result<Outcome> {
+        in_place::undo(&Context::default(), &self.database.url, operation, false).await
+    }
+
+    /// Rows of every table of the app.
+    pub async fn contents(&self) -> Contents {
+        let tables = self
+            .session
+            .query(
+                "listing",
+                "SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+                 WHERE c.relkind IN ('r', 'm') AND c.relpersistence <> 't' AND (c.relkind = 'r' OR c.relispopulated) \
+                 AND n.nspname !~ '^(pg_|information_schema|staging_|undo_)' ORDER BY 1",
+                &[],
+            )
+            .await
+            .unwrap();
+        let mut contents = Contents::new();
+        for table in tables.iter().map(|r| r.get::<_, String>(0)) {
+            let sql = format!(
+                "SELECT array(SELECT t::text COLLATE \"C\" FROM ONLY {table} t ORDER BY 1)"
+            );
+            contents.insert(table, self.value(&sql).await);
+        }
+        contents
+    }
+
+    /// Schemas of ours that are there.
+    pub async fn own_schemas(&self, prefix: &str) -> Vec<String> {
+        let sql = format!(
+            "SELECT array(SELECT nspname::text FROM pg_namespace WHERE nspname LIKE '{prefix}%' ORDER BY 1)"
+        );
+        self.value(&sql).await
+    }
+
+    pub async fn drop(self) {
+        drop(self.session);
+        self.database.drop().await;
+    }
+}
+
+pub fn scope(column: &str, value: &str) -> Selection {
+    let scope = Scope {
+        column: column.into(),
+        value: value.into(),
+    };
+    Selection {
+        scope: Some(scope),
+        ..Selection::default()
+    }
+}

@@ -1,0 +1,189 @@
+//! What is refused, with which code, and that nothing was touched.
+
+use super::fixture::Fixture;
+use rovodev::core::ident::QName;
+use rovodev::core::manifest::Manifest;
+use rovodev::core::restore_plan::Mode;
+use rovodev::error::{Code, Error};
+use rovodev::tasks::restore::in_place;
+
+async fn refused(f: &Fixture, backup: &Manifest, mode: Mode) -> Error {
+    let before = f.contents().await;
+    let error = f.restore(backup, mode).await.unwrap_err();
+    assert_eq!(f.contents().await, before);
+    assert_eq!(f.own_schemas("staging_").await, Vec::<String>::new());
+    assert_eq!(f.own_schemas("undo_").await, Vec::<String>::new());
+    error
+}
+
+#[tokio::test]
+async fn changed_tables_are_drift_and_new_columns_with_defaults_are_not() {
+    let f = Fixture::new(
+        "CREATE TABLE gone (i int); CREATE TABLE t (id int PRIMARY KEY, a int, b int, c text); INSERT INTO t VALUES (1, 1, 1, 'x'), (2, 2, 2, 'y');",
+    )
+    .await;
+    let backup = f.back_up().await;
+    f.run("DROP TABLE gone; ALTER TABLE t DROP a, ALTER b TYPE bigint, ADD d int NOT NULL DEFAULT 1; ALTER TABLE t ALTER d DROP DEFAULT").await;
+    let error = refused(&f, &backup, Mode::Exact).await;
+    assert_eq!(error.code, Code::SchemaDrift);
+    for part in [
+        "public.gone does not exist",
+        "public.t.a does not exist any more",
+        "public.t.b was integer and is bigint now",
+        "public.t.d is new",
+    ] {
+        assert!(error.message.contains(part), "{part}: {}", error.message);
+    }
+    f.run("CREATE TABLE gone (i int); ALTER TABLE t ADD a int, ALTER b TYPE int, ALTER d SET DEFAULT 7; UPDATE t SET a = id; \
+           UPDATE t SET d = 5, c = 'changed' WHERE id = 1; DELETE FROM t WHERE id = 2").await;
+    let before = f.contents().await;
+    let done = f.restore(&backup, Mode::Exact).await.unwrap();
+    assert!(
+        done.warnings.iter().any(|w| w.code == "schema_drift"),
+        "{:?}",
+        done.warnings
+    );
+    let rows: Vec<String> = f
+        .value("SELECT array(SELECT row(id, a, b, c, d)::text FROM t ORDER BY id)")
+        .await;
+    assert_eq!(rows, ["(1,1,1,x,5)", "(2,2,2,y,7)"]);
+    f.undo(done.operation).await.unwrap();
+    assert_eq!(f.contents().await, before);
+    f.drop().await;
+}
+
+#[tokio::test]
+async fn a_missing_parent_is_named_or_its_rows_are_left_out_with_theirs() {
+    let f = Fixture::new(
+        "CREATE SCHEMA auth; CREATE TABLE auth.users (id int PRIMARY KEY); INSERT INTO auth.users VALUES (1), (2); \
+         CREATE TABLE profiles (id int PRIMARY KEY REFERENCES auth.users ON DELETE CASCADE); INSERT INTO profiles VALUES (1), (2); \
+         CREATE TABLE posts (id int PRIMARY KEY, owner int REFERENCES profiles ON DELETE CASCADE); INSERT INTO posts VALUES (10, 1), (20, 2);",
+    )
+    .await;
+    let backup = f.back_up().await;
+    f.run("DELETE FROM auth.users WHERE id = 2").await;
+    let error = refused(&f, &backup, Mode::Exact).await;
+    assert_eq!(error.code, Code::MissingParent);
+    assert!(
+        error.message.contains("auth.users") && error.message.contains("id=2"),
+        "{}",
+        error.message
+    );
+    f.run("DELETE FROM posts").await;
+    let done = f
+        .apply(&rovodev::tasks::restore::RestoreRequest {
+            force: true,
+            ..f.request(&backup, Mode::Exact)
+        })
+        .await
+        .unwrap();
+    assert_eq!(done.rows_added, 1);
+    assert!(done.warnings.iter().any(|w| w.code == "rows_left_out"));
+    assert_eq!(
+        f.value::<Vec<i32>>("SELECT array(SELECT id FROM posts)")
+            .await,
+        [10]
+    );
+    f.drop().await;
+}
+
+#[tokio::test]
+async fn children_outside_the_choice_keep_their_parents() {
+    let f = Fixture::new(
+        "CREATE TABLE p (id int PRIMARY KEY); CREATE TABLE c (p int REFERENCES p ON DELETE CASCADE); INSERT INTO p VALUES (1);",
+    )
+    .await;
+    let backup = f.back_up().await;
+    f.run("INSERT INTO p VALUES (2); INSERT INTO c VALUES (2)")
+        .await;
+    let mut request = f.request(&backup, Mode::Exact);
+    request.choice.selection.tables = vec![QName::new("public", "p")];
+    let error = f.apply(&request).await.unwrap_err();
+    assert_eq!(error.code, Code::MissingParent);
+    assert_eq!(f.value::<i64>("SELECT count(*) FROM c").await, 1);
+    f.restore(&backup, Mode::Exact).await.unwrap();
+    assert_eq!(f.value::<i64>("SELECT count(*) FROM c").await, 0);
+    f.drop().await;
+}
+
+#[tokio::test]
+async fn constraints_publications_room_and_another_restore_are_told_beforehand() {
+    let f = Fixture::new(
+        "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1), (2, 2); CREATE TABLE l (line text); INSERT INTO l VALUES ('a');",
+    )
+    .await;
+    let backup = f.back_up().await;
+    f.run("DELETE FROM t; ALTER TABLE t ADD CONSTRAINT small CHECK (v < 2) NOT VALID")
+        .await;
+    let error = refused(&f, &backup, Mode::Exact).await;
+    assert_eq!(error.code, Code::ConstraintViolated);
+    assert!(
+        error.message.contains("1 rows") && error.message.contains("small"),
+        "{}",
+        error.message
+    );
+    f.run("ALTER TABLE t DROP CONSTRAINT small; INSERT INTO l VALUES ('b'); CREATE PUBLICATION all_l FOR TABLE l").await;
+    assert_eq!(
+        refused(&f, &backup, Mode::Exact).await.code,
+        Code::PublishedWithoutIdentity
+    );
+    f.run("DROP PUBLICATION all_l").await;
+    let request = rovodev::tasks::restore::RestoreRequest {
+        room: Some(10),
+        ..f.request(&backup, Mode::Exact)
+    };
+    assert_eq!(f.apply(&request).await.unwrap_err().code, Code::NoSpace);
+    let first = f.prepare(&f.request(&backup, Mode::Exact)).await.unwrap();
+    assert_eq!(
+        f.restore(&backup, Mode::Exact).await.unwrap_err().code,
+        Code::RestoreRunning
+    );
+    assert_eq!(
+        in_place::drop_leftovers(&f.database.url).await.unwrap(),
+        Vec::<String>::new()
+    );
+    drop(first);
+    f.drop().await;
+}
+
+#[tokio::test]
+async fn undo_refuses_rows_that_changed_since_or_leaves_them_alone() {
+    let f = Fixture::new("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c');").await;
+    let backup = f.back_up().await;
+    f.run("DELETE FROM t WHERE id = 1; UPDATE t SET v = 'x' WHERE id > 1")
+        .await;
+    let done = f.restore(&backup, Mode::Exact).await.unwrap();
+    f.run("UPDATE t SET v = 'since' WHERE id = 2").await;
+    let error = f.undo(done.operation).await.unwrap_err();
+    assert_eq!(error.code, Code::UndoConflict);
+    assert!(error.message.contains("id=2"), "{}", error.message);
+    let ctx = rovodev::tasks::Context::default();
+    in_place::undo_unchanged(&ctx, &f.database.url, done.operation, true)
+        .await
+        .unwrap();
+    assert_eq!(
+        f.value::<i64>("SELECT count(*) FROM t").await,
+        3,
+        "a dry run changes nothing"
+    );
+    in_place::undo_unchanged(&ctx, &f.database.url, done.operation, false)
+        .await
+        .unwrap();
+    assert_eq!(
+        f.value::<Vec<String>>("SELECT array(SELECT id || v FROM t ORDER BY id)")
+            .await,
+        ["2since", "3x"]
+    );
+    let operations = in_place::operations(&f.database.url).await.unwrap();
+    assert_eq!(operations.len(), 2);
+    assert_eq!(operations[0].reverses, Some(done.operation));
+    assert_eq!(
+        f.undo(done.operation).await.unwrap_err().code,
+        Code::UndoConflict
+    );
+    assert_eq!(
+        f.undo(uuid::Uuid::nil()).await.unwrap_err().code,
+        Code::OperationNotFound
+    );
+    f.drop().await;
+}

@@ -1,0 +1,12 @@
+//! Stores, and the use cases that need a store alone.
+
+mod checking;
+mod conformance;
+mod deleting;
+mod downloads;
+mod faults;
+mod leases;
+mod opening;
+pub mod places;
+mod psql;
+pub mod sample;
