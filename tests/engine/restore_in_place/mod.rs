@@ -4,5 +4,6 @@ mod everything;
 mod faults;
 mod fixture;
 mod modes;
+mod owners;
 mod refusals;
 mod tenants;
