@@ -1,5 +1,6 @@
 //! Restoring in place.
 
+mod crash;
 mod everything;
 mod faults;
 mod fixture;

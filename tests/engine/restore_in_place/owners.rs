@@ -16,7 +16,7 @@ const TABLES: &str = "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMAR
 /// A role of its own that owns everything, and a request in its name.
 async fn owned(f: &Fixture, role: &str, attributes: &str) -> (DatabaseUrl, String) {
     let name = format!("inplace_{role}_{}", uuid::Uuid::new_v4().simple());
-    let (role, database) = (quote(&name), quote(f.database.url.database()));
+    let (role, database) = (quote(&name), quote(f.url.database()));
     f.run(&format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'x' {attributes}; GRANT CREATE ON DATABASE {database} TO {role}; \
          ALTER TABLE t OWNER TO {role}; GRANT ALL ON SCHEMA public TO {role}; GRANT EXECUTE ON FUNCTION pg_control_system() TO {role}"
@@ -26,7 +26,7 @@ async fn owned(f: &Fixture, role: &str, attributes: &str) -> (DatabaseUrl, Strin
     let mut url = url::Url::parse(&server).unwrap();
     url.set_username(&name).unwrap();
     url.set_password(Some("x")).unwrap();
-    url.set_path(f.database.url.database());
+    url.set_path(f.url.database());
     (DatabaseUrl::parse(url.as_str()).unwrap(), role)
 }
 
@@ -118,7 +118,7 @@ async fn a_lock_of_somebody_else_is_waited_for() {
     let f = Fixture::new("CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t VALUES (1)").await;
     let backup = f.back_up().await;
     f.run("DELETE FROM t").await;
-    let other = f.database.session().await;
+    let other = f.another_session().await;
     other
         .batch("holding a lock", "BEGIN; INSERT INTO t VALUES (2)")
         .await

@@ -46,7 +46,9 @@ pub async fn interrupted(session: &Session, stamp: &str) -> Result<Option<Uuid>>
     let rows = session
         .query(
             "looking for an interrupted restore",
-            "SELECT nspname::text FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') = $1",
+            // One that was committed and only not cleaned up is done.
+            "SELECT n.nspname::text FROM pg_namespace n WHERE obj_description(n.oid, 'pg_namespace') = $1 \
+             AND NOT EXISTS (SELECT FROM pg_namespace u WHERE u.nspname = replace(n.nspname, 'staging_', 'undo_'))",
             &[&stamp],
         )
         .await?;
