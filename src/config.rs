@@ -1,1 +1,249 @@
-//! Every setting: name, default, meaning.
+//! Every setting: name, default, meaning. `.env.example` and the help are made from this table.
+
+use crate::error::{Code, Error, Result};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// A setting that flags, the environment or `.env` can give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Variable {
+    pub name: &'static str,
+    pub default: Option<&'static str>,
+    /// Never shown, logged or written anywhere but to `.env`.
+    pub secret: bool,
+    pub meaning: &'static str,
+}
+
+macro_rules! variables {
+    ($($name:ident $kind:ident $default:expr, $meaning:literal;)*) => {
+        $(
+            #[doc = $meaning]
+            pub const $name: Variable = Variable {
+                name: stringify!($name),
+                default: $default,
+                secret: variables!(@$kind),
+                meaning: $meaning,
+            };
+        )*
+        /// Every variable, in the order of `.env.example`.
+        pub const VARIABLES: &[Variable] = &[$($name,)*];
+    };
+    (@secret) => { true };
+    (@open) => { false };
+}
+
+variables! {
+    DATABASE_URL secret None,
+        "The database to back up and to restore in place: postgres://USER:PASSWORD@HOST:5432/DATABASE. On Supabase the direct connection or the session pooler (port 5432), never port 6543.";
+    BACKUP_STORE open Some("./backups"),
+        "Where backups lie: a directory, or s3://BUCKET/PREFIX.";
+    STORE_KEY secret None,
+        "64 hex digits that segment names are keyed with; `rovodev init` makes it. Restoring does not need it.";
+    AWS_ACCESS_KEY_ID open None,
+        "Who asks at an s3:// store.";
+    AWS_SECRET_ACCESS_KEY secret None,
+        "The secret that goes with AWS_ACCESS_KEY_ID.";
+    AWS_SESSION_TOKEN secret None,
+        "Only for temporary credentials.";
+    AWS_REGION open Some("us-east-1"),
+        "The region of the bucket.";
+    S3_ENDPOINT open None,
+        "The address of an S3 that is not Amazon's, such as https://PROJECT.supabase.co/storage/v1/s3.";
+    PG_DUMP open None,
+        "The pg_dump that captures the schema. By default the newest usable one that is found.";
+    RUST_LOG open Some("warn"),
+        "What is logged to stderr: error, warn, info, debug, trace; or per module, such as rovodev=debug.";
+    NO_COLOR open None,
+        "Any value turns colours off.";
+}
+
+/// Where a value came from. An earlier one wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Flag,
+    Environment,
+    /// `.env` in the working directory.
+    File,
+    Default,
+}
+
+impl Origin {
+    /// For people.
+    pub fn label(self) -> &'static str {
+        match self {
+            Origin::Flag => "flag",
+            Origin::Environment => "environment",
+            Origin::File => ".env",
+            Origin::Default => "default",
+        }
+    }
+}
+
+/// The values in force. An empty value counts as none.
+#[derive(Clone, Default)]
+pub struct Settings(BTreeMap<&'static str, (String, Origin)>);
+
+impl Settings {
+    /// Gathers the environment, `file` where it exists, and the defaults.
+    pub fn load(file: &Path) -> Result<Self> {
+        let filed = read_file(file)?;
+        Ok(Self::from(|name| std::env::var(name).ok(), &filed))
+    }
+
+    fn from(environment: impl Fn(&str) -> Option<String>, file: &BTreeMap<String, String>) -> Self {
+        let present = |value: &String| !value.trim().is_empty();
+        let values = VARIABLES.iter().filter_map(|v| {
+            let environment = environment(v.name).filter(present);
+            let file = file.get(v.name).cloned().filter(present);
+            let found = environment
+                .map(|value| (value, Origin::Environment))
+                .or_else(|| file.map(|value| (value, Origin::File)))
+                .or_else(|| v.default.map(|value| (value.to_string(), Origin::Default)))?;
+            Some((v.name, found))
+        });
+        Self(values.collect())
+    }
+
+    /// A value given by a flag goes before every other.
+    #[must_use]
+    pub fn flag(mut self, variable: &Variable, value: Option<String>) -> Self {
+        if let Some(value) = value {
+            self.0.insert(variable.name, (value, Origin::Flag));
+        }
+        self
+    }
+
+    pub fn get(&self, variable: &Variable) -> Option<&str> {
+        self.0.get(variable.name).map(|(value, _)| value.as_str())
+    }
+
+    pub fn origin(&self, variable: &Variable) -> Option<Origin> {
+        self.0.get(variable.name).map(|(_, origin)| *origin)
+    }
+
+    /// The value, or an error that says where to put one.
+    pub fn require(&self, variable: &Variable) -> Result<&str> {
+        self.get(variable).ok_or_else(|| {
+            Error::new(Code::Config, format!("{} is not set", variable.name)).hint(format!(
+                "Run `rovodev init`, or set {} in the environment or in .env.",
+                variable.name
+            ))
+        })
+    }
+}
+
+/// The variables of a `.env` file; none where there is no such file.
+pub fn read_file(path: &Path) -> Result<BTreeMap<String, String>> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse_file(&text, path),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+        Err(e) => Err(Error::new(Code::Io, format!("{} cannot be read", path.display())).source(e)),
+    }
+}
+
+fn parse_file(text: &str, path: &Path) -> Result<BTreeMap<String, String>> {
+    dotenvy::from_read_iter(text.as_bytes())
+        .collect::<dotenvy::Result<_>>()
+        .map_err(|e| unreadable_line(&e, text, path))
+}
+
+/// Tells where it is and not what it says: it may be a secret.
+fn unreadable_line(error: &dotenvy::Error, text: &str, path: &Path) -> Error {
+    let at = match error {
+        dotenvy::Error::LineParse(part, _) => text.find(part.as_str()),
+        _ => None,
+    };
+    let place = match at {
+        Some(at) => format!(
+            "line {} of {}",
+            text[..at].matches('\n').count() + 1,
+            path.display()
+        ),
+        None => path.display().to_string(),
+    };
+    Error::new(Code::Config, format!("{place} cannot be read"))
+        .hint("Write NAME='value'; quote values that hold spaces, #, $ or quotes.")
+}
+
+/// The content of `.env.example`.
+pub fn example() -> String {
+    let mut text = String::from(
+        "# Settings of Rovodev. A flag goes first, then the environment, then .env in the working\n\
+         # directory, then the default. `rovodev init` writes .env; or copy this file and fill it in.\n",
+    );
+    for v in VARIABLES {
+        text.push('\n');
+        for line in wrap(v.meaning) {
+            text.push_str(&format!("# {line}\n"));
+        }
+        if v.secret {
+            text.push_str("# Secret.\n");
+        }
+        match v.default {
+            Some(default) => text.push_str(&format!("# Default: {default}\n#{}=\n", v.name)),
+            None => text.push_str(&format!("#{}=\n", v.name)),
+        }
+    }
+    text
+}
+
+fn wrap(text: &str) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.len() + word.len() < 96 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> Result<BTreeMap<String, String>> {
+        parse_file(text, Path::new(".env"))
+    }
+
+    #[test]
+    fn flag_before_environment_before_file_before_default() {
+        let filed = file("BACKUP_STORE=filed\nAWS_REGION=filed\nS3_ENDPOINT=filed\n").unwrap();
+        let environment = |name: &str| match name {
+            "BACKUP_STORE" | "AWS_REGION" => Some("environment".to_string()),
+            "PG_DUMP" => Some(" ".to_string()),
+            _ => None,
+        };
+        let settings = Settings::from(environment, &filed).flag(&BACKUP_STORE, Some("flag".into()));
+        let got = |v: &Variable| (settings.get(v), settings.origin(v));
+        assert_eq!(got(&BACKUP_STORE), (Some("flag"), Some(Origin::Flag)));
+        assert_eq!(
+            got(&AWS_REGION),
+            (Some("environment"), Some(Origin::Environment))
+        );
+        assert_eq!(got(&S3_ENDPOINT), (Some("filed"), Some(Origin::File)));
+        assert_eq!(got(&RUST_LOG), (Some("warn"), Some(Origin::Default)));
+        assert_eq!(got(&PG_DUMP), (None, None), "an empty value is none");
+    }
+
+    #[test]
+    fn an_unreadable_line_is_numbered_without_what_it_says() {
+        let error = file("A=1\n\nDATABASE_URL=postgres://me:s3 cret@host/db\n").unwrap_err();
+        assert_eq!(error.code, Code::Config);
+        let told = format!("{error} {:?}", error.hint);
+        assert!(told.contains("line 3 of .env"), "{told}");
+        assert!(!told.contains("s3"), "{told}");
+    }
+
+    #[test]
+    fn the_example_sets_nothing_by_itself() {
+        assert_eq!(file(&example()).unwrap(), BTreeMap::new());
+        for v in VARIABLES {
+            assert!(example().contains(&format!("#{}=\n", v.name)), "{}", v.name);
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! What went wrong: a stable code, a message for people, what to do, and the cause.
 
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -147,6 +148,17 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
+    }
+}
+
+/// As doors show it: `{"code", "message", "hint"}`.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut shown = serializer.serialize_struct("Error", 3)?;
+        shown.serialize_field("code", self.code.as_str())?;
+        shown.serialize_field("message", &self.message)?;
+        shown.serialize_field("hint", &self.hint)?;
+        shown.end()
     }
 }
 

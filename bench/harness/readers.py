@@ -42,7 +42,7 @@ class Conversation:
 
 
 class Readers:
-    """Runs while the `with` block does. `reads`: (begin, seconds) of each; `merge`: (begin, end) or None."""
+    """Runs while the `with` block does. `reads`: (begin, seconds) of each; `merge`: its begin and end."""
 
     def __init__(self, stack, database):
         ids = stack.psql(database, "SELECT id FROM calls WHERE random() < 0.01 LIMIT 1000").split()

@@ -7,7 +7,10 @@ def table(title, results):
     """`results`: contestant → list of Run; the first is ours."""
     ours = statistics.median(r.wall for r in next(iter(results.values())))
     print(f"\n{title}")
-    print(f"  {'':26}{'wall s':>9}{'min':>9}{'max':>9}{'client CPU':>12}{'server CPU':>12}{'peak MB':>9}{'MB':>9}{'× ours':>8}")
+    print(
+        f"  {'':26}{'wall s':>9}{'min':>9}{'max':>9}{'client CPU':>12}{'server CPU':>12}"
+        f"{'peak MB':>9}{'MB':>9}{'× ours':>8}"
+    )
     for name, runs in results.items():
         walls = [r.wall for r in runs]
         stored = "" if runs[0].stored_mb is None else f"{_median(runs, 'stored_mb'):.1f}"

@@ -34,8 +34,7 @@ pub struct Entry {
     pub table: Option<QName>,
     /// What to run, without comments, psql commands and session settings.
     pub statements: Vec<String>,
-    /// Where the table or index goes; `''` or none is the database's default.
-    pub tablespace: Option<String>,
+    /// Of a table; none is the target's default. Tablespaces are places on the source's disks and left out.
     pub access_method: Option<String>,
     /// Everything from the header on, as it stood in the input.
     pub text: String,
@@ -45,6 +44,11 @@ impl Entry {
     /// All statements as one text.
     pub fn sql(&self) -> String {
         self.statements.join("\n")
+    }
+
+    /// The table that a foreign key refers to.
+    pub fn references(&self) -> Option<QName> {
+        filter::references(self)
     }
 
     /// For people: `TABLE public.calls`.
@@ -60,19 +64,19 @@ impl Entry {
 pub fn parse(sql: &str) -> Dump {
     let cuts = header_positions(sql);
     let first = cuts.first().map_or(sql.len(), |cut| cut.start);
-    let (mut tablespace, mut access_method) = (None, None);
+    let mut access_method = None;
     let mut entries = Vec::with_capacity(cuts.len());
     for (i, cut) in cuts.iter().enumerate() {
         let end = cuts.get(i + 1).map_or(sql.len(), |next| next.start);
         let text = &sql[cut.start..end];
         let mut entry = cut.header.entry(text);
-        entry.tablespace.clone_from(&tablespace);
         entry.access_method.clone_from(&access_method);
         // pg_dump writes these before the entry that needs them, which is after the entry before.
         for statement in statement::split(text) {
-            if let Some(value) = statement::setting(&statement, "default_tablespace") {
-                tablespace = Some(value.to_string());
-            } else if let Some(value) = statement::setting(&statement, "default_table_access_method") {
+            if statement::setting(&statement, "default_tablespace").is_some() {
+                continue;
+            }
+            if let Some(value) = statement::setting(&statement, "default_table_access_method") {
                 access_method = Some(value.to_string());
             } else {
                 entry.statements.push(statement);
@@ -146,7 +150,6 @@ impl<'a> Header<'a> {
             owner: named(self.owner),
             table: None,
             statements: Vec::new(),
-            tablespace: None,
             access_method: None,
             text: text.to_string(),
         }
@@ -161,6 +164,11 @@ impl Entry {
                 Some(QName::new(self.schema.clone()?, self.name.clone()))
             }
             Kind::TableAttach => statement::name_after(first, "PARTITION"),
+            Kind::SequenceOwnedBy => statement::name_after(first, "BY"),
+            // An identity column's sequence is made by altering its table.
+            Kind::Sequence => first
+                .starts_with("ALTER TABLE")
+                .then(|| statement::relation(first))?,
             Kind::Default
             | Kind::CheckConstraint
             | Kind::Constraint
@@ -169,11 +177,15 @@ impl Entry {
             | Kind::Trigger
             | Kind::Policy
             | Kind::RowSecurity => statement::relation(first),
-            Kind::Rule => statement::name_after(first, "TO").or_else(|| statement::relation(first)),
+            // A view that needs a key of its table comes as the rule that it is inside.
+            Kind::Rule if first.starts_with("CREATE OR REPLACE VIEW") => {
+                statement::name_after(first, "VIEW")
+            }
+            Kind::Rule => statement::name_after(first, "TO"),
             Kind::PublicationTable => statement::relation(first)
                 .or_else(|| statement::name_after(first, "ONLY"))
                 .or_else(|| statement::name_after(first, "TABLE")),
-            Kind::Statistics => statement::name_after(first, "FROM"),
+            Kind::Statistics => statement::name_after_last(first, "FROM"),
             Kind::Acl | Kind::Comment | Kind::SecurityLabel => self.annotated_table(),
             _ => None,
         }
@@ -191,7 +203,9 @@ impl Entry {
                 let first = self.statements.first()?;
                 statement::name_after(first, "COLUMN").or_else(|| statement::relation(first))
             }
-            "CONSTRAINT" | "TRIGGER" | "POLICY" | "RULE" => statement::relation(self.statements.first()?),
+            "CONSTRAINT" | "TRIGGER" | "POLICY" | "RULE" => {
+                statement::relation(self.statements.first()?)
+            }
             _ => None,
         }
     }

@@ -209,9 +209,9 @@ mod tests {
     #[test]
     fn derivation_is_part_of_the_format() {
         let keys = format(None).keys(None).unwrap();
-        insta::assert_snapshot!(blake3::Hash::from_bytes(keys.segment_key).to_hex().as_str(), @"");
-        insta::assert_snapshot!(keys.row_seed, @"");
+        insta::assert_snapshot!(blake3::Hash::from_bytes(keys.segment_key).to_hex().as_str(), @"9434ad0d60380855919e9d31df1ae0e41fd66165f50e9330ec783f17f8999531");
+        insta::assert_snapshot!(keys.row_seed, @"10663103342586274576");
         let keys = format(Some(HEX)).keys(Some(HEX)).unwrap();
-        insta::assert_snapshot!(blake3::Hash::from_bytes(keys.segment_key).to_hex().as_str(), @"");
+        insta::assert_snapshot!(blake3::Hash::from_bytes(keys.segment_key).to_hex().as_str(), @"1d7b84bdd805ad2e25e072f0c8c00661dc98b391454fb2b6b6b082bc7dd4dbd4");
     }
 }

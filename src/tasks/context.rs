@@ -1,14 +1,16 @@
 //! What every use case is given besides its request.
 
+use super::clock::Clock;
 use super::progress::Progress;
 use crate::error::{Error, Result};
 use tokio_util::sync::CancellationToken;
 
-/// Cheap to clone; all clones share the same progress and the same cancellation.
+/// Cheap to clone; all clones share progress, cancellation and clock.
 #[derive(Clone, Default)]
 pub struct Context {
     pub progress: Progress,
     pub cancel: CancellationToken,
+    pub clock: Clock,
 }
 
 impl Context {
@@ -18,6 +20,14 @@ impl Context {
             Err(Error::cancelled())
         } else {
             Ok(())
+        }
+    }
+
+    /// The same, for one part of the work: cancelling the part leaves the whole as it is.
+    pub fn part(&self) -> Self {
+        Self {
+            cancel: self.cancel.child_token(),
+            ..self.clone()
         }
     }
 

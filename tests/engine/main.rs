@@ -5,5 +5,6 @@
 
 mod pg_dump;
 mod pg_dump_bundle;
+mod restore_database;
 mod restore_in_place;
 mod store;

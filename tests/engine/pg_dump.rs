@@ -49,6 +49,24 @@ impl Database {
         Session::connect(&self.url, Purpose::Write).await.unwrap()
     }
 
+    /// The same database as another role.
+    pub fn url_as(&self, role: &str, password: &str) -> DatabaseUrl {
+        let server = std::env::var("ROVODEV_TEST_SUPERUSER_URL").unwrap();
+        let mut url = url::Url::parse(&server).unwrap();
+        url.set_username(role).unwrap();
+        url.set_password(Some(password)).unwrap();
+        url.set_path(&self.name);
+        DatabaseUrl::parse(url.as_str()).unwrap()
+    }
+
+    /// Drops the database, then a role that owned nothing else.
+    pub async fn drop_with_role(self, role: &str) {
+        let sql = format!("DROP DATABASE {} WITH (FORCE)", quote(&self.name));
+        self.admin.batch("dropping a database", &sql).await.unwrap();
+        let sql = format!("DROP ROLE {}", quote(role));
+        self.admin.batch("dropping a role", &sql).await.unwrap();
+    }
+
     pub async fn drop(self) {
         let sql = format!("DROP DATABASE {} WITH (FORCE)", quote(&self.name));
         self.admin.batch("dropping a database", &sql).await.unwrap();

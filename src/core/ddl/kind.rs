@@ -86,6 +86,7 @@ impl Kind {
             Kind::Extension
                 | Kind::Acl
                 | Kind::DefaultAcl
+                | Kind::Comment
                 | Kind::Publication
                 | Kind::PublicationTable
                 | Kind::Subscription

@@ -64,40 +64,83 @@ pub fn grantees(statement: &str) -> Vec<String> {
 /// The relation that a statement defines something of: after `ON`, or after `TABLE [ONLY]`.
 pub fn relation(statement: &str) -> Option<QName> {
     let words = significant(statement);
-    let after = |keyword: &str| words.iter().position(|(t, w)| *t == Token::Word && *w == keyword);
+    let after = |keyword: &str| {
+        words
+            .iter()
+            .position(|(t, w)| *t == Token::Word && *w == keyword)
+    };
     let by_table = matches!(words.get(..2)?, [(_, "ALTER" | "CREATE"), (_, "TABLE")])
-        || words.get(1).is_some_and(|(_, w)| matches!(*w, "FOREIGN" | "UNLOGGED"));
-    let mut at = if by_table { after("TABLE")? } else { after("ON")? } + 1;
-    while words.get(at).is_some_and(|(_, w)| matches!(*w, "ONLY" | "TABLE" | "COLUMN")) {
+        || words
+            .get(1)
+            .is_some_and(|(_, w)| matches!(*w, "FOREIGN" | "UNLOGGED"));
+    let mut at = if by_table {
+        after("TABLE")?
+    } else {
+        after("ON")?
+    } + 1;
+    while words
+        .get(at)
+        .is_some_and(|(_, w)| matches!(*w, "ONLY" | "TABLE" | "COLUMN"))
+    {
         at += 1;
     }
-    match &words[at..] {
+    qualified(&words[at..])
+}
+
+/// The qualified name after the first such keyword, for example the table after `REFERENCES`.
+pub fn name_after(statement: &str, keyword: &str) -> Option<QName> {
+    let words = significant(statement);
+    let at = words
+        .iter()
+        .position(|word| *word == (Token::Word, keyword))?;
+    qualified(&words[at + 1..])
+}
+
+/// The qualified name after the last such keyword: an expression before it may hold the keyword too.
+pub fn name_after_last(statement: &str, keyword: &str) -> Option<QName> {
+    let words = significant(statement);
+    let at = words
+        .iter()
+        .rposition(|word| *word == (Token::Word, keyword))?;
+    qualified(&words[at + 1..])
+}
+
+fn qualified(words: &[(Token, &str)]) -> Option<QName> {
+    match words {
         [schema, (_, "."), table, ..] => Some(QName::new(name(*schema)?, name(*table)?)),
         _ => None,
     }
 }
 
-/// The qualified name that follows a keyword, for example the table after `REFERENCES`.
-pub fn name_after(statement: &str, keyword: &str) -> Option<QName> {
+/// The unqualified name that follows a keyword, for example a constraint's.
+pub fn word_after(statement: &str, keyword: &str) -> Option<String> {
     let words = significant(statement);
-    let at = words.iter().rposition(|(t, w)| *t == Token::Word && *w == keyword)?;
-    match &words[at + 1..] {
-        [schema, (_, "."), name_, ..] => Some(QName::new(name(*schema)?, name(*name_)?)),
-        _ => None,
-    }
+    let at = words
+        .iter()
+        .position(|(t, w)| *t == Token::Word && *w == keyword)?;
+    name(*words.get(at + 1)?)
 }
 
 /// Whether the words stand one after the other outside any quoting.
 pub fn has_words(statement: &str, sought: &[&str]) -> bool {
     let words = significant(statement);
-    words
-        .windows(sought.len())
-        .any(|w| w.iter().zip(sought).all(|((t, a), b)| *t == Token::Word && a == b))
+    words.windows(sought.len()).any(|w| {
+        w.iter()
+            .zip(sought)
+            .all(|((t, a), b)| *t == Token::Word && a == b)
+    })
 }
 
 fn significant(statement: &str) -> Vec<(Token, &str)> {
-    let ignored = [Token::Space, Token::LineComment, Token::BlockComment, Token::Meta];
-    tokens(statement).filter(|(t, _)| !ignored.contains(t)).collect()
+    let ignored = [
+        Token::Space,
+        Token::LineComment,
+        Token::BlockComment,
+        Token::Meta,
+    ];
+    tokens(statement)
+        .filter(|(t, _)| !ignored.contains(t))
+        .collect()
 }
 
 fn name((token, text): (Token, &str)) -> Option<String> {
@@ -119,25 +162,45 @@ mod tests {
     #[test]
     fn reads_what_a_statement_is_about() {
         let table = |s: &str| relation(s).map(|n| n.to_string());
-        assert_eq!(table("CREATE INDEX i ON public.calls USING btree (a);"), Some("public.calls".into()));
+        assert_eq!(
+            table("CREATE INDEX i ON public.calls USING btree (a);"),
+            Some("public.calls".into())
+        );
         assert_eq!(
             table("ALTER TABLE ONLY \"Ä b\".\"c.\"\"d\"\n    ADD CONSTRAINT x PRIMARY KEY (id);"),
             Some("Ä b.c.\"d".into())
         );
         assert_eq!(
-            table("CREATE TRIGGER \"ON x.y\" BEFORE UPDATE ON app.t FOR EACH ROW EXECUTE FUNCTION f();"),
+            table(
+                "CREATE TRIGGER \"ON x.y\" BEFORE UPDATE ON app.t FOR EACH ROW EXECUTE FUNCTION f();"
+            ),
             Some("app.t".into())
         );
-        assert_eq!(new_owner("ALTER FUNCTION f(a text) OWNER TO \"my role\";"), Some("my role".into()));
+        assert_eq!(
+            new_owner("ALTER FUNCTION f(a text) OWNER TO \"my role\";"),
+            Some("my role".into())
+        );
         assert_eq!(new_owner("SELECT 'ALTER x OWNER TO y';"), None);
-        assert_eq!(grantees("GRANT ALL ON TABLE a.b TO anon WITH GRANT OPTION;"), ["anon"]);
-        assert_eq!(grantees("REVOKE ALL ON SCHEMA x FROM PUBLIC;"), Vec::<String>::new());
-        assert!(has_words("ALTER TABLE x ADD y NOT VALID;", &["NOT", "VALID"]));
+        assert_eq!(
+            grantees("GRANT ALL ON TABLE a.b TO anon WITH GRANT OPTION;"),
+            ["anon"]
+        );
+        assert_eq!(
+            grantees("REVOKE ALL ON SCHEMA x FROM PUBLIC;"),
+            Vec::<String>::new()
+        );
+        assert!(has_words(
+            "ALTER TABLE x ADD y NOT VALID;",
+            &["NOT", "VALID"]
+        ));
     }
 
     #[test]
     fn splits_at_semicolons_outside_quotes_and_parentheses() {
         let all = split("-- c\nCREATE RULE r AS ON INSERT TO t DO (a; b);\n\n\\x\nSET x = ';';\n");
-        assert_eq!(all, ["CREATE RULE r AS ON INSERT TO t DO (a; b);", "SET x = ';';"]);
+        assert_eq!(
+            all,
+            ["CREATE RULE r AS ON INSERT TO t DO (a; b);", "SET x = ';';"]
+        );
     }
 }

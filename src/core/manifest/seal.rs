@@ -64,3 +64,90 @@ fn canonical(value: &Value) -> Result<Vec<u8>> {
 fn hash(value: &Value) -> Result<String> {
     Ok(blake3::hash(&canonical(value)?).to_hex().to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::manifest::{
+        BackupType, Codec, Schema, SchemaStatus, Selection, Totals, Trigger,
+    };
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn manifest() -> Manifest {
+        Manifest {
+            format_version: FORMAT_VERSION,
+            id: uuid::Uuid::nil(),
+            name: "backup_2025-12-22_14-30-00".into(),
+            tenant: "default".into(),
+            kind: BackupType::Full,
+            trigger: Trigger::Manual,
+            parent: None,
+            started_at: chrono::DateTime::UNIX_EPOCH,
+            finished_at: chrono::DateTime::UNIX_EPOCH,
+            tool_version: "0".into(),
+            codec: Codec::Zstd,
+            source: None,
+            selection: Selection::default(),
+            schema: Schema {
+                status: SchemaStatus::Missing,
+                reason: Some("none".into()),
+                pg_dump_version: None,
+                pre_data: None,
+                post_data: None,
+                extras: None,
+                unknown: serde_json::Map::new(),
+            },
+            tables: Vec::new(),
+            sequences: Vec::new(),
+            materialized_views: Vec::new(),
+            foreign_tables: Vec::new(),
+            config: Vec::new(),
+            warnings: Vec::new(),
+            totals: Totals::default(),
+            unknown: serde_json::Map::new(),
+        }
+    }
+
+    #[test]
+    fn opens_what_it_sealed_and_keeps_unknown_fields() {
+        let mut told = manifest();
+        told.unknown
+            .insert("fromTheFuture".into(), json!({"a": [1, null]}));
+        let bytes = seal(&told).unwrap();
+        assert_eq!(open(&bytes).unwrap(), told);
+        assert_eq!(seal(&open(&bytes).unwrap()).unwrap(), bytes);
+    }
+
+    #[test]
+    fn a_newer_format_is_refused_by_its_version() {
+        let error = open(br#"{"formatVersion": 2, "whatever": true}"#).unwrap_err();
+        assert_eq!(error.code, Code::FormatTooNew);
+        assert!(
+            error.message.contains("format 2") && error.message.contains("up to 1"),
+            "{error}"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn any_altered_byte_is_noticed(place: prop::sample::Index, flip in 1u8..) {
+            let mut bytes = seal(&manifest()).unwrap();
+            let place = place.index(bytes.len());
+            bytes[place] ^= flip;
+            prop_assert!(open(&bytes).is_err());
+        }
+
+        #[test]
+        fn a_truncated_manifest_is_damaged(length: prop::sample::Index) {
+            let bytes = seal(&manifest()).unwrap();
+            let code = open(&bytes[..length.index(bytes.len())]).unwrap_err().code;
+            prop_assert_eq!(code, Code::ManifestDamaged);
+        }
+
+        #[test]
+        fn arbitrary_bytes_never_open(bytes: Vec<u8>) {
+            prop_assert!(open(&bytes).is_err());
+        }
+    }
+}

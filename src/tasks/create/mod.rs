@@ -21,6 +21,7 @@ use crate::error::{Code, Error, Result};
 use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::{Put, Store};
 use crate::tasks::Context;
+use crate::tasks::lease::Lease;
 use crate::tasks::open_store::OpenedStore;
 use chrono::{DateTime, Utc};
 use serde_json::Map;
@@ -55,32 +56,54 @@ pub const READERS: usize = 2;
 pub const YIELD_AFTER: Duration = Duration::from_secs(60);
 
 /// Takes a backup and returns its manifest, which is in the store by then.
+///
+/// # Errors
+/// Whatever fails leaves no backup: the manifest is the last write. Segments that were written are found by
+/// the next backup, or pruned.
 pub async fn create(
     ctx: &Context,
     opened: &OpenedStore,
     request: &CreateRequest,
 ) -> Result<Manifest> {
-    let started_at = Utc::now();
     let id = Uuid::now_v7();
-    let folder = keys::backup_dir(&request.tenant, id);
-    let mut manifest = empty(request, id, started_at);
+    let lease = Lease::backup(&opened.store, &request.tenant, id, &ctx.clock).await?;
+    // Boxed: the futures below are deep, and a door should not have to know.
+    let work = Box::pin(async {
+        let manifest = collect(ctx, opened, request, id).await?;
+        lease.still_held().await?;
+        ctx.check()?;
+        write_manifest(&opened.store, &manifest).await?;
+        Ok(manifest)
+    });
+    let done = work.await;
+    if let Err(error) = lease.release().await {
+        tracing::warn!(%error, backup = %id, "the claim on the store could not be taken back and will expire");
+    }
+    done
+}
+
+async fn collect(
+    ctx: &Context,
+    opened: &OpenedStore,
+    request: &CreateRequest,
+    id: Uuid,
+) -> Result<Manifest> {
+    let mut manifest = empty(request, id, ctx.clock.now());
     if request.kind != BackupType::Config {
         let url = request.database.as_ref().ok_or_else(|| {
             Error::new(Code::Config, "no database is named")
                 .hint("Set DATABASE_URL or give --database-url.")
         })?;
-        // Boxed: the futures below are deep, and a door should not have to know.
-        Box::pin(rows::back_up(ctx, opened, request, url, &mut manifest)).await?;
+        rows::back_up(ctx, opened, request, url, &mut manifest).await?;
     }
     if request.kind != BackupType::Database && request.trigger != Trigger::Safety {
         ctx.progress.stage(Stage::Config, 0);
+        let folder = keys::backup_dir(&request.tenant, id);
         manifest.config = config::store(&opened.store, &folder, &request.project).await?;
     }
-    ctx.check()?;
     ctx.progress.stage(Stage::Finish, 0);
-    manifest.finished_at = Utc::now();
+    manifest.finished_at = ctx.clock.now();
     assemble::count(&mut manifest);
-    write_manifest(&opened.store, &manifest).await?;
     Ok(manifest)
 }
 

@@ -37,10 +37,7 @@ pub async fn back_up(
     manifest.parent = parent.as_ref().map(|p| p.id);
     let plan = plan(&snapshot, request, parent.as_ref()).await?;
     // A child token: when one part fails, the others stop, and what the caller holds stays as it is.
-    let part = Context {
-        progress: ctx.progress.clone(),
-        cancel: ctx.cancel.child_token(),
-    };
+    let part = ctx.part();
     let done = read(
         &part,
         opened,

@@ -1,5 +1,7 @@
 //! Bringing a backup back: in place by stage and merge, or into another database.
 
+pub mod config;
+pub mod database;
 pub mod in_place;
 
 use crate::core::manifest::Manifest;

@@ -93,6 +93,7 @@ CREATE TABLE public.child (y text) INHERITS (public.parent);
 INSERT INTO public.parent VALUES (1, 'p');
 INSERT INTO public.child VALUES (2, 'c', 'y');
 
+SET CONSTRAINTS ALL IMMEDIATE;
 CREATE SEQUENCE app.counter INCREMENT 7 CACHE 5;
 SELECT nextval('app.counter') FROM generate_series(1, 3);
 CREATE SEQUENCE app.fresh START 42;

@@ -3,8 +3,10 @@
 mod checking;
 mod conformance;
 mod deleting;
+mod downloads;
 mod faults;
 mod leases;
 mod opening;
 pub mod places;
+mod psql;
 pub mod sample;

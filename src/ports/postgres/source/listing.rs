@@ -55,7 +55,7 @@ const RELATIONS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relki
    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam \
    LEFT JOIN LATERAL (SELECT rn.nspname, rc.relname FROM pg_class rc JOIN pg_namespace rn ON rn.oid = rc.relnamespace \
         WHERE c.relispartition AND rc.oid = pg_partition_root(c.oid)) r ON true \
-   WHERE c.relkind IN ('r', 'm', 'f') AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%' \
+   WHERE (c.relkind IN ('r', 'f') OR c.relkind = 'm' AND c.relispopulated) AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%' \
      AND n.nspname <> 'information_schema' \
      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') \
    ORDER BY n.nspname, c.relname";

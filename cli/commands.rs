@@ -1,0 +1,47 @@
+//! One module per command: its flags, and what it does with them.
+
+pub mod backup;
+pub mod check;
+pub mod completions;
+pub mod delete;
+pub mod download;
+pub mod init;
+pub mod list;
+pub mod prune;
+pub mod restore;
+pub mod show;
+pub mod status;
+
+use crate::args::{Command, Common};
+use crate::output::Answer;
+use rovodev::config::{STORE_KEY, Settings};
+use rovodev::core::keys;
+use rovodev::error::Result;
+use rovodev::ports::store::Store;
+use rovodev::tasks::Context;
+use rovodev::tasks::open_store::{self, ReadableStore};
+
+pub const ENV_FILE: &str = ".env";
+/// A store that the command line writes serves one owner.
+pub const TENANT: &str = keys::DEFAULT_TENANT;
+
+/// The store, proven to be one of ours and of a format that we know.
+async fn readable(ctx: &Context, settings: &Settings, store: &Store) -> Result<ReadableStore> {
+    open_store::open_to_read(ctx, store, settings.get(&STORE_KEY)).await
+}
+
+pub async fn run(command: Command, common: Common, settings: Settings) -> Result<Answer> {
+    match command {
+        Command::Backup(args) => backup::run(args, &common, settings).await,
+        Command::Restore(args) => restore::run(*args, &common, settings).await,
+        Command::List(args) => list::run(args, &settings).await,
+        Command::Show(args) => show::run(args, &settings).await,
+        Command::Check(args) => check::run(args, &common, &settings).await,
+        Command::Delete(args) => delete::run(args, &common, &settings).await,
+        Command::Prune(args) => prune::run(args, &common, &settings).await,
+        Command::Download(args) => download::run(args, &common, &settings).await,
+        Command::Status(args) => status::run(args, &common, settings).await,
+        Command::Init(args) => init::run(args, &common, settings).await,
+        Command::Completions(args) => completions::run(&args),
+    }
+}

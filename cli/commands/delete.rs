@@ -1,0 +1,95 @@
+use super::TENANT;
+use crate::args::Common;
+use crate::exit::Exit;
+use crate::output::Answer;
+use crate::progress::{self, Style};
+use crate::{ask, human};
+use clap::Args;
+use rovodev::config::Settings;
+use rovodev::error::{Code, Error, Result};
+use rovodev::tasks::delete::{self, Deleted};
+use rovodev::tasks::{Clock, Context, backups, places};
+use serde_json::json;
+use uuid::Uuid;
+
+/// Delete backups, and what they alone used
+#[derive(Args)]
+#[command(after_long_help = format!("\
+Examples:
+  rovodev delete backup_2025-12-22_14-30-00
+  rovodev delete 0197c5b2 0197c6d4 --force
+
+Deletes the backups at once, then the stored rows that no other backup uses (those younger than 24 hours
+stay for `rovodev prune`). Cannot be undone. Asks on a terminal, needs --force elsewhere. If it was
+interrupted, the same command finishes it.
+
+{}", crate::exit::help()))]
+pub struct DeleteArgs {
+    /// Ids (or their first digits), or names
+    #[arg(value_name = "BACKUP", required = true)]
+    backups: Vec<String>,
+    /// Do not ask
+    #[arg(long)]
+    force: bool,
+}
+
+pub async fn run(args: DeleteArgs, common: &Common, settings: &Settings) -> Result<Answer> {
+    let store = places::store(settings)?;
+    super::readable(&Context::default(), settings, &store).await?;
+    let mut chosen: Vec<(Uuid, String)> = Vec::new();
+    for wanted in &args.backups {
+        let one = match backups::find(&store, TENANT, wanted).await {
+            Ok(manifest) => (manifest.id, manifest.name),
+            // A whole id may name a deletion that was interrupted, or a manifest that is damaged.
+            Err(e) => (Uuid::parse_str(wanted).map_err(|_| e)?, wanted.clone()),
+        };
+        if !chosen.contains(&one) {
+            chosen.push(one);
+        }
+    }
+    confirm(&chosen, &args, common)?;
+    let ids: Vec<_> = chosen.iter().map(|(id, _)| *id).collect();
+    let style = Style::choose(common.json, common.progress);
+    let deleted = progress::shown(style, async |ctx| {
+        delete::delete(ctx, &store, TENANT, &ids, &Clock::default(), false).await
+    })
+    .await?;
+    Ok(answer(&deleted))
+}
+
+fn confirm(chosen: &[(Uuid, String)], args: &DeleteArgs, common: &Common) -> Result<()> {
+    if args.force {
+        return Ok(());
+    }
+    let names: Vec<_> = chosen.iter().map(|(_, name)| name.as_str()).collect();
+    let what = names.join(", ");
+    if common.json || !ask::person_is_there() {
+        return Err(Error::new(
+            Code::ConfirmationNeeded,
+            format!("{what} would be deleted for good"),
+        )
+        .hint("Say --force to delete without being asked."));
+    }
+    match ask::yes(&format!("Delete {what} for good?"))? {
+        true => Ok(()),
+        false => Err(Error::cancelled()),
+    }
+}
+
+fn answer(deleted: &Deleted) -> Answer {
+    let count = human::counted(deleted.ids.len() as u64, "backup");
+    let (pruned, text, warned) = match &deleted.pruned {
+        Ok(plan) => (
+            json!({ "segments": plan.segments.len(), "bytes": plan.bytes() }),
+            format!("{count} deleted, {} freed.", human::bytes(plan.bytes())),
+            false,
+        ),
+        Err(e) => (
+            json!({ "error": e }),
+            format!("{count} deleted. What they alone used is still there: {e}"),
+            true,
+        ),
+    };
+    let result = json!({ "deleted": deleted.ids, "pruned": pruned });
+    Answer::new(&result, text, Exit::with_warnings(warned))
+}

@@ -1,0 +1,195 @@
+use super::ENV_FILE;
+use crate::args::Common;
+use crate::ask;
+use crate::exit::Exit;
+use crate::output::{self, Answer};
+use clap::Args;
+use dialoguer::console::style;
+use rovodev::config::{self, Origin, Settings, Variable};
+use rovodev::error::{Code, Error, Result};
+use rovodev::ports::postgres::DatabaseUrl;
+use rovodev::tasks::init::{self, Change, Check, EnvFile, Verdict};
+use rovodev::tasks::status::Health;
+use serde_json::json;
+use std::path::Path;
+use std::time::Duration;
+
+/// What `.env` takes over from the environment: where things are, not how this shell logs.
+const PLACES: &[Variable] = &[
+    config::DATABASE_URL,
+    config::BACKUP_STORE,
+    config::STORE_KEY,
+    config::AWS_ACCESS_KEY_ID,
+    config::AWS_SECRET_ACCESS_KEY,
+    config::AWS_REGION,
+    config::S3_ENDPOINT,
+    config::PG_DUMP,
+];
+
+/// Write .env and check every connection
+#[derive(Args)]
+#[command(after_long_help = format!("\
+Examples:
+  rovodev init                                  asks for what is missing
+  DATABASE_URL=postgres://… rovodev init --store s3://backups/app
+  rovodev init --check                          checks what is set and writes nothing
+
+Writes .env in the working directory (mode 0600) from flags, answers and the environment, and keeps what
+else is in it; the changes are shown first. A store that is new gets a STORE_KEY: keep a copy of it elsewhere. Then checks the database (port,
+reach, role), pg_dump and the store (writes a small object, reads it, deletes it), and says what to fix.
+Replacing a value that .env holds needs a yes, or --force.
+
+{}", crate::exit::help()))]
+pub struct InitArgs {
+    /// The database [DATABASE_URL]; asked for without echo where it is missing
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+    /// The address of an S3 other than Amazon's [S3_ENDPOINT]
+    #[arg(long, value_name = "URL")]
+    s3_endpoint: Option<String>,
+    /// Replace values in .env without asking
+    #[arg(long)]
+    force: bool,
+    /// Check what is set; write nothing
+    #[arg(long, conflicts_with = "force")]
+    check: bool,
+    /// How long to wait for each part
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+}
+
+pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<Answer> {
+    let limit = Duration::from_secs(args.timeout);
+    let mut settings = settings
+        .flag(&config::DATABASE_URL, args.database_url.clone())
+        .flag(&config::S3_ENDPOINT, args.s3_endpoint.clone());
+    let mut written = Vec::new();
+    if !args.check {
+        let person = ask::person_is_there() && !common.json;
+        if person {
+            settings = ask_for_missing(settings)?;
+        }
+        // Refused before anything is written: an unreadable URL or a pooler that cannot serve.
+        DatabaseUrl::parse(settings.require(&config::DATABASE_URL)?)?;
+        settings = with_store_key(settings, limit).await?;
+        written = write(&settings, person, &args)?;
+    }
+    let (status, checks) = init::check(&settings, limit).await;
+    let worst = checks.iter().map(|c| c.verdict).max();
+    let exit = match worst {
+        Some(Verdict::Failed) if status.health == Health::Unreachable => Exit::CannotConnect,
+        Some(Verdict::Failed) => Exit::Failed,
+        Some(Verdict::Warning) => Exit::Warnings,
+        _ => Exit::Done,
+    };
+    let result = json!({ "file": ENV_FILE, "written": written, "checks": checks });
+    Ok(Answer::new(&result, text(&checks, exit), exit))
+}
+
+fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
+    if settings.get(&config::DATABASE_URL).is_none() {
+        let url =
+            ask::secret("Database URL (postgres://USER:PASSWORD@HOST:5432/DATABASE, not shown)")?;
+        settings = settings.flag(&config::DATABASE_URL, Some(url));
+    }
+    if settings.origin(&config::BACKUP_STORE) == Some(Origin::Default) {
+        let default = settings.get(&config::BACKUP_STORE);
+        let store = ask::text(
+            "Where backups go (a directory, or s3://BUCKET/PREFIX)",
+            default,
+        )?;
+        settings = settings.flag(&config::BACKUP_STORE, Some(store));
+    }
+    let on_s3 = settings
+        .get(&config::BACKUP_STORE)
+        .is_some_and(|s| s.starts_with("s3://"));
+    if on_s3 && settings.get(&config::AWS_ACCESS_KEY_ID).is_none() {
+        let endpoint = ask::text("S3 endpoint (empty: Amazon's)", Some(""))?;
+        let key = ask::text("Access key id", None)?;
+        let secret = ask::secret("Secret access key (not shown)")?;
+        let given = |text: String| Some(text).filter(|t| !t.is_empty());
+        settings = settings
+            .flag(&config::S3_ENDPOINT, given(endpoint))
+            .flag(&config::AWS_ACCESS_KEY_ID, given(key))
+            .flag(&config::AWS_SECRET_ACCESS_KEY, given(secret));
+    }
+    Ok(settings)
+}
+
+/// A new store gets a key. Where the store cannot be asked, the check that follows says why.
+async fn with_store_key(settings: Settings, limit: Duration) -> Result<Settings> {
+    if settings.get(&config::STORE_KEY).is_some() {
+        return Ok(settings);
+    }
+    match init::store_exists(&settings, limit).await {
+        Ok(false) => Ok(settings.flag(&config::STORE_KEY, Some(init::new_store_key()))),
+        Ok(true) => {
+            output::warn(
+                "the store exists already; set STORE_KEY to the key that it was made with",
+            );
+            Ok(settings)
+        }
+        Err(_) => Ok(settings),
+    }
+}
+
+/// Brings `.env` to what flags, answers and the environment say; the environment replaces nothing there.
+fn write(settings: &Settings, person: bool, args: &InitArgs) -> Result<Vec<Change>> {
+    let path = Path::new(ENV_FILE);
+    let file = EnvFile::read(path)?;
+    let filed = config::read_file(path)?;
+    let belongs = |v: &&'static Variable| match settings.origin(v) {
+        Some(Origin::Flag) => true,
+        Some(Origin::Environment) => PLACES.contains(v) && !filed.contains_key(v.name),
+        _ => false,
+    };
+    let wanted: Vec<_> = config::VARIABLES
+        .iter()
+        .filter(belongs)
+        .filter_map(|v| Some((v, settings.get(v)?.to_string())))
+        .collect();
+    let changes = file.changes(&wanted);
+    if changes.is_empty() {
+        return Ok(changes);
+    }
+    for change in &changes {
+        eprintln!("{change}");
+    }
+    let replaced: Vec<_> = changes
+        .iter()
+        .filter(|c| c.replaces)
+        .map(|c| c.name)
+        .collect();
+    if !args.force && (person || !replaced.is_empty()) {
+        if !person {
+            let message = format!("{ENV_FILE} holds another value of {}", replaced.join(", "));
+            return Err(Error::new(Code::ConfirmationNeeded, message)
+                .hint("Say --force to replace it, or leave the flag out to keep it."));
+        }
+        if !ask::yes(&format!("Write this to {ENV_FILE}?"))? {
+            return Err(Error::cancelled());
+        }
+    }
+    file.apply(&changes)?;
+    Ok(changes)
+}
+
+fn text(checks: &[Check], exit: Exit) -> String {
+    let mut lines = Vec::new();
+    for check in checks {
+        let mark = match check.verdict {
+            Verdict::Ok => style("ok     ").green(),
+            Verdict::Warning => style("warning").yellow(),
+            Verdict::Failed => style("failed ").red(),
+        };
+        lines.push(format!("{mark}  {:<9} {}", check.name, check.message));
+        lines.extend(check.hint.as_ref().map(|hint| format!("{:19} {hint}", "")));
+    }
+    lines.push(String::new());
+    lines.push(match exit {
+        Exit::Done | Exit::Warnings => "Ready. Next: rovodev backup".into(),
+        _ => "Not ready yet: fix what failed, then run `rovodev init --check`.".into(),
+    });
+    lines.join("\n")
+}

@@ -1,0 +1,214 @@
+//! The flags of `restore`, and which of its ways is meant.
+
+mod database;
+mod files;
+mod in_place;
+mod input;
+mod plan;
+mod undo;
+
+use crate::args::Common;
+use crate::output::Answer;
+use crate::progress::Style;
+use crate::{ask, names};
+use clap::{Args, ValueEnum};
+use rovodev::config::{self, Settings};
+use rovodev::core::ident::QName;
+use rovodev::core::manifest::{Manifest, Scope, Selection};
+use rovodev::core::restore_plan::{Choice, Component, Mode};
+use rovodev::error::{Code, Error, Result};
+use rovodev::ports::postgres::DatabaseUrl;
+use rovodev::ports::store::Store;
+use rovodev::tasks::restore::RestoreRequest;
+use std::path::PathBuf;
+
+/// Bring a backup back: in place, or into another database
+#[derive(Args)]
+#[command(after_long_help = format!("\
+Examples:
+  rovodev restore                                  asks which backup and how
+  rovodev restore --input latest --dry-run         the plan alone
+  rovodev restore --input ./backups/latest --force
+  rovodev restore --input before-migration --mode missing --table calls
+  rovodev restore --input latest --target-url \"$OTHER_DATABASE_URL\"
+  rovodev restore --undo latest
+
+Without --target-url the rows go back into the source, in one transaction, after a safety backup of the
+tables concerned; what it changes is kept and can be undone. It shows first how many rows of each table
+would be added, changed and removed, and asks; without a terminal it needs --force. With --target-url a
+database is made anew from the backup; it must be empty, or --force drops the schemas concerned.
+
+Modes in place: exact makes the tables as they were, missing brings back only rows that are gone,
+keep-newer also changes rows back and removes nothing. Configuration files come back only with
+--component config.
+
+{}", crate::exit::help()))]
+pub struct RestoreArgs {
+    /// The backup: id, name or latest; or DIR/latest, s3://BUCKET/PREFIX/latest
+    #[arg(long, value_name = "BACKUP")]
+    input: Option<String>,
+    /// Into this database instead of in place; its password is better kept in a variable
+    #[arg(long, value_name = "URL")]
+    target_url: Option<String>,
+    /// How far a restore in place goes [default: exact]
+    #[arg(long, value_enum, conflicts_with = "target_url")]
+    mode: Option<ModeArg>,
+    /// What comes back (repeatable) [default: database]
+    #[arg(long = "component", value_enum, value_name = "COMPONENT")]
+    components: Vec<ComponentArg>,
+    /// Only this schema (repeatable)
+    #[arg(long = "schema", value_name = "SCHEMA")]
+    schemas: Vec<String>,
+    /// Only this table, as SCHEMA.TABLE (repeatable)
+    #[arg(long = "table", value_name = "TABLE", value_parser = names::table)]
+    tables: Vec<QName>,
+    /// Only one tenant's rows
+    #[arg(long, value_name = "COLUMN=VALUE", value_parser = names::scope)]
+    scope: Option<Scope>,
+    /// Show the plan and stop
+    #[arg(long)]
+    dry_run: bool,
+    /// Do not ask; overwrite what is not empty; leave out rows whose parents are gone
+    #[arg(long)]
+    force: bool,
+    /// Reverse a restore: its operation, or latest
+    #[arg(long, value_name = "OPERATION")]
+    #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope"])]
+    undo: Option<String>,
+    /// With --undo: leave rows alone that changed since the restore, and reverse the others
+    #[arg(long, requires = "undo", hide_short_help = true)]
+    leave_changed: bool,
+    /// The source [DATABASE_URL]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    database_url: Option<String>,
+    /// Connections that write at the same time
+    #[arg(long, value_name = "N", default_value_t = 2, hide_short_help = true)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=64))]
+    writers: u64,
+    /// Free bytes on the target's disk, where known: more is never written
+    #[arg(long, value_name = "BYTES", hide_short_help = true)]
+    room: Option<u64>,
+    /// Where configuration files go
+    #[arg(long, value_name = "DIR", default_value = ".", hide_short_help = true)]
+    project: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ModeArg {
+    /// The tables as they were: newer rows are removed
+    Exact,
+    /// Only rows that are gone come back
+    Missing,
+    /// Also rows that changed are changed back; nothing is removed
+    KeepNewer,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ComponentArg {
+    Database,
+    Config,
+}
+
+/// What every way of restoring needs to know.
+struct Asked<'a> {
+    store: &'a Store,
+    store_key: Option<&'a str>,
+    pg_dump: Option<PathBuf>,
+    dry_run: bool,
+    force: bool,
+    json: bool,
+    style: Style,
+}
+
+impl Asked<'_> {
+    /// Whether a person may be asked.
+    fn person(&self) -> bool {
+        !self.json && !self.force && ask::person_is_there()
+    }
+}
+
+pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Result<Answer> {
+    let settings = settings.flag(&config::DATABASE_URL, args.database_url.clone());
+    let style = Style::choose(common.json, common.progress);
+    if let Some(operation) = &args.undo {
+        return undo::run(operation, &args, common, &settings, style).await;
+    }
+    let (store, what) = input::place(args.input.as_deref(), &settings).await?;
+    super::readable(&Default::default(), &settings, &store).await?;
+    let asked = Asked {
+        store: &store,
+        store_key: settings.get(&config::STORE_KEY),
+        pg_dump: settings.get(&config::PG_DUMP).map(PathBuf::from),
+        dry_run: args.dry_run,
+        force: args.force,
+        json: common.json,
+        style,
+    };
+    let backup = input::backup(&store, what.as_deref(), asked.person()).await?;
+    if args.components == [ComponentArg::Config] {
+        return files::run(&asked, &backup, &args.project).await;
+    }
+    let request = request(&args, &settings, backup, asked.person())?;
+    let answer = match &args.target_url {
+        Some(_) => database::run(&asked, &request).await?,
+        None => in_place::run(&asked, &request).await?,
+    };
+    if !args.components.contains(&ComponentArg::Config) {
+        return Ok(answer);
+    }
+    let files = files::run(&asked, &request.backup, &args.project).await?;
+    Ok(answer.and("config", files))
+}
+
+fn request(
+    args: &RestoreArgs,
+    settings: &Settings,
+    backup: Manifest,
+    person: bool,
+) -> Result<RestoreRequest> {
+    let target = match &args.target_url {
+        Some(url) => DatabaseUrl::parse(url)?,
+        None => DatabaseUrl::parse(settings.require(&config::DATABASE_URL)?)?,
+    };
+    if backup.source.is_none() {
+        let message = format!("{} holds configuration alone", backup.name);
+        return Err(
+            Error::new(Code::Usage, message).hint("Bring its files back with --component config.")
+        );
+    }
+    let mode = match args.mode {
+        Some(mode) => mode,
+        None if person && args.target_url.is_none() => ask_mode()?,
+        None => ModeArg::Exact,
+    };
+    Ok(RestoreRequest {
+        backup,
+        target,
+        mode: match mode {
+            ModeArg::Exact => Mode::Exact,
+            ModeArg::Missing => Mode::Missing,
+            ModeArg::KeepNewer => Mode::KeepNewer,
+        },
+        choice: Choice {
+            components: vec![Component::Database],
+            selection: Selection {
+                schemas: args.schemas.clone(),
+                tables: args.tables.clone(),
+                scope: args.scope.clone(),
+            },
+        },
+        force: args.force,
+        writers: usize::try_from(args.writers).unwrap_or(2),
+        room: args.room,
+    })
+}
+
+fn ask_mode() -> Result<ModeArg> {
+    let items = [
+        "missing     only rows that are gone come back",
+        "keep-newer  also rows that changed are changed back; nothing is removed",
+        "exact       the tables as they were: newer rows are removed",
+    ];
+    let chosen = ask::choose("How far?", &items.map(String::from))?;
+    Ok([ModeArg::Missing, ModeArg::KeepNewer, ModeArg::Exact][chosen])
+}

@@ -1,0 +1,196 @@
+//! In place: a safety backup, a plan, a yes, the merge.
+
+use super::super::TENANT;
+use super::{Asked, plan};
+use crate::exit::Exit;
+use crate::output::{self, Answer};
+use crate::progress;
+use crate::{ask, human};
+use rovodev::core::manifest::{BackupType, Manifest, Selection, Trigger};
+use rovodev::core::restore_plan::{Outcome, Plan};
+use rovodev::error::{Code, Error, Result};
+use rovodev::tasks::backups::Summary;
+use rovodev::tasks::create::{self, CreateRequest};
+use rovodev::tasks::restore::RestoreRequest;
+use rovodev::tasks::restore::in_place::{self, Prepared};
+use rovodev::tasks::{Context, open_store};
+use serde::Serialize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Report<'a> {
+    plan: &'a Plan,
+    dry_run: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    safety_backup: Option<Summary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'a Outcome>,
+    seconds: f64,
+}
+
+pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> {
+    if !asked.dry_run && !asked.force && !asked.person() {
+        return Err(Error::new(
+            Code::ConfirmationNeeded,
+            format!(
+                "{} would be overwritten and nobody is here to confirm it",
+                request.target
+            ),
+        )
+        .hint("See the plan with --dry-run; say --force to restore without being asked."));
+    }
+    let begun = Instant::now();
+    let (safety, prepared) = progress::shown(asked.style, async |ctx| {
+        let safety = match asked.dry_run {
+            true => None,
+            false => Some(Box::pin(safety(ctx, asked, request)).await?),
+        };
+        let id = safety.as_ref().map(|m| m.id);
+        let prepared = Box::pin(in_place::prepare(ctx, asked.store, request, id)).await?;
+        Ok((safety, prepared))
+    })
+    .await?;
+    let safety = safety.as_ref().map(Summary::of);
+    let planned = prepared.plan().clone();
+    if asked.dry_run {
+        prepared.discard().await?;
+        let report = Report {
+            plan: &planned,
+            dry_run: true,
+            safety_backup: None,
+            outcome: None,
+            seconds: begun.elapsed().as_secs_f64(),
+        };
+        let text = format!(
+            "{}\n\nA dry run: nothing was changed.",
+            plan::text(&planned)
+        );
+        return Ok(Answer::new(
+            &report,
+            text,
+            Exit::with_warnings(!planned.warnings.is_empty()),
+        ));
+    }
+    if !asked.json {
+        eprintln!("{}\n", plan::text(&planned));
+    }
+    if let Err(refused) = confirm(asked, &planned) {
+        return Err(given_up(prepared, safety.as_ref(), refused).await);
+    }
+    let outcome =
+        progress::shown(asked.style, async |ctx| Box::pin(prepared.apply(ctx)).await).await;
+    let outcome = outcome.map_err(|e| with_safety(e, safety.as_ref()))?;
+    let seconds = begun.elapsed();
+    if !asked.json {
+        let new = outcome
+            .warnings
+            .iter()
+            .filter(|w| !planned.warnings.contains(w));
+        new.for_each(|w| output::warn(&w.message));
+    }
+    let mut text = format!(
+        "{}: {} in {}.",
+        planned.backup_name,
+        plan::done(&outcome),
+        human::seconds(seconds)
+    );
+    if let Some(safety) = &safety {
+        text += &format!("\nSafety backup: {}", safety.name);
+    }
+    if outcome.undo_schema.is_some() {
+        text += &format!(
+            "\nUndo it with:  rovodev restore --undo {}",
+            outcome.operation
+        );
+    }
+    let report = Report {
+        plan: &planned,
+        dry_run: false,
+        safety_backup: safety,
+        outcome: Some(&outcome),
+        seconds: seconds.as_secs_f64(),
+    };
+    Ok(Answer::new(
+        &report,
+        text,
+        Exit::with_warnings(!outcome.warnings.is_empty()),
+    ))
+}
+
+/// A backup of the tables that the restore may touch, as they are now.
+async fn safety(ctx: &Context, asked: &Asked<'_>, request: &RestoreRequest) -> Result<Manifest> {
+    let opened = open_store::open(ctx, asked.store, asked.store_key, false).await?;
+    let create = CreateRequest {
+        database: Some(request.target.clone()),
+        kind: BackupType::Database,
+        trigger: Trigger::Safety,
+        codec: request.backup.codec,
+        name: Some(format!(
+            "before-restore_{}",
+            ctx.clock.now().format("%Y-%m-%d_%H-%M-%S")
+        )),
+        tenant: TENANT.into(),
+        selection: safety_selection(request),
+        project: PathBuf::from("."),
+        pg_dump: asked.pg_dump.clone(),
+        readers: create::READERS,
+        yield_after: create::YIELD_AFTER,
+    };
+    create::create(ctx, &opened, &create)
+        .await
+        .map_err(|e| e.during("taking the safety backup; nothing was changed"))
+}
+
+/// Everything, where everything comes back; else the chosen schemas and tables.
+fn safety_selection(request: &RestoreRequest) -> Selection {
+    let chosen = &request.choice.selection;
+    let backed_up = &request.backup.selection;
+    match chosen.schemas.is_empty() && chosen.tables.is_empty() {
+        true => backed_up.clone(),
+        false => chosen.clone(),
+    }
+}
+
+/// No question where nothing changes; the backup's name where rows go.
+fn confirm(asked: &Asked<'_>, plan: &Plan) -> Result<()> {
+    if asked.force || plan.is_empty() {
+        return Ok(());
+    }
+    let confirmed = if plan.remove() > 0 {
+        let rows = human::counted(plan.remove(), "row");
+        ask::types(
+            &format!("{rows} will be removed. Type the backup's name to go on"),
+            &plan.backup_name,
+        )?
+    } else {
+        ask::yes("Restore?")?
+    };
+    if confirmed {
+        Ok(())
+    } else {
+        Err(Error::cancelled())
+    }
+}
+
+async fn given_up(prepared: Prepared, safety: Option<&Summary>, refused: Error) -> Error {
+    let dropped = prepared.discard().await;
+    if let Err(e) = dropped {
+        output::warn(&format!("staged rows could not be dropped: {e}"));
+    }
+    with_safety(refused, safety)
+}
+
+fn with_safety(error: Error, safety: Option<&Summary>) -> Error {
+    match (safety, &error.hint) {
+        (Some(safety), None) => {
+            let hint = format!(
+                "The safety backup {} stays; `rovodev delete` removes it.",
+                safety.name
+            );
+            error.hint(hint)
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,100 @@
+//! A restore's plan and outcome as people read them.
+
+use crate::human;
+use crate::table::Columns;
+use dialoguer::console::style;
+use rovodev::core::restore_plan::{Mode, Outcome, Plan, TablePlan};
+use std::time::Duration;
+
+pub fn text(plan: &Plan) -> String {
+    let way = match plan.mode {
+        Some(Mode::Exact) => "in place, exact",
+        Some(Mode::Missing) => "in place, missing rows",
+        Some(Mode::KeepNewer) => "in place, keeping newer rows",
+        None => "into another database",
+    };
+    let taken = human::exact(plan.backup_taken_at);
+    let mut lines = vec![format!(
+        "Restoring {} ({taken})\ninto {}, {way}:\n",
+        plan.backup_name, plan.target
+    )];
+    if !plan.tables.is_empty() {
+        lines.push(table(plan));
+    }
+    lines.extend(plan.tables.iter().filter_map(removed));
+    lines.push(String::new());
+    if plan.objects_to_create > 0 {
+        lines.push(format!(
+            "Makes {}.",
+            human::counted(plan.objects_to_create, "object")
+        ));
+    }
+    for (schema, rows) in &plan.schemas_to_drop {
+        lines.push(format!(
+            "Drops schema {schema} with about {}.",
+            human::counted(*rows, "row")
+        ));
+    }
+    lines.extend(plan.locks.iter().map(|lock| format!("Locks: {lock}.")));
+    lines.push(room(plan));
+    let warnings = plan.warnings.iter();
+    lines.extend(warnings.map(|w| format!("{} {}", style("!").yellow().bold(), w.message)));
+    lines.join("\n")
+}
+
+fn table(plan: &Plan) -> String {
+    let mut table = Columns::new(&["<Table", ">In backup", ">Add", ">Change", ">Remove"]);
+    let number = |n: u64| if n == 0 { "-".into() } else { human::count(n) };
+    let row = |name: String, rows: u64, t: [u64; 3]| {
+        [
+            name,
+            human::count(rows),
+            number(t[0]),
+            number(t[1]),
+            number(t[2]),
+        ]
+    };
+    for t in &plan.tables {
+        let name = human::short(&t.table.to_string(), 36);
+        table.row(row(name, t.rows_in_backup, [t.add, t.change, t.remove]));
+    }
+    let rows = plan.tables.iter().map(|t| t.rows_in_backup).sum();
+    table.row(row(
+        "together".into(),
+        rows,
+        [plan.add(), plan.change(), plan.remove()],
+    ));
+    table.text()
+}
+
+/// When the rows were made that would go.
+fn removed(table: &TablePlan) -> Option<String> {
+    let (oldest, newest) = table.removed_between.as_ref()?;
+    Some(format!(
+        "Removes from {} rows of {oldest} to {newest}.",
+        table.table
+    ))
+}
+
+fn room(plan: &Plan) -> String {
+    let free = match plan.bytes_free {
+        Some(free) => format!(" of {} free", human::bytes(free)),
+        None => String::new(),
+    };
+    let time = human::seconds(Duration::from_secs(plan.estimated_seconds.max(1)));
+    format!(
+        "Needs at most {}{free} on the target's disk, and about {time}.",
+        human::bytes(plan.bytes_needed)
+    )
+}
+
+/// `3 rows added, 2 changed, 1 removed in 4 tables`
+pub fn done(outcome: &Outcome) -> String {
+    format!(
+        "{} added, {} changed, {} removed in {}",
+        human::counted(outcome.rows_added, "row"),
+        human::count(outcome.rows_changed),
+        human::count(outcome.rows_removed),
+        human::counted(outcome.tables, "table")
+    )
+}

@@ -1,0 +1,163 @@
+use super::TENANT;
+use crate::exit::Exit;
+use crate::human;
+use crate::output::Answer;
+use crate::table::Columns;
+use chrono::Utc;
+use clap::Args;
+use rovodev::config::Settings;
+use rovodev::core::manifest::{Manifest, SchemaStatus};
+use rovodev::error::Result;
+use rovodev::tasks::backups::{self, Summary};
+use rovodev::tasks::{Context, places};
+use serde_json::{Value, json};
+
+/// Show one backup: its tables, files, schema and warnings
+#[derive(Args)]
+#[command(after_long_help = format!("\
+Examples:
+  rovodev show latest
+  rovodev show backup_2025-12-22_14-30-00 --json
+
+Reads one manifest; changes nothing and needs no database.
+
+{}", crate::exit::help()))]
+pub struct ShowArgs {
+    /// Id (or its first digits), name, or latest
+    #[arg(value_name = "BACKUP")]
+    backup: String,
+}
+
+pub async fn run(args: ShowArgs, settings: &Settings) -> Result<Answer> {
+    let store = places::store(settings)?;
+    super::readable(&Context::default(), settings, &store).await?;
+    let manifest = backups::find(&store, TENANT, &args.backup).await?;
+    Ok(Answer::new(
+        &as_json(&manifest),
+        text(&manifest),
+        Exit::Done,
+    ))
+}
+
+fn as_json(manifest: &Manifest) -> Value {
+    let tables = manifest.tables.iter().map(|t| {
+        let stored: u64 = t.segments().map(|s| s.stored_bytes).sum();
+        json!({ "schema": t.name.schema, "name": t.name.name, "rows": t.rows, "rawBytes": t.raw_bytes,
+                "storedBytes": stored, "segments": t.segments().count() })
+    });
+    let files = manifest.config.iter();
+    let mut shown = json!(Summary::of(manifest));
+    shown["tables"] = tables.collect();
+    shown["files"] = files
+        .map(|f| json!({ "path": f.path, "bytes": f.object.raw_bytes }))
+        .collect();
+    shown["schema"] = json!({ "status": manifest.schema.status, "reason": manifest.schema.reason,
+                              "pgDumpVersion": manifest.schema.pg_dump_version });
+    shown["source"] = json!(manifest.source);
+    shown["toolVersion"] = json!(manifest.tool_version);
+    shown
+}
+
+fn text(manifest: &Manifest) -> String {
+    let mut parts = vec![facts(manifest)];
+    if !manifest.tables.is_empty() {
+        parts.push(tables(manifest));
+    }
+    if !manifest.config.is_empty() {
+        let mut table = Columns::new(&["<File", ">Size"]);
+        for file in &manifest.config {
+            table.row([file.path.clone(), human::bytes(file.object.raw_bytes)]);
+        }
+        parts.push(table.text());
+    }
+    if !manifest.warnings.is_empty() {
+        let lines: Vec<_> = manifest
+            .warnings
+            .iter()
+            .map(|w| format!("! {}", w.message))
+            .collect();
+        parts.push(lines.join("\n"));
+    }
+    parts.join("\n\n")
+}
+
+fn facts(manifest: &Manifest) -> String {
+    let totals = &manifest.totals;
+    let mut lines = vec![
+        ("Name", manifest.name.clone()),
+        ("Id", manifest.id.to_string()),
+        (
+            "Taken",
+            format!(
+                "{} ({})",
+                human::exact(manifest.finished_at),
+                human::ago(manifest.finished_at, Utc::now())
+            ),
+        ),
+    ];
+    if let Some(source) = &manifest.source {
+        lines.push((
+            "Source",
+            format!(
+                "{} on PostgreSQL {}",
+                source.database, source.server_version
+            ),
+        ));
+        lines.push(("Schema", schema(manifest)));
+    }
+    if let Some(scope) = &manifest.selection.scope {
+        lines.push(("Scope", format!("{}={}", scope.column, scope.value)));
+    }
+    lines.push((
+        "Holds",
+        format!(
+            "{}, {}, {}",
+            human::counted(totals.tables, "table"),
+            human::counted(totals.rows, "row"),
+            human::counted(totals.files, "file")
+        ),
+    ));
+    lines.push((
+        "Size",
+        format!(
+            "{} of rows, {} stored, {} of it new",
+            human::bytes(totals.raw_bytes),
+            human::bytes(totals.stored_bytes),
+            human::bytes(totals.new_bytes)
+        ),
+    ));
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|(name, text)| format!("{name:<7} {text}"))
+        .collect();
+    lines.join("\n")
+}
+
+fn schema(manifest: &Manifest) -> String {
+    let schema = &manifest.schema;
+    match schema.status {
+        SchemaStatus::Captured => {
+            let version = schema.pg_dump_version.as_deref().unwrap_or("?");
+            format!("captured by pg_dump {version}")
+        }
+        SchemaStatus::Missing => {
+            let why = schema.reason.as_deref().unwrap_or("pg_dump was not usable");
+            format!("missing ({why}); restores only over existing tables")
+        }
+        SchemaStatus::NotIncluded => "not part of this backup".into(),
+    }
+}
+
+fn tables(manifest: &Manifest) -> String {
+    let mut table = Columns::new(&["<Table", ">Rows", ">Size", ">Stored"]);
+    for t in &manifest.tables {
+        let stored: u64 = t.segments().map(|s| s.stored_bytes).sum();
+        table.row([
+            human::short(&t.name.to_string(), 40),
+            human::count(t.rows),
+            human::bytes(t.raw_bytes),
+            human::bytes(stored),
+        ]);
+    }
+    table.text()
+}

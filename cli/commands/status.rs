@@ -1,0 +1,194 @@
+use crate::args::Common;
+use crate::exit::Exit;
+use crate::human;
+use crate::output::Answer;
+use crate::table::Columns;
+use chrono::Utc;
+use clap::Args;
+use dialoguer::console::style;
+use rovodev::config::{DATABASE_URL, Settings};
+use rovodev::error::Result;
+use rovodev::ports::postgres::overview::Overview;
+use rovodev::tasks::restore::in_place::Operation;
+use rovodev::tasks::status::{self, Health, Probe, Status, StoreFound};
+use std::time::Duration;
+
+/// Tables that `--verbose` shows to people; `--json` has all.
+const TABLES_SHOWN: usize = 20;
+
+/// Show whether everything is well: database, store, last backup, settings
+#[derive(Args)]
+#[command(after_long_help = format!("\
+Examples:
+  rovodev status
+  rovodev status --verbose        with the largest tables and every setting
+  rovodev status --json
+
+Asks the database, pg_dump and the store at the same time; one that hangs is named. Changes nothing.
+Exit code 0 when all is well, 3 with warnings, 6 when the database or the store cannot be reached.
+
+{}", crate::exit::help()))]
+pub struct StatusArgs {
+    /// The database [DATABASE_URL]
+    #[arg(long, value_name = "URL", hide_short_help = true)]
+    database_url: Option<String>,
+    /// How long to wait for each part
+    #[arg(long, value_name = "SECONDS", default_value_t = 3)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
+    timeout: u64,
+}
+
+pub async fn run(args: StatusArgs, common: &Common, settings: Settings) -> Result<Answer> {
+    let settings = settings.flag(&DATABASE_URL, args.database_url);
+    let detailed = common.verbosity > 0;
+    let status = status::look(&settings, Duration::from_secs(args.timeout), detailed).await;
+    let exit = match status.health {
+        Health::Well => Exit::Done,
+        Health::Warnings => Exit::Warnings,
+        Health::Unreachable => Exit::CannotConnect,
+    };
+    Ok(Answer::new(&status, text(&status, detailed), exit))
+}
+
+fn text(status: &Status, detailed: bool) -> String {
+    let mut parts = vec![overview(status)];
+    if detailed {
+        parts.extend(status.source.ok().map(tables));
+        parts.push(settings(status));
+    }
+    if !status.warnings.is_empty() {
+        let lines = status.warnings.iter();
+        let lines: Vec<_> = lines
+            .map(|w| format!("{} {}", style("!").yellow().bold(), w.message))
+            .collect();
+        parts.push(lines.join("\n"));
+    }
+    parts.join("\n\n")
+}
+
+fn overview(status: &Status) -> String {
+    let lines = [
+        ("Database", told(&status.source, database)),
+        (
+            "pg_dump",
+            told(&status.pg_dump, |p| format!("version {}", p.version)),
+        ),
+        ("Store", told(&status.store, store)),
+        ("Last backup", told(&status.store, last_backup)),
+        ("Undoable", told(&status.undoable, |all| undoable(all))),
+        ("Settings", configuration(status)),
+    ];
+    let lines = lines.map(|(name, text)| {
+        let text = text.replace('\n', &format!("\n{:13}", ""));
+        format!("{} {text}", style(format!("{name:<12}")).bold())
+    });
+    lines.join("\n")
+}
+
+fn told<T>(probe: &Probe<T>, tell: impl Fn(&T) -> String) -> String {
+    match probe {
+        Probe::Ok(answer) => tell(answer),
+        Probe::Error(error) => style(format!("not known ({})", error.code.as_str()))
+            .red()
+            .to_string(),
+    }
+}
+
+fn database(source: &Overview) -> String {
+    let role = if source.bypasses_row_security {
+        "sees every row"
+    } else {
+        "subject to row level security"
+    };
+    let written = match &source.last_write {
+        Some(moment) => format!(", last write {moment}"),
+        None => String::new(),
+    };
+    format!(
+        "{} on PostgreSQL {}, as {} ({role})\n{}, about {}, {}{written}",
+        source.database,
+        source.server_version,
+        source.role,
+        human::counted(source.tables, "table"),
+        human::counted(source.estimated_rows, "row"),
+        human::bytes(source.database_bytes),
+    )
+}
+
+fn store(store: &StoreFound) -> String {
+    let bytes = store
+        .bytes
+        .map(|b| format!(", {}", human::bytes(b)))
+        .unwrap_or_default();
+    format!(
+        "{}\n{}{bytes}",
+        store.location,
+        human::counted(store.backups, "backup")
+    )
+}
+
+fn last_backup(store: &StoreFound) -> String {
+    match &store.last_backup {
+        None => "none yet".into(),
+        Some(last) => format!(
+            "{}, {}",
+            last.name,
+            human::ago(last.finished_at, Utc::now())
+        ),
+    }
+}
+
+fn undoable(restores: &[Operation]) -> String {
+    let Some(newest) = restores.first() else {
+        return "no restores".into();
+    };
+    format!(
+        "{}, the newest {} of {}\nrovodev restore --undo {}",
+        human::counted(restores.len() as u64, "restore"),
+        human::ago(newest.at, Utc::now()),
+        newest.backup_name,
+        newest.id
+    )
+}
+
+fn configuration(status: &Status) -> String {
+    let set = status
+        .configuration
+        .iter()
+        .filter(|s| s.origin.is_some_and(|o| o != "default"));
+    let set: Vec<_> = set.map(|s| s.name).collect();
+    match set.is_empty() {
+        true => "defaults alone; run `rovodev init`".into(),
+        false => set.join(", "),
+    }
+}
+
+fn tables(source: &Overview) -> String {
+    let mut table = Columns::new(&["<Table", ">About rows", ">Size"]);
+    for t in source.largest_tables.iter().take(TABLES_SHOWN) {
+        let name = human::short(&t.table.to_string(), 50);
+        table.row([name, human::count(t.estimated_rows), human::bytes(t.bytes)]);
+    }
+    let rest = source.largest_tables.len().saturating_sub(TABLES_SHOWN) as u64;
+    match rest {
+        0 => table.text(),
+        _ => format!(
+            "{}\nand {} (--json has all)",
+            table.text(),
+            human::counted(rest, "smaller table")
+        ),
+    }
+}
+
+fn settings(status: &Status) -> String {
+    let mut table = Columns::new(&["<Setting", "<Value", "<From"]);
+    for s in &status.configuration {
+        let value = match (&s.value, s.set) {
+            (Some(value), _) => human::short(value, 44),
+            (None, true) => "(hidden)".into(),
+            (None, false) => "-".into(),
+        };
+        table.row([s.name.into(), value, s.origin.unwrap_or("").into()]);
+    }
+    table.text()
+}

@@ -1,0 +1,79 @@
+//! Sizes, times and counts as people read them.
+
+use chrono::{DateTime, Utc};
+use indicatif::{HumanBytes, HumanCount, HumanDuration};
+use std::time::Duration;
+
+/// `1.23 GiB`
+pub fn bytes(bytes: u64) -> String {
+    HumanBytes(bytes).to_string()
+}
+
+/// `1,234,567`
+pub fn count(count: u64) -> String {
+    HumanCount(count).to_string()
+}
+
+/// `1 table`, `2 tables`
+pub fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", count(number))
+}
+
+/// `3 minutes ago`; a moment in the future (clocks differ) is now.
+pub fn ago(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match (now - moment).to_std() {
+        Ok(age) if age >= Duration::from_secs(1) => format!("{} ago", HumanDuration(age)),
+        _ => "just now".into(),
+    }
+}
+
+/// `2025-12-22 14:30:00 UTC`
+pub fn exact(moment: DateTime<Utc>) -> String {
+    moment.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// `12 seconds`, `0.4 seconds`
+pub fn seconds(elapsed: Duration) -> String {
+    if elapsed < Duration::from_secs(10) {
+        format!("{:.1} seconds", elapsed.as_secs_f64())
+    } else {
+        HumanDuration(elapsed).to_string()
+    }
+}
+
+/// At most `width` characters, the end cut with `…`.
+pub fn short(text: &str, width: usize) -> String {
+    if text.chars().count() <= width {
+        return text.into();
+    }
+    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
+    kept + "…"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_well() {
+        let now = DateTime::from_timestamp(1_766_413_800, 0).unwrap();
+        let earlier = |s: i64| ago(now - chrono::Duration::seconds(s), now);
+        assert_eq!(earlier(0), "just now");
+        assert_eq!(earlier(-5), "just now");
+        assert_eq!(earlier(180), "3 minutes ago");
+        assert_eq!(exact(now), "2025-12-22 14:30:00 UTC");
+        assert_eq!(
+            (bytes(1_536), count(1_234_567)),
+            ("1.50 KiB".into(), "1,234,567".into())
+        );
+        assert_eq!(
+            (counted(1, "table"), counted(0, "row")),
+            ("1 table".into(), "0 rows".into())
+        );
+        assert_eq!(
+            (short("abcdef", 4), short("abcd", 4)),
+            ("abc…".into(), "abcd".into())
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! Shows the events of a running operation, and stops it when a person asks to.
+
+mod show;
+
+use crate::output;
+use rovodev::error::Result;
+use rovodev::tasks::progress::Progress;
+use rovodev::tasks::{Clock, Context};
+use show::{Bar, Lines};
+use std::io::IsTerminal;
+use tokio_util::sync::CancellationToken;
+
+/// Where progress goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// A bar on stderr, one line high.
+    Bar,
+    /// Plain lines on stderr.
+    Lines,
+    /// One JSON object per event on stdout.
+    Json,
+    /// Only what a person must hear, on stderr.
+    Quiet,
+}
+
+impl Style {
+    pub fn choose(json: bool, progress: bool) -> Self {
+        match (json, progress) {
+            (true, true) => Style::Json,
+            (true, false) => Style::Quiet,
+            _ if std::io::stderr().is_terminal() => Style::Bar,
+            _ => Style::Lines,
+        }
+    }
+}
+
+/// Runs `work` with its progress shown. The first Ctrl-C (or SIGTERM) asks it to stop, the second kills.
+pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T>) -> Result<T> {
+    let (progress, mut events) = Progress::channel();
+    let context = Context {
+        progress,
+        cancel: CancellationToken::new(),
+        clock: Clock::default(),
+    };
+    let (told, cancel, finished) = (
+        context.progress.clone(),
+        context.cancel.clone(),
+        CancellationToken::new(),
+    );
+    let stopper = tokio::spawn(stop_when_asked(told, cancel));
+    let ended = finished.clone();
+    let display = tokio::spawn(async move {
+        let mut sink: Box<dyn FnMut(&_) + Send> = match style {
+            Style::Bar => {
+                let mut bar = Bar::new();
+                Box::new(move |event: &_| bar.show(event))
+            }
+            Style::Lines => {
+                let mut lines = Lines::new();
+                Box::new(move |event: &_| lines.show(event))
+            }
+            Style::Json => Box::new(|event: &_| {
+                output::line(&serde_json::json!({ "event": event }).to_string());
+            }),
+            Style::Quiet => Box::new(show::notice_alone),
+        };
+        loop {
+            tokio::select! {
+                biased;
+                event = events.recv() => match event {
+                    Some(event) => sink(&event),
+                    None => break,
+                },
+                () = ended.cancelled() => break,
+            }
+        }
+    });
+    let done = Box::pin(work(&context)).await;
+    stopper.abort();
+    finished.cancel();
+    // A display that panicked has nothing to add to the result.
+    let _ = display.await;
+    done
+}
+
+async fn stop_when_asked(progress: Progress, cancel: CancellationToken) {
+    asked().await;
+    cancel.cancel();
+    progress.notice("Stopping cleanly; press Ctrl-C again to kill.");
+    asked().await;
+    std::process::exit(130);
+}
+
+#[cfg(unix)]
+async fn asked() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (
+        signal(SignalKind::interrupt()),
+        signal(SignalKind::terminate()),
+    ) else {
+        // Without handlers the signals keep their deadly default.
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn asked() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

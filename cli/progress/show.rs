@@ -1,0 +1,144 @@
+//! Bars and lines.
+
+use crate::human;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rovodev::core::progress::{Event, Stage};
+use std::time::{Duration, Instant};
+
+/// The least time between two plain lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(2);
+
+/// One calm line at the bottom of the terminal; gone when dropped.
+pub struct Bar {
+    bar: ProgressBar,
+    /// Whether the bar has a length now, and which stage it tells.
+    drawn: Option<(Stage, bool)>,
+}
+
+impl Bar {
+    pub fn new() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
+        bar.enable_steady_tick(Duration::from_millis(125));
+        Self { bar, drawn: None }
+    }
+
+    pub fn show(&mut self, event: &Event) {
+        if let Some(notice) = &event.notice {
+            self.bar.println(notice);
+            return;
+        }
+        let measured = event.total_bytes > 0;
+        if self.drawn != Some((event.stage, measured)) {
+            self.drawn = Some((event.stage, measured));
+            self.bar.set_style(style(measured));
+            self.bar.set_prefix(event.stage.label());
+        }
+        if measured {
+            self.bar.set_length(event.total_bytes.max(event.bytes));
+            self.bar.set_position(event.bytes);
+        }
+        self.bar.set_message(figures(event));
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(measured: bool) -> ProgressStyle {
+    let template = if measured {
+        "{spinner} {prefix} [{bar:20}] {percent:>3}% {wide_msg}"
+    } else {
+        "{spinner} {prefix} {wide_msg}"
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
+}
+
+/// At most one plain line every two seconds, so that a log stays short.
+pub struct Lines(Instant);
+
+impl Lines {
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub fn show(&mut self, event: &Event) {
+        if event.notice.is_some() {
+            return notice_alone(event);
+        }
+        if self.0.elapsed() < LINE_INTERVAL {
+            return;
+        }
+        self.0 = Instant::now();
+        let percent = (event.bytes.min(event.total_bytes) * 100).checked_div(event.total_bytes);
+        let percent = percent.map(|p| format!(" {p}%")).unwrap_or_default();
+        let table = event
+            .table
+            .as_ref()
+            .map(|t| format!(" ({t})"))
+            .unwrap_or_default();
+        eprintln!("{}{percent} {}{table}", event.stage.label(), figures(event));
+    }
+}
+
+pub fn notice_alone(event: &Event) {
+    if let Some(notice) = &event.notice {
+        eprintln!("{notice}");
+    }
+}
+
+/// `12 MiB of 80 MiB, 4 MiB/s, 17 seconds left`
+fn figures(event: &Event) -> String {
+    let mut parts = Vec::new();
+    if event.total_bytes > 0 {
+        let total = human::bytes(event.total_bytes.max(event.bytes));
+        parts.push(format!("{} of {total}", human::bytes(event.bytes)));
+    } else if event.bytes > 0 {
+        parts.push(human::bytes(event.bytes));
+    } else if event.rows > 0 {
+        parts.push(human::counted(event.rows, "row"));
+    }
+    if event.bytes_per_second > 0 {
+        parts.push(format!("{}/s", human::bytes(event.bytes_per_second)));
+    }
+    if let Some(left) = event.seconds_left {
+        let left = indicatif::HumanDuration(Duration::from_secs(left));
+        parts.push(format!("{left} left"));
+    }
+    parts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_tell_bytes_rate_and_time_left() {
+        let event = Event {
+            stage: Stage::Rows,
+            table: None,
+            rows: 10,
+            bytes: 12 << 20,
+            total_bytes: 80 << 20,
+            bytes_per_second: 4 << 20,
+            seconds_left: Some(17),
+            notice: None,
+        };
+        assert_eq!(
+            figures(&event),
+            "12.00 MiB of 80.00 MiB, 4.00 MiB/s, 17 seconds left"
+        );
+        let unknown = Event {
+            bytes: 0,
+            total_bytes: 0,
+            bytes_per_second: 0,
+            seconds_left: None,
+            ..event
+        };
+        assert_eq!(figures(&unknown), "10 rows");
+    }
+}

@@ -1,0 +1,84 @@
+//! What a database is and holds, at a glance: one round trip.
+
+use super::Session;
+use crate::core::ident::QName;
+use crate::core::managed;
+use crate::error::{Code, Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Sizes are exact, row counts are the server's estimates.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Overview {
+    pub database: String,
+    pub server_version: String,
+    /// As `server_version_num`.
+    pub server_version_num: u32,
+    pub role: String,
+    /// Superuser or BYPASSRLS: no row is hidden from the role.
+    pub bypasses_row_security: bool,
+    /// A standby: it can be backed up, not restored into.
+    pub standby: bool,
+    pub database_bytes: u64,
+    /// Tables of the app, without the platform's and our own.
+    pub tables: u64,
+    pub estimated_rows: u64,
+    /// When the last transaction committed; known only with `track_commit_timestamp`.
+    pub last_write: Option<String>,
+    /// Largest first; empty unless asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub largest_tables: Vec<TableSize>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableSize {
+    #[serde(flatten)]
+    pub table: QName,
+    pub estimated_rows: u64,
+    /// With indexes and TOAST.
+    pub bytes: u64,
+}
+
+/// `$1` leaves schemas out that are not the app's; `$2` asks for the sizes of single tables.
+const SQL: &str = "\
+WITH app AS (
+    SELECT c.oid, n.nspname, c.relname,
+           CASE WHEN c.reltuples < 0 THEN pg_stat_get_live_tuples(c.oid) ELSE c.reltuples::bigint END AS rows
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ $1
+), sized AS (
+    SELECT *, pg_total_relation_size(oid) AS bytes FROM app WHERE $2
+)
+SELECT current_setting('server_version'), r.rolname::text, r.rolsuper OR r.rolbypassrls, pg_is_in_recovery(),
+       pg_database_size(current_database()), (SELECT count(*) FROM app),
+       (SELECT coalesce(sum(rows), 0)::bigint FROM app),
+       CASE WHEN current_setting('track_commit_timestamp') = 'on' AND NOT pg_is_in_recovery()
+            THEN (SELECT to_char(x.timestamp, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') FROM pg_last_committed_xact() x) END,
+       (SELECT coalesce(json_agg(json_build_object('schema', nspname, 'name', relname, 'estimatedRows', rows,
+               'bytes', bytes) ORDER BY bytes DESC, nspname, relname), '[]')::text FROM sized)
+FROM pg_roles r WHERE r.rolname = current_user";
+
+/// `each_table` adds the tables one by one; their sizes take a moment where there are thousands.
+pub async fn overview(session: &Session, each_table: bool) -> Result<Overview> {
+    let hidden = managed::not_app_regex();
+    let row = session
+        .query_one("looking at the database", SQL, &[&hidden, &each_table])
+        .await?;
+    let number = |i: usize| row.get::<_, i64>(i).unsigned_abs();
+    let largest_tables = serde_json::from_str(row.get(8))
+        .map_err(|e| Error::new(Code::Internal, "the list of tables cannot be read").source(e))?;
+    Ok(Overview {
+        database: session.identity.database.clone(),
+        server_version: row.get(0),
+        server_version_num: session.identity.version,
+        role: row.get(1),
+        bypasses_row_security: row.get(2),
+        standby: row.get(3),
+        database_bytes: number(4),
+        tables: number(5),
+        estimated_rows: number(6),
+        last_write: row.get(7),
+        largest_tables,
+    })
+}

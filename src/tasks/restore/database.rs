@@ -1,0 +1,116 @@
+//! Restore into another database: definitions, rows without indexes, indexes, keys, and the rest.
+//!
+//! It is no single transaction: a marker schema `rovodev_restore_<operation>` stands from the first write to the
+//! last, and a database that holds it is not to be used. Whatever stops the work, a target that was empty is
+//! emptied again; a killed one keeps its marker, and the next restore says so.
+
+mod checks;
+mod clear;
+mod content;
+mod finish;
+mod foreign_keys;
+mod post_data;
+mod pre_data;
+mod recover;
+mod roles;
+mod rows;
+mod steps;
+mod target;
+mod work;
+mod writers;
+
+use crate::core::ddl::{Entry, Kind};
+use crate::core::manifest::Warning;
+use crate::core::progress::Stage;
+use crate::core::restore_plan::{Outcome, Plan, TablePlan};
+use crate::error::Result;
+use crate::ports::store::Store;
+use crate::tasks::Context;
+use crate::tasks::restore::RestoreRequest;
+use content::Content;
+use target::Target;
+use uuid::Uuid;
+
+/// Heap, indexes and WAL of restored rows need at most about this many times their COPY text.
+const ROOM_FACTOR: u64 = 3;
+/// Bytes of COPY text that a small server takes in a second, indexes included; for the estimate alone.
+const BYTES_PER_SECOND: u64 = 20 << 20;
+
+/// What would be written. Changes nothing in the target.
+pub async fn plan(ctx: &Context, store: &Store, request: &RestoreRequest) -> Result<Plan> {
+    ctx.progress.stage(Stage::Connect, 0);
+    let target = ctx.or_cancelled(Target::inspect(&request.target)).await?;
+    target.lock().await?;
+    ctx.progress.stage(Stage::Plan, 0);
+    let content = ctx.or_cancelled(Content::load(store, request)).await?;
+    let warnings = checks::check(&content, &target, request.force).await?;
+    Ok(told(request, &content, &target, warnings))
+}
+
+fn told(
+    request: &RestoreRequest,
+    content: &Content<'_>,
+    target: &Target,
+    warnings: Vec<Warning>,
+) -> Plan {
+    let tables = content.tables().map(|table| TablePlan {
+        table: table.name.clone(),
+        rows_in_backup: table.rows,
+        add: table.rows,
+        change: 0,
+        remove: 0,
+        removed_between: None,
+    });
+    let is_object = |e: &&Entry| !matches!(e.kind, Kind::Acl | Kind::DefaultAcl | Kind::Comment);
+    let objects = content
+        .pre_data
+        .iter()
+        .chain(&content.post_data)
+        .filter(is_object);
+    let dropped = target.to_drop().filter(|_| content.has_definitions());
+    Plan {
+        operation: Uuid::now_v7(),
+        backup: content.backup.id,
+        backup_name: content.backup.name.clone(),
+        backup_taken_at: content.backup.started_at,
+        target: request.target.to_string(),
+        mode: None,
+        tables: tables.collect(),
+        objects_to_create: objects.count() as u64,
+        schemas_to_drop: dropped.map(|s| (s.name.clone(), s.rows)).collect(),
+        locks: Vec::new(),
+        bytes_needed: content.raw_bytes() * ROOM_FACTOR,
+        bytes_free: None,
+        estimated_seconds: content.raw_bytes().div_ceil(BYTES_PER_SECOND),
+        warnings,
+    }
+}
+
+/// Does what was planned. Opens at most one connection more than `request.writers`.
+pub async fn apply(
+    ctx: &Context,
+    store: &Store,
+    request: &RestoreRequest,
+    plan: &Plan,
+) -> Result<Outcome> {
+    ctx.progress.stage(Stage::Connect, 0);
+    let mut target = ctx.or_cancelled(Target::inspect(&request.target)).await?;
+    target.lock().await?;
+    let content = ctx.or_cancelled(Content::load(store, request)).await?;
+    target.look().await?;
+    checks::check(&content, &target, request.force).await?;
+    let undo = recover::Recovery::prepare(&target, &content, plan).await?;
+    match work::run(ctx, store, request, &content, &target, &undo.marker).await {
+        Ok((rows, warnings)) => Ok(Outcome {
+            operation: plan.operation,
+            backup: plan.backup,
+            tables: content.tables().count() as u64,
+            rows_added: rows,
+            rows_changed: 0,
+            rows_removed: 0,
+            undo_schema: None,
+            warnings,
+        }),
+        Err(error) => Err(undo.after(error, request).await),
+    }
+}

@@ -1,0 +1,124 @@
+//! What must hold before the first write.
+
+use super::content::Content;
+use super::target::Target;
+use crate::core::manifest::Warning;
+use crate::error::{Code, Error, Result};
+
+/// Fails where a restore would do harm or cannot work; answers what a person should know.
+pub async fn check(content: &Content<'_>, target: &Target, force: bool) -> Result<Vec<Warning>> {
+    target.require_create().await?;
+    if content.has_definitions() {
+        empty_or_forced(target, force)?;
+    } else {
+        tables_wait_for_rows(content, target).await?;
+    }
+    let mut warnings = Vec::new();
+    let mut warn = |code: &str, message: String| {
+        warnings.push(Warning {
+            code: code.into(),
+            message,
+        });
+    };
+    if let Some(source) = &content.backup.source {
+        let (ours, theirs) = (
+            source.server_version_num / 10_000,
+            target.session.identity.version / 10_000,
+        );
+        if theirs < ours {
+            warn(
+                "older_target",
+                format!(
+                    "the target is PostgreSQL {theirs}, the source was {ours}: definitions that only the newer knows are refused by name"
+                ),
+            );
+        }
+    }
+    warn(
+        "room_unknown",
+        "how much room the target's disk has cannot be asked over SQL; compare the bytes needed yourself".into(),
+    );
+    for (marker, comment) in &target.markers {
+        warn("unfinished_restore", format!("schema {marker}: {comment}"));
+    }
+    Ok(warnings)
+}
+
+fn empty_or_forced(target: &Target, force: bool) -> Result<()> {
+    let database = &target.session.identity.database;
+    if force {
+        let foreign = target.to_drop().find(|s| !s.owned);
+        return match foreign {
+            None => Ok(()),
+            Some(schema) => Err(Error::new(
+                Code::PermissionDenied,
+                format!(
+                    "schema {:?} belongs to another role and cannot be dropped",
+                    schema.name
+                ),
+            )
+            .hint("Connect as its owner, or restore into a new database.")),
+        };
+    }
+    if let Some((marker, comment)) = target.markers.first() {
+        return Err(Error::new(
+            Code::NotEmpty,
+            format!("database {database:?} holds a restore that never ended (schema {marker}: {comment})"),
+        )
+        .hint("Run again with --force to drop what it left and start anew, or restore into an empty database."));
+    }
+    if target.is_empty() {
+        return Ok(());
+    }
+    let held: Vec<_> = target
+        .to_drop()
+        .map(|s| format!("{} ({} objects, about {} rows)", s.name, s.objects, s.rows))
+        .collect();
+    Err(Error::new(
+        Code::NotEmpty,
+        format!("database {database:?} is not empty: {}", held.join(", ")),
+    )
+    .hint("Restore into an empty database, or drop these schemas with --force."))
+}
+
+/// A backup of rows alone fills tables that are there and empty.
+async fn tables_wait_for_rows(content: &Content<'_>, target: &Target) -> Result<()> {
+    let names: Vec<_> = content.tables().map(|t| &t.name).collect();
+    let found = target.tables_with_rows(&names).await?;
+    let with = |test: fn(&(bool, bool)) -> bool| {
+        let hits = names.iter().zip(&found).filter(|(_, f)| test(f));
+        hits.map(|(n, _)| n.to_string()).collect::<Vec<_>>()
+    };
+    let (missing, filled) = (with(|f| !f.0), with(|f| f.1));
+    if !missing.is_empty() {
+        return Err(Error::new(
+            Code::SchemaMissing,
+            format!("the backup holds no table definitions, and the target lacks {}", some(&missing)),
+        )
+        .hint("Make the tables first (your migrations), or restore a backup that was taken with pg_dump."));
+    }
+    if !filled.is_empty() {
+        return Err(Error::new(
+            Code::NotEmpty,
+            format!("these tables hold rows: {}", some(&filled)),
+        )
+        .hint(
+            "Restore in place (without --target-url) to merge rows, or empty the tables first.",
+        ));
+    }
+    Ok(())
+}
+
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names
+        .iter()
+        .take(SHOWN)
+        .cloned()
+        .collect::<Vec<_>>()
+        .join(", ");
+    match names.len().checked_sub(SHOWN) {
+        None | Some(0) => shown,
+        Some(more) => format!("{shown} and {more} more"),
+    }
+}

@@ -1,0 +1,118 @@
+//! Drops what is in the way of a restore, or what a restore that failed has made.
+
+use super::target::{Target, UserSchema};
+use crate::core::ident;
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::Session;
+use crate::tasks::Context;
+
+/// Tables are dropped by the dozen first: one `DROP SCHEMA` of thousands needs more locks than a server has.
+const TABLES_AT_ONCE: usize = 50;
+
+/// What a cleaning may need to know of the target before the restore: objects that lie in no schema.
+pub struct Before(Vec<(String, String)>);
+
+const OUTSIDE_SCHEMAS: &str = "
+    SELECT 'EVENT TRIGGER', evtname::text FROM pg_catalog.pg_event_trigger
+    UNION ALL SELECT 'PUBLICATION', pubname::text FROM pg_catalog.pg_publication
+    UNION ALL SELECT 'SERVER', srvname::text FROM pg_catalog.pg_foreign_server
+    UNION ALL SELECT 'FOREIGN DATA WRAPPER', fdwname::text FROM pg_catalog.pg_foreign_data_wrapper
+    UNION ALL SELECT 'EXTENSION', extname::text FROM pg_catalog.pg_extension
+    UNION ALL SELECT 'SCHEMA', nspname::text FROM pg_catalog.pg_namespace WHERE nspname !~ '^pg_'";
+
+impl Before {
+    pub async fn read(session: &Session) -> Result<Self> {
+        let rows = session
+            .query("looking at the target", OUTSIDE_SCHEMAS, &[])
+            .await?;
+        Ok(Self(rows.iter().map(|r| (r.get(0), r.get(1))).collect()))
+    }
+
+    /// Drops everything that came since, the marker last.
+    pub async fn bring_back(&self, ctx: &Context, target: &mut Target, marker: &str) -> Result<()> {
+        target.look().await?;
+        let schemas: Vec<_> = target.to_drop().cloned().collect();
+        drop_schemas(ctx, &target.session, &schemas).await?;
+        let now = Self::read(&target.session).await?;
+        let came = now
+            .0
+            .iter()
+            .filter(|found| !self.0.contains(found) && found.1 != marker);
+        for (kind, name) in came {
+            let sql = format!("DROP {kind} IF EXISTS {} CASCADE", ident::quote(name));
+            target.session.batch("removing what was made", &sql).await?;
+        }
+        let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", ident::quote(marker));
+        target.session.batch("removing the marker", &sql).await
+    }
+}
+
+/// Drops whole schemas. `public` is made again as it was, without what it held.
+pub async fn drop_schemas(ctx: &Context, session: &Session, schemas: &[UserSchema]) -> Result<()> {
+    if let Some(foreign) = schemas.iter().find(|s| !s.owned) {
+        return Err(Error::new(
+            Code::PermissionDenied,
+            format!(
+                "schema {:?} belongs to another role and cannot be dropped",
+                foreign.name
+            ),
+        )
+        .hint("Connect as its owner, or restore into a new database."));
+    }
+    for schema in schemas {
+        ctx.check()?;
+        drop_tables(ctx, session, &schema.name).await?;
+        let name = ident::quote(&schema.name);
+        let mut sql = format!("DROP SCHEMA {name} CASCADE;");
+        if schema.name == "public" {
+            sql.push_str(&public_again(session).await?);
+        }
+        let doing = format!("dropping schema {:?}", schema.name);
+        session
+            .cancellable(&ctx.cancel, session.batch(&doing, &sql))
+            .await?;
+    }
+    Ok(())
+}
+
+async fn drop_tables(ctx: &Context, session: &Session, schema: &str) -> Result<()> {
+    let doing = format!("dropping the tables of schema {schema:?}");
+    let sql = "SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) FROM pg_catalog.pg_class c
+                 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                WHERE n.nspname = $1 AND c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                     WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+                ORDER BY c.relispartition, c.oid";
+    let rows = session.query(&doing, sql, &[&schema]).await?;
+    let tables: Vec<String> = rows.iter().map(|r| r.get(0)).collect();
+    for chunk in tables.chunks(TABLES_AT_ONCE) {
+        let sql = format!("DROP TABLE IF EXISTS {} CASCADE", chunk.join(", "));
+        session
+            .cancellable(&ctx.cancel, session.batch(&doing, &sql))
+            .await?;
+    }
+    Ok(())
+}
+
+/// The statements that make `public` again with its owner and its grants.
+async fn public_again(session: &Session) -> Result<String> {
+    let doing = "reading the owner and the grants of schema public";
+    let sql = "SELECT pg_catalog.pg_get_userbyid(nspowner)::text, pg_catalog.obj_description(oid, 'pg_namespace')
+                 FROM pg_catalog.pg_namespace WHERE nspname = 'public'";
+    let row = session.query_one(doing, sql, &[]).await?;
+    let owner = ident::quote(row.get(0));
+    let mut sql = format!("CREATE SCHEMA public AUTHORIZATION {owner};");
+    if let Some(comment) = row.get::<_, Option<&str>>(1) {
+        sql.push_str(&format!(
+            "COMMENT ON SCHEMA public IS {};",
+            ident::literal(comment)
+        ));
+    }
+    let grants = "SELECT DISTINCT pg_catalog.format('GRANT %s ON SCHEMA public TO %s;', a.privilege_type,
+                    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+                  FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a
+                 WHERE n.nspname = 'public' AND a.grantee <> n.nspowner";
+    for row in session.query(doing, grants, &[]).await? {
+        sql.push_str(row.get(0));
+    }
+    Ok(sql)
+}

@@ -1,0 +1,117 @@
+//! What a backup brings to another database: its definitions, read from the store and cut down to the choice.
+
+use crate::core::ddl::{self, Entry, Filter, Kind};
+use crate::core::extras::Extras;
+use crate::core::ident::QName;
+use crate::core::manifest::{Manifest, Object, SchemaStatus, Sequence, Table};
+use crate::error::{Code, Error, Result};
+use crate::ports::store::Store;
+use crate::tasks::restore::RestoreRequest;
+use crate::tasks::segments::fetch_object;
+use std::collections::BTreeSet;
+
+pub struct Content<'a> {
+    pub backup: &'a Manifest,
+    /// In pg_dump's order, which is an order in which they can run.
+    pub pre_data: Vec<Entry>,
+    pub post_data: Vec<Entry>,
+    pub extras: Extras,
+    filter: Filter,
+}
+
+impl<'a> Content<'a> {
+    pub async fn load(store: &Store, request: &'a RestoreRequest) -> Result<Self> {
+        let backup = &request.backup;
+        let selection = &request.choice.selection;
+        if selection.scope.is_some() && selection.scope != backup.selection.scope {
+            return Err(Error::new(
+                Code::Usage,
+                "one tenant's rows of a backup that holds more can only be restored in place",
+            )
+            .hint(
+                "Leave out --target-url, or restore a backup that was taken with this --scope.",
+            ));
+        }
+        let pre_data = entries(store, backup.schema.pre_data.as_ref()).await?;
+        let post_data = entries(store, backup.schema.post_data.as_ref()).await?;
+        let extras = match &backup.schema.extras {
+            Some(object) => Extras::from_json(&fetch_object(store, object).await?)?,
+            None => Extras::default(),
+        };
+        let filter = Filter::new(selection, &pre_data);
+        let content = Self {
+            backup,
+            pre_data: chosen(pre_data, &filter),
+            post_data: chosen(post_data, &filter),
+            extras,
+            filter,
+        };
+        if content.tables().next().is_none() && content.pre_data.is_empty() {
+            return Err(Error::new(
+                Code::NothingSelected,
+                "the backup holds nothing of the chosen schemas or tables",
+            )
+            .hint("`rovodev show` lists what the backup holds."));
+        }
+        Ok(content)
+    }
+
+    /// Whether the backup can make the tables, and not only fill them.
+    pub fn has_definitions(&self) -> bool {
+        self.backup.schema.status == SchemaStatus::Captured
+    }
+
+    /// Whether only some schemas or tables were chosen.
+    pub fn is_partial(&self) -> bool {
+        self.filter.is_partial()
+    }
+
+    pub fn tables(&self) -> impl Iterator<Item = &'a Table> {
+        let keeps = |name: &QName| self.filter.keeps_table(name);
+        self.backup
+            .tables
+            .iter()
+            .filter(move |t| keeps(&t.name) || t.partition_root.as_ref().is_some_and(keeps))
+    }
+
+    pub fn sequences(&self) -> impl Iterator<Item = &'a Sequence> {
+        let keeps = |s: &Sequence| match &s.owned_by {
+            Some(table) => self.filter.keeps_table(table),
+            None => self.filter.keeps_sequence(&s.name),
+        };
+        self.backup.sequences.iter().filter(move |s| keeps(s))
+    }
+
+    /// Those that the definitions make.
+    pub fn materialized_views(&self) -> impl Iterator<Item = &'a QName> {
+        let made: BTreeSet<_> = self
+            .pre_data
+            .iter()
+            .chain(&self.post_data)
+            .filter(|e| e.kind == Kind::MaterializedView)
+            .filter_map(|e| e.table.clone())
+            .collect();
+        let all = self.backup.materialized_views.iter();
+        all.filter(move |view| made.contains(view))
+    }
+
+    /// Bytes of COPY text of the chosen tables.
+    pub fn raw_bytes(&self) -> u64 {
+        self.tables().map(|t| t.raw_bytes).sum()
+    }
+}
+
+async fn entries(store: &Store, object: Option<&Object>) -> Result<Vec<Entry>> {
+    let Some(object) = object else {
+        return Ok(Vec::new());
+    };
+    let bytes = fetch_object(store, object).await?;
+    let text = std::str::from_utf8(&bytes).map_err(|e| {
+        Error::new(Code::ObjectDamaged, format!("{} is no text", object.key)).source(e)
+    })?;
+    Ok(ddl::parse(text).entries)
+}
+
+fn chosen(entries: Vec<Entry>, filter: &Filter) -> Vec<Entry> {
+    entries.into_iter().filter(|e| filter.keeps(e)).collect()
+}

@@ -1,0 +1,108 @@
+//! Foreign keys: added at once without a look at the rows, then checked on all connections.
+
+use super::post_data::ForeignKey;
+use super::steps::{self, Warnings};
+use super::writers::{Job, Lock, Writers};
+use crate::core::progress::Stage;
+use crate::core::{ident, managed};
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::{Session, sqlstate};
+use crate::tasks::Context;
+use tokio_postgres::error::SqlState;
+
+/// Broken references that are named; the count tells the rest.
+const NAMED: i64 = 3;
+
+pub async fn build(
+    ctx: &Context,
+    writers: &Writers,
+    coordinator: &Session,
+    keys: Vec<ForeignKey>,
+    warnings: &Warnings,
+) -> Result<()> {
+    ctx.progress.stage(Stage::ForeignKeys, 0);
+    let steps: Vec<_> = keys.iter().map(|k| k.step.clone()).collect();
+    steps::run(ctx, coordinator, &steps, warnings).await?;
+    let jobs = keys
+        .into_iter()
+        .filter(|k| k.validate_later)
+        .map(|key| Job {
+            locks: vec![(key.table.clone(), Lock::Exclusive)],
+            work: key,
+        });
+    let work = async |ctx: &Context, session: &Session, key: ForeignKey| {
+        let sql = format!(
+            "ALTER TABLE ONLY {} VALIDATE CONSTRAINT {}",
+            key.table.sql(),
+            ident::quote(&key.constraint)
+        );
+        let doing = format!(
+            "checking foreign key {:?} of table {}",
+            key.constraint, key.table
+        );
+        let checked = session
+            .cancellable(&ctx.cancel, session.batch(&doing, &sql))
+            .await;
+        match checked {
+            Err(e) if sqlstate(&e) == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
+                broken(session, &key, warnings).await
+            }
+            Err(_) if key.step.may_fail => Ok(()),
+            done => done,
+        }
+    };
+    writers.run(ctx, jobs.collect(), work).await
+}
+
+/// Rows of the platform's tables (`auth.users`) stay where they are: a key to them is kept for new rows and told.
+async fn broken(session: &Session, key: &ForeignKey, warnings: &Warnings) -> Result<()> {
+    let told = describe(session, key).await?;
+    if managed::is_app(&key.references.schema) {
+        return Err(Error::new(Code::ConstraintViolated, told).hint(
+            "The rows already broke it at the source, or only part of the tables was chosen.",
+        ));
+    }
+    let message = format!("{told}; the constraint stays NOT VALID and holds for new rows alone");
+    warnings.add("missing_parent", message);
+    Ok(())
+}
+
+async fn describe(session: &Session, key: &ForeignKey) -> Result<String> {
+    let doing = "naming rows that break a foreign key";
+    let sql = "SELECT pg_catalog.string_agg(pg_catalog.format('c.%1$I = p.%2$I', a.attname, b.attname), ' AND ' ORDER BY x.i),
+                      pg_catalog.string_agg(pg_catalog.format('c.%I IS NOT NULL', a.attname), ' AND ' ORDER BY x.i),
+                      pg_catalog.string_agg(pg_catalog.format('c.%I::text', a.attname), ', ' ORDER BY x.i),
+                      pg_catalog.string_agg(a.attname, ', ' ORDER BY x.i)
+                 FROM pg_catalog.pg_constraint k
+                 CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS x(mine, theirs, i)
+                 JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = x.mine
+                 JOIN pg_catalog.pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = x.theirs
+                WHERE k.conrelid = $1::text::pg_catalog.regclass AND k.conname = $2";
+    let row = session
+        .query_one(doing, sql, &[&key.table.sql(), &key.constraint])
+        .await?;
+    let (pairs, set, values, columns): (&str, &str, &str, &str) =
+        (row.get(0), row.get(1), row.get(2), row.get(3));
+    let orphans = format!(
+        "FROM ONLY {} c WHERE {set} AND NOT EXISTS (SELECT FROM {} p WHERE {pairs})",
+        key.table.sql(),
+        key.references.sql()
+    );
+    let count = format!("SELECT count(*) {orphans}");
+    let count: i64 = session.query_one(doing, &count, &[]).await?.get(0);
+    let sample =
+        format!("SELECT DISTINCT pg_catalog.concat_ws(', ', {values}) {orphans} LIMIT {NAMED}");
+    let sample = session.query(doing, &sample, &[]).await?;
+    let sample: Vec<String> = sample
+        .iter()
+        .map(|r| format!("({})", r.get::<_, String>(0)))
+        .collect();
+    Ok(format!(
+        "{count} rows of table {} refer by {:?} to rows of {} that do not exist: ({columns}) = {}{}",
+        key.table,
+        key.constraint,
+        key.references,
+        sample.join(", "),
+        if count > NAMED { ", …" } else { "" }
+    ))
+}

@@ -1,0 +1,177 @@
+//! Rows: COPY from the stored segments, on all connections, the largest first.
+
+use super::content::Content;
+use super::writers::{Job, Writers};
+use crate::core::ident;
+use crate::core::manifest::{Codec, Segment, Table};
+use crate::core::progress::Stage;
+use crate::error::{Code, During, Error, Result};
+use crate::ports::postgres::{Session, from_postgres};
+use crate::ports::store::Store;
+use crate::tasks::Context;
+use crate::tasks::segments::fetch_rows;
+use futures_util::{SinkExt, StreamExt, TryStreamExt, stream};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// From here on the round trips of a transaction cost less than writing the rows frozen saves: no hint bits to
+/// write later, nothing left for the first vacuum.
+const FREEZE_FROM: u64 = 4 << 20;
+/// A table that is more than a connection's fair share is cut into pieces of about this much text.
+const PIECE_BYTES: u64 = 64 << 20;
+/// Objects in flight per connection.
+const AHEAD: usize = 2;
+/// Bytes of one protocol message.
+const MESSAGE: usize = 128 << 10;
+
+struct Piece<'a> {
+    table: &'a Table,
+    segments: Vec<&'a Segment>,
+    /// The table is empty and nobody else writes to it.
+    whole: bool,
+}
+
+/// Loads every chosen table and proves that each received as many rows as the backup holds.
+/// `new_tables`: this restore made them, so that they can be written frozen.
+pub async fn load(
+    ctx: &Context,
+    writers: &Writers,
+    store: &Store,
+    content: &Content<'_>,
+    count: usize,
+    new_tables: bool,
+) -> Result<u64> {
+    ctx.progress.stage(Stage::Rows, content.raw_bytes());
+    let codec = content.backup.codec;
+    let loaded: Mutex<BTreeMap<u32, u64>> = Mutex::new(BTreeMap::new());
+    let jobs = pieces(content, count, new_tables)
+        .into_iter()
+        .map(|work| Job {
+            work,
+            locks: Vec::new(),
+        });
+    let work = async |ctx: &Context, session: &Session, piece: Piece<'_>| {
+        let copied = copy(ctx, session, store, codec, &piece);
+        let rows = session
+            .cancellable(&ctx.cancel, copied)
+            .await
+            .during(format!("table {}", piece.table.name))?;
+        let mut loaded = loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        *loaded.entry(piece.table.oid).or_default() += rows;
+        Ok(())
+    };
+    writers.run(ctx, jobs.collect(), work).await?;
+    let loaded = loaded.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for table in content.tables() {
+        let rows = loaded.get(&table.oid).copied().unwrap_or(0);
+        if rows != table.rows {
+            return Err(Error::new(
+                Code::ObjectDamaged,
+                format!(
+                    "table {} received {rows} rows where the backup counts {}",
+                    table.name, table.rows
+                ),
+            )
+            .hint("Run `rovodev check`, and restore from another backup."));
+        }
+    }
+    Ok(loaded.values().sum())
+}
+
+fn pieces<'a>(content: &Content<'a>, writers: usize, new_tables: bool) -> Vec<Piece<'a>> {
+    let fair_share = content.raw_bytes() / writers.max(1) as u64;
+    let mut all = Vec::new();
+    for table in content.tables().filter(|t| t.rows > 0) {
+        let segments: Vec<_> = table.segments().collect();
+        if table.raw_bytes <= fair_share.max(PIECE_BYTES) {
+            let whole = new_tables;
+            all.push(Piece {
+                table,
+                segments,
+                whole,
+            });
+            continue;
+        }
+        let mut bytes = 0;
+        let groups = segments.chunk_by(|a, _| {
+            bytes += a.raw_bytes;
+            let same = bytes < PIECE_BYTES;
+            if !same {
+                bytes = 0;
+            }
+            same
+        });
+        all.extend(groups.map(|group| Piece {
+            table,
+            segments: group.to_vec(),
+            whole: false,
+        }));
+    }
+    let size = |p: &Piece| p.segments.iter().map(|s| s.raw_bytes).sum::<u64>();
+    all.sort_by_key(|p| std::cmp::Reverse(size(p)));
+    all
+}
+
+async fn copy(
+    ctx: &Context,
+    session: &Session,
+    store: &Store,
+    codec: Codec,
+    piece: &Piece<'_>,
+) -> Result<u64> {
+    let table = &piece.table.name;
+    let freeze = piece.whole && piece.table.raw_bytes >= FREEZE_FROM;
+    if freeze {
+        let sql = format!("BEGIN; TRUNCATE ONLY {}", table.sql());
+        session.batch("starting to write", &sql).await?;
+    }
+    let rows = stream_in(ctx, session, store, codec, piece, freeze).await?;
+    if freeze {
+        session.batch("committing rows", "COMMIT").await?;
+    }
+    Ok(rows)
+}
+
+async fn stream_in(
+    ctx: &Context,
+    session: &Session,
+    store: &Store,
+    codec: Codec,
+    piece: &Piece<'_>,
+    freeze: bool,
+) -> Result<u64> {
+    let doing = "writing rows";
+    let label = piece.table.name.to_string();
+    let sink = session
+        .copy_in(doing, &copy_statement(piece.table, freeze))
+        .await?;
+    tokio::pin!(sink);
+    let segments = stream::iter(&piece.segments).map(|segment| async {
+        let rows = fetch_rows(store, codec, segment).await?;
+        Ok::<_, Error>((rows, segment.rows))
+    });
+    let mut segments = std::pin::pin!(segments.buffered(AHEAD));
+    while let Some((mut text, rows)) = segments.try_next().await? {
+        let bytes = text.len() as u64;
+        while !text.is_empty() {
+            let part = text.split_to(MESSAGE.min(text.len()));
+            if let Err(error) = sink.send(part).await {
+                // The server's own words come with the end of the COPY.
+                let told = sink.as_mut().finish().await.err().unwrap_or(error);
+                return Err(from_postgres(doing, told));
+            }
+        }
+        ctx.progress.add(&label, rows, bytes);
+    }
+    sink.finish().await.map_err(|e| from_postgres(doing, e))
+}
+
+fn copy_statement(table: &Table, freeze: bool) -> String {
+    let columns = ident::list(table.columns.iter().map(|c| c.name.as_str()));
+    let columns = match table.columns.is_empty() {
+        true => String::new(),
+        false => format!(" ({columns})"),
+    };
+    let options = if freeze { " WITH (FREEZE)" } else { "" };
+    format!("COPY {}{columns} FROM STDIN{options}", table.name.sql())
+}

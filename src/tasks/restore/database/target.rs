@@ -1,0 +1,177 @@
+//! What the target is and holds before anything is written.
+
+use crate::core::ident::{self, QName};
+use crate::core::managed;
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
+use std::collections::BTreeSet;
+
+/// Held by the session for as long as a restore works in a database; in-place restores take the same one.
+const LOCK: i64 = 0x726f_766f_6465_7601;
+
+/// The coordinating session and what it found. Names in its statements are qualified: `search_path` is empty.
+pub struct Target {
+    pub session: Session,
+    pub schemas: Vec<UserSchema>,
+    /// Every schema, the server's and the platform's included.
+    pub all_schemas: BTreeSet<String>,
+    /// `rovodev_restore_<operation>` of restores that never ended, with their comment.
+    pub markers: Vec<(String, String)>,
+}
+
+/// A schema of the app.
+#[derive(Debug, Clone)]
+pub struct UserSchema {
+    pub name: String,
+    /// Tables, views, sequences, functions and types that no extension made.
+    pub objects: u64,
+    /// Estimated from the tables' statistics, exact for tables that were never analysed.
+    pub rows: u64,
+    /// Whether the role may drop it.
+    pub owned: bool,
+}
+
+impl Target {
+    pub async fn inspect(url: &DatabaseUrl) -> Result<Self> {
+        let session = Session::connect(url, Purpose::Read).await?;
+        session
+            .batch("preparing the session", "SET client_min_messages = warning")
+            .await?;
+        let mut target = Self {
+            schemas: Vec::new(),
+            all_schemas: BTreeSet::new(),
+            markers: Vec::new(),
+            session,
+        };
+        target.look().await?;
+        Ok(target)
+    }
+
+    /// Looks again at what is there.
+    pub async fn look(&mut self) -> Result<()> {
+        self.schemas = schemas(&self.session).await?;
+        let doing = "listing the target's schemas";
+        let sql = "SELECT nspname::text, coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), '') FROM pg_catalog.pg_namespace";
+        let rows = self.session.query(doing, sql, &[]).await?;
+        let all = rows
+            .iter()
+            .map(|r| (r.get::<_, String>(0), r.get::<_, String>(1)));
+        let all: Vec<_> = all.collect();
+        let is_marker =
+            |name: &str| name.starts_with(managed::RESTORE_MARKER) && managed::is_own(name);
+        self.markers = all.iter().filter(|(n, _)| is_marker(n)).cloned().collect();
+        self.all_schemas = all.into_iter().map(|(n, _)| n).collect();
+        Ok(())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.markers.is_empty() && self.schemas.iter().all(|s| s.objects == 0)
+    }
+
+    /// The schemas that `force` drops.
+    pub fn to_drop(&self) -> impl Iterator<Item = &UserSchema> {
+        self.schemas.iter().filter(|s| s.objects > 0)
+    }
+
+    /// Fails where another restore works in this database; the lock ends with the session.
+    pub async fn lock(&self) -> Result<()> {
+        let doing = "claiming the target for this restore";
+        let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
+        let row = self.session.query_one(doing, sql, &[&LOCK]).await?;
+        if row.get::<_, bool>(0) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Code::RestoreRunning,
+            format!(
+                "another restore into database {:?} is running",
+                self.session.identity.database
+            ),
+        )
+        .hint("Wait until it is done, or cancel it, and run this one again.")
+        .retry(true))
+    }
+
+    /// Fails unless the role may make schemas.
+    pub async fn require_create(&self) -> Result<()> {
+        let sql = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), current_user::text";
+        let row = self
+            .session
+            .query_one("reading the role's rights", sql, &[])
+            .await?;
+        if row.get::<_, bool>(0) {
+            return Ok(());
+        }
+        let (database, role) = (&self.session.identity.database, row.get::<_, String>(1));
+        Err(Error::new(
+            Code::PermissionDenied,
+            format!("role {role:?} may not create schemas in database {database:?}"),
+        )
+        .hint(format!(
+            "As the database's owner: GRANT CREATE ON DATABASE {} TO {};",
+            ident::quote(database),
+            ident::quote(&role)
+        )))
+    }
+
+    /// For each table, whether it exists and whether it holds a row.
+    pub async fn tables_with_rows(&self, tables: &[&QName]) -> Result<Vec<(bool, bool)>> {
+        let names: Vec<_> = tables.iter().map(|t| t.sql()).collect();
+        let doing = "looking at the target's tables";
+        let sql = "SELECT pg_catalog.to_regclass(t) IS NOT NULL FROM pg_catalog.unnest($1::text[]) WITH ORDINALITY AS x(t, i) ORDER BY i";
+        let rows = self.session.query(doing, sql, &[&names]).await?;
+        let exists: Vec<bool> = rows.iter().map(|r| r.get(0)).collect();
+        let probes: Vec<_> = names
+            .iter()
+            .zip(&exists)
+            .map(|(name, exists)| match exists {
+                true => format!("SELECT EXISTS (SELECT FROM ONLY {name})"),
+                false => "SELECT false".to_string(),
+            })
+            .collect();
+        let mut found = Vec::with_capacity(tables.len());
+        for chunk in probes.chunks(200) {
+            let rows = self
+                .session
+                .query(doing, &chunk.join(" UNION ALL "), &[])
+                .await?;
+            found.extend(rows.iter().map(|r| r.get::<_, bool>(0)));
+        }
+        Ok(exists.into_iter().zip(found).collect())
+    }
+}
+
+async fn schemas(session: &Session) -> Result<Vec<UserSchema>> {
+    let sql = "
+        WITH objects AS (
+            SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS classid, oid, relnamespace AS schema FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+            UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, pronamespace FROM pg_catalog.pg_proc
+            UNION ALL SELECT 'pg_catalog.pg_type'::pg_catalog.regclass, oid, typnamespace FROM pg_catalog.pg_type WHERE typrelid = 0 AND typelem = 0
+        )
+        SELECT n.nspname::text,
+               (SELECT count(*) FROM objects o WHERE o.schema = n.oid AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                     WHERE d.classid = o.classid AND d.objid = o.oid AND d.deptype = 'e')),
+               (SELECT coalesce(sum(greatest(c.reltuples, s.n_live_tup, 0)), 0)::int8 FROM pg_catalog.pg_class c
+                  LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.relid = c.oid
+                 WHERE c.relnamespace = n.oid AND c.relkind = 'r'),
+               pg_catalog.pg_has_role(n.nspowner, 'USAGE')
+          FROM pg_catalog.pg_namespace n
+         WHERE n.nspname !~ $1 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                     WHERE d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.objid = n.oid AND d.deptype = 'e')
+         ORDER BY 1";
+    let rows = session
+        .query(
+            "looking at the target's schemas",
+            sql,
+            &[&managed::not_app_regex()],
+        )
+        .await?;
+    let count = |n: i64| n.unsigned_abs();
+    let schema = |r: &tokio_postgres::Row| UserSchema {
+        name: r.get(0),
+        objects: count(r.get(1)),
+        rows: count(r.get(2)),
+        owned: r.get(3),
+    };
+    Ok(rows.iter().map(schema).collect())
+}

@@ -1,0 +1,164 @@
+//! Is everything well? Every part is asked at the same time, each with its own time limit.
+
+mod probes;
+mod warnings;
+
+use crate::config::{self, Settings};
+use crate::core::manifest::Warning;
+use crate::error::{Class, Code, Error};
+use crate::ports::postgres::overview::Overview;
+use crate::tasks::restore::in_place::Operation;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What one part answered, or why it did not.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Probe<T> {
+    Ok(T),
+    Error(Error),
+}
+
+impl<T> Probe<T> {
+    pub fn ok(&self) -> Option<&T> {
+        match self {
+            Probe::Ok(answer) => Some(answer),
+            Probe::Error(_) => None,
+        }
+    }
+
+    pub fn error(&self) -> Option<&Error> {
+        match self {
+            Probe::Ok(_) => None,
+            Probe::Error(error) => Some(error),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    pub health: Health,
+    pub source: Probe<Overview>,
+    pub pg_dump: Probe<PgDumpFound>,
+    pub store: Probe<StoreFound>,
+    /// Restores of the source that can be undone, newest first.
+    pub undoable: Probe<Vec<Operation>>,
+    pub configuration: Vec<SettingFound>,
+    pub warnings: Vec<Warning>,
+}
+
+/// The worst that was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Health {
+    Well,
+    Warnings,
+    /// The database or the store does not answer.
+    Unreachable,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PgDumpFound {
+    pub version: String,
+    pub major: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoreFound {
+    /// Where it is.
+    pub location: String,
+    pub backups: u64,
+    /// Bytes of all objects; absent where there are too many to count in the time there is.
+    pub bytes: Option<u64>,
+    pub last_backup: Option<LastBackup>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastBackup {
+    pub id: Uuid,
+    pub name: String,
+    pub finished_at: DateTime<Utc>,
+    pub warnings: Vec<Warning>,
+}
+
+/// A setting in force; the value of a secret stays hidden.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettingFound {
+    pub name: &'static str,
+    pub set: bool,
+    pub secret: bool,
+    pub value: Option<String>,
+    /// `flag`, `environment`, `.env` or `default`.
+    pub origin: Option<&'static str>,
+}
+
+/// Asks every part. `limit` bounds each of them; `each_table` adds the tables one by one.
+pub async fn look(settings: &Settings, limit: Duration, each_table: bool) -> Status {
+    let ((source, pg_dump), store, undoable) = tokio::join!(
+        probes::source_and_pg_dump(settings, limit, each_table),
+        probes::store(settings, limit),
+        probes::undoable(settings, limit),
+    );
+    let mut status = Status {
+        health: Health::Well,
+        source,
+        pg_dump,
+        store,
+        undoable,
+        configuration: configuration(settings),
+        warnings: Vec::new(),
+    };
+    status.warnings = warnings::of(&status);
+    status.health = health(&status);
+    status
+}
+
+fn health(status: &Status) -> Health {
+    let errors = [status.source.error(), status.store.error()];
+    let mut classes = errors.into_iter().flatten().map(|e| e.code.class());
+    if classes.any(|class| class == Class::Connect) {
+        Health::Unreachable
+    } else if status.warnings.is_empty() {
+        Health::Well
+    } else {
+        Health::Warnings
+    }
+}
+
+fn configuration(settings: &Settings) -> Vec<SettingFound> {
+    let found = config::VARIABLES.iter().map(|v| SettingFound {
+        name: v.name,
+        set: settings.get(v).is_some(),
+        secret: v.secret,
+        value: settings.get(v).filter(|_| !v.secret).map(str::to_string),
+        origin: settings.origin(v).map(config::Origin::label),
+    });
+    found.collect()
+}
+
+/// The probe's answer within `limit`; `unanswered` is the code for silence, `part` names it.
+async fn within<T>(
+    limit: Duration,
+    unanswered: Code,
+    part: &str,
+    probe: impl Future<Output = Result<T, Error>>,
+) -> Probe<T> {
+    match tokio::time::timeout(limit, probe).await {
+        Ok(Ok(answer)) => Probe::Ok(answer),
+        Ok(Err(error)) => Probe::Error(error),
+        Err(_) => Probe::Error(
+            Error::new(
+                unanswered,
+                format!("{part} did not answer within {limit:?}"),
+            )
+            .hint("Give it longer with --timeout, or see what holds it up."),
+        ),
+    }
+}

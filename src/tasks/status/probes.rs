@@ -1,0 +1,121 @@
+//! One question to each part.
+
+use super::{LastBackup, PgDumpFound, Probe, StoreFound, within};
+use crate::config::{self, Settings};
+use crate::core::{keys, manifest};
+use crate::error::{Code, Error, Result};
+use crate::ports::postgres::overview::{Overview, overview};
+use crate::ports::postgres::{PgDump, Purpose, Session};
+use crate::ports::store::{ObjectInfo, Store};
+use crate::tasks::places;
+use crate::tasks::restore::in_place::{self, Operation};
+use std::path::Path;
+use std::time::Duration;
+
+/// Counting every object of a store is worth this long.
+const COUNTING: Duration = Duration::from_millis(150);
+
+/// pg_dump is judged by the server's version, so the server is asked first.
+pub async fn source_and_pg_dump(
+    settings: &Settings,
+    limit: Duration,
+    each_table: bool,
+) -> (Probe<Overview>, Probe<PgDumpFound>) {
+    let source = async {
+        let session = Session::connect(&places::source(settings)?, Purpose::Read).await?;
+        overview(&session, each_table).await
+    };
+    let source = within(limit, Code::DatabaseUnreachable, "the database", source).await;
+    let server = source.ok().map_or(0, |o| o.server_version_num);
+    let found = pg_dump(settings, server);
+    let pg_dump = within(limit, Code::PgDumpFailed, "pg_dump", found).await;
+    (source, pg_dump)
+}
+
+async fn pg_dump(settings: &Settings, server_version_num: u32) -> Result<PgDumpFound> {
+    let explicit = settings.get(&config::PG_DUMP).map(Path::new);
+    let found = PgDump::find(explicit, server_version_num).await;
+    let found = found.map_err(|none| {
+        Error::new(Code::PgDumpFailed, none.reason).hint(
+            "Install PostgreSQL's client tools in the server's version or newer, or name a pg_dump by PG_DUMP.",
+        )
+    })?;
+    Ok(PgDumpFound {
+        version: found.version().to_string(),
+        major: found.major(),
+    })
+}
+
+/// On a connection of its own, so that neither waits for the other.
+pub async fn undoable(settings: &Settings, limit: Duration) -> Probe<Vec<Operation>> {
+    let found = async {
+        let all = in_place::operations(&places::source(settings)?).await?;
+        let undone: Vec<_> = all.iter().filter_map(|o| o.reverses).collect();
+        let open = |o: &Operation| !undone.contains(&o.id);
+        Ok(all.into_iter().filter(open).collect())
+    };
+    within(
+        limit,
+        Code::DatabaseUnreachable,
+        "the list of restores",
+        found,
+    )
+    .await
+}
+
+pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
+    let found = async {
+        let store = places::store(settings)?;
+        if directory_is_to_come(settings, &store) {
+            return Ok(StoreFound {
+                location: store.describe(),
+                backups: 0,
+                bytes: Some(0),
+                last_backup: None,
+            });
+        }
+        let (backups, bytes) = tokio::join!(store.list(keys::BACKUPS), count(&store));
+        let manifests: Vec<_> = backups?.into_iter().filter(is_manifest).collect();
+        Ok(StoreFound {
+            location: store.describe(),
+            backups: manifests.len() as u64,
+            bytes,
+            last_backup: newest(&store, &manifests).await?,
+        })
+    };
+    within(limit, Code::StoreUnreachable, "the store", found).await
+}
+
+/// The first backup makes the directory; until then it is an empty store.
+fn directory_is_to_come(settings: &Settings, store: &Store) -> bool {
+    let path = settings.get(&config::BACKUP_STORE).map(Path::new);
+    matches!(store, Store::Dir(_)) && path.is_some_and(|p| matches!(p.try_exists(), Ok(false)))
+}
+
+fn is_manifest(object: &ObjectInfo) -> bool {
+    matches!(
+        keys::parse_backup(&object.key),
+        Some((_, _, "manifest.json"))
+    )
+}
+
+async fn count(store: &Store) -> Option<u64> {
+    let all = tokio::time::timeout(COUNTING, store.list("")).await;
+    let all = all.ok()?.ok()?;
+    Some(all.iter().map(|o| o.bytes).sum())
+}
+
+/// Manifests are written last, so the youngest manifest is the youngest backup.
+async fn newest(store: &Store, manifests: &[ObjectInfo]) -> Result<Option<LastBackup>> {
+    let Some(newest) = manifests.iter().max_by_key(|o| o.modified) else {
+        return Ok(None);
+    };
+    let manifest = manifest::open(&store.get(&newest.key).await?)
+        .map_err(|e| e.during(format!("reading {}", newest.key)))?;
+    Ok(Some(LastBackup {
+        id: manifest.id,
+        name: manifest.name,
+        finished_at: manifest.finished_at,
+        warnings: manifest.warnings,
+    }))
+}

@@ -1,0 +1,5 @@
+//! Restore into another database: round trips on data made to break them, refusals, and what a stop leaves behind.
+
+mod refusals;
+mod round_trips;
+mod support;

@@ -1,0 +1,216 @@
+use super::support::{EVERYTHING, Source, request};
+use crate::pg_dump::Database;
+use rovodev::core::manifest::SchemaStatus;
+use rovodev::core::progress::Stage;
+use rovodev::error::Code;
+use rovodev::ports::postgres::Session;
+use rovodev::tasks::Context;
+use rovodev::tasks::progress::Progress;
+use rovodev::tasks::restore::database;
+
+const SMALL: &str = "CREATE TABLE t (id int PRIMARY KEY, x text); INSERT INTO t SELECT i, 'x' || i FROM generate_series(1, 1000) i";
+
+async fn one<T: for<'a> tokio_postgres::types::FromSql<'a>>(session: &Session, sql: &str) -> T {
+    session.query_one("asking", sql, &[]).await.unwrap().get(0)
+}
+
+async fn relations(session: &Session) -> i64 {
+    let sql = "SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname !~ '^(pg_|information_schema)')
+                 + (SELECT count(*) FROM pg_namespace WHERE nspname !~ '^(pg_|information_schema|public)') + (SELECT count(*) FROM pg_publication)";
+    one(session, sql).await
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_empty_is_refused_unless_forced() {
+    let source = Source::new(SMALL).await;
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+    let session = target.session().await;
+    let old = "CREATE TABLE old (id int); INSERT INTO old VALUES (1); ANALYZE old; CREATE SCHEMA more; CREATE TYPE more.mood AS ENUM ('a');
+        GRANT USAGE ON SCHEMA public TO pg_monitor";
+    session.batch("old content", old).await.unwrap();
+    let mut wanted = request(&backup, &target.url);
+
+    let refused = source.restore(&wanted).await.unwrap_err();
+    assert_eq!(refused.code, Code::NotEmpty);
+    assert!(
+        refused.message.contains("more (1 objects")
+            && refused.message.contains("public (1 objects, about 1 rows)"),
+        "{refused}"
+    );
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM old").await, 1);
+
+    wanted.force = true;
+    let plan = database::plan(&Context::default(), &source.opened.store, &wanted)
+        .await
+        .unwrap();
+    assert_eq!(
+        plan.schemas_to_drop,
+        [("more".to_string(), 0), ("public".to_string(), 1)]
+    );
+    source.restore(&wanted).await.unwrap();
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM t").await, 1000);
+    assert!(
+        !one::<bool>(
+            &session,
+            "SELECT to_regclass('old') IS NOT NULL OR to_regnamespace('more') IS NOT NULL"
+        )
+        .await
+    );
+    assert!(one::<bool>(&session, "SELECT has_schema_privilege('pg_monitor', 'public', 'USAGE') AND nspowner = 'pg_database_owner'::regrole FROM pg_namespace WHERE nspname = 'public'").await);
+    drop(session);
+    target.drop().await;
+    source.database.drop().await;
+}
+
+#[tokio::test]
+async fn a_second_restore_and_an_unfinished_one_are_told() {
+    let source = Source::new(SMALL).await;
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+    let session = target.session().await;
+    let mut wanted = request(&backup, &target.url);
+
+    session
+        .batch(
+            "lock",
+            "SELECT pg_advisory_lock(x'726f766f64657601'::bigint)",
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        source.restore(&wanted).await.unwrap_err().code,
+        Code::RestoreRunning
+    );
+    session
+        .batch("unlock", "SELECT pg_advisory_unlock_all()")
+        .await
+        .unwrap();
+
+    let marker = "CREATE SCHEMA \"rovodev_restore_0190f9a0-7e0b-7c3d-8a3f-3d8b2b1c4d5e\"; COMMENT ON SCHEMA \"rovodev_restore_0190f9a0-7e0b-7c3d-8a3f-3d8b2b1c4d5e\" IS 'restore of backup x'; CREATE TABLE half (id int)";
+    session
+        .batch("what a killed restore leaves", marker)
+        .await
+        .unwrap();
+    let refused = source.restore(&wanted).await.unwrap_err();
+    assert_eq!(refused.code, Code::NotEmpty);
+    assert!(refused.message.contains("restore of backup x"), "{refused}");
+    wanted.force = true;
+    source.restore(&wanted).await.unwrap();
+    assert!(
+        one::<bool>(
+            &session,
+            "SELECT count(*) = 0 FROM pg_namespace WHERE nspname ~ 'rovodev_restore'"
+        )
+        .await
+    );
+    drop(session);
+    target.drop().await;
+    source.database.drop().await;
+}
+
+#[tokio::test]
+async fn a_cancelled_restore_leaves_the_target_empty() {
+    let source = Source::new(EVERYTHING).await;
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+    let session = target.session().await;
+    let before = relations(&session).await;
+    for stop_at in [
+        Stage::Schema,
+        Stage::Rows,
+        Stage::Indexes,
+        Stage::ForeignKeys,
+        Stage::Refresh,
+        Stage::Finish,
+    ] {
+        let (progress, mut events) = Progress::channel();
+        let ctx = Context {
+            progress,
+            ..Context::default()
+        };
+        let cancel = ctx.cancel.clone();
+        let stopper = tokio::spawn(async move {
+            while let Some(event) = events.recv().await {
+                if event.stage == stop_at {
+                    cancel.cancel();
+                    return;
+                }
+            }
+        });
+        let done = source
+            .restore_with(&ctx, &request(&backup, &target.url))
+            .await;
+        drop(ctx);
+        stopper.await.unwrap();
+        match done {
+            Err(error) => {
+                assert_eq!(error.code, Code::Cancelled, "{stop_at:?}: {error}");
+                assert!(
+                    error.message.contains("as empty as before"),
+                    "{stop_at:?}: {error}"
+                );
+                assert_eq!(relations(&session).await, before, "{stop_at:?}");
+            }
+            // The last statement may win.
+            Ok(_) => assert_eq!(stop_at, Stage::Finish),
+        }
+    }
+    drop(session);
+    target.drop().await;
+    source.database.drop().await;
+}
+
+#[tokio::test]
+async fn an_altered_segment_stops_the_restore_and_leaves_nothing() {
+    let source = Source::new(SMALL).await;
+    let mut backup = source.back_up().await;
+    backup.tables[0].ranges[0].segments[0].stored_hash = "0".repeat(64);
+    let target = Database::create("restoredb_target").await;
+    let refused = source
+        .restore(&request(&backup, &target.url))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, Code::ObjectDamaged);
+    assert!(refused.message.contains("public.t"), "{refused}");
+    let session = target.session().await;
+    assert_eq!(relations(&session).await, 0);
+    drop(session);
+    target.drop().await;
+    source.database.drop().await;
+}
+
+#[tokio::test]
+async fn rows_without_definitions_need_empty_tables() {
+    let source = Source::new(SMALL).await;
+    let mut backup = source.back_up().await;
+    backup.schema.status = SchemaStatus::Missing;
+    (
+        backup.schema.pre_data,
+        backup.schema.post_data,
+        backup.schema.extras,
+    ) = (None, None, None);
+    let target = Database::create("restoredb_target").await;
+    let wanted = request(&backup, &target.url);
+    assert_eq!(
+        source.restore(&wanted).await.unwrap_err().code,
+        Code::SchemaMissing
+    );
+    let session = target.session().await;
+    session
+        .batch("table", "CREATE TABLE t (x text, id int PRIMARY KEY)")
+        .await
+        .unwrap();
+    source.restore(&wanted).await.unwrap();
+    assert_eq!(
+        one::<String>(&session, "SELECT max(x) FROM t WHERE id = 1000").await,
+        "x1000"
+    );
+    assert_eq!(
+        source.restore(&wanted).await.unwrap_err().code,
+        Code::NotEmpty
+    );
+    drop(session);
+    target.drop().await;
+    source.database.drop().await;
+}

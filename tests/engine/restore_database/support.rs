@@ -1,0 +1,111 @@
+use crate::pg_dump::Database;
+use rovodev::core::manifest::{BackupType, Codec, Manifest, Selection, Trigger};
+use rovodev::core::restore_plan::{Choice, Mode, Outcome};
+use rovodev::error::Result;
+use rovodev::ports::postgres::DatabaseUrl;
+use rovodev::ports::store::{S3Settings, Store};
+use rovodev::tasks::Context;
+use rovodev::tasks::create::{CreateRequest, create};
+use rovodev::tasks::open_store::{OpenedStore, open};
+use rovodev::tasks::restore::{RestoreRequest, database};
+use std::process::Command;
+use std::time::Duration;
+
+pub const EVERYTHING: &str = include_str!("everything.sql");
+/// The part of `everything.sql` that a Supabase project has before any app.
+pub const PLATFORM: &str = "
+    CREATE SCHEMA auth;
+    CREATE TABLE auth.users (id uuid PRIMARY KEY, email text);
+    CREATE FUNCTION auth.uid() RETURNS uuid LANGUAGE sql STABLE AS $$ SELECT nullif(current_setting('request.jwt.claim.sub', true), '')::uuid $$;
+    INSERT INTO auth.users SELECT md5(i::text)::uuid, 'u' || i FROM generate_series(1, 3) i;
+    ALTER TABLE auth.users ENABLE ROW LEVEL SECURITY;";
+const ROLES: &str = "DO $$ DECLARE r text; BEGIN FOREACH r IN ARRAY '{anon,authenticated}'::text[] LOOP
+    BEGIN EXECUTE format('CREATE ROLE %I NOLOGIN', r); EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END; END LOOP; END $$";
+
+/// A database, and a directory store that lives as long.
+pub struct Source {
+    pub database: Database,
+    pub opened: OpenedStore,
+    _folder: tempfile::TempDir,
+}
+
+impl Source {
+    pub async fn new(sql: &str) -> Source {
+        let folder = tempfile::tempdir().unwrap();
+        let location = folder.path().to_str().unwrap();
+        let store = Store::open(location, &S3Settings::default()).unwrap();
+        store.create().await.unwrap();
+        let database = Database::create("restoredb_source").await;
+        let session = database.session().await;
+        session.batch("roles", ROLES).await.unwrap();
+        session.batch("source", sql).await.unwrap();
+        Source {
+            database,
+            opened: open(&Context::default(), &store, None, true).await.unwrap(),
+            _folder: folder,
+        }
+    }
+
+    pub async fn back_up(&self) -> Manifest {
+        let request = CreateRequest {
+            database: Some(self.database.url.clone()),
+            kind: BackupType::Database,
+            trigger: Trigger::Manual,
+            codec: Codec::Zstd,
+            name: None,
+            tenant: "default".into(),
+            selection: Selection::default(),
+            project: ".".into(),
+            pg_dump: None,
+            readers: 2,
+            yield_after: Duration::from_secs(60),
+        };
+        create(&Context::default(), &self.opened, &request)
+            .await
+            .unwrap()
+    }
+
+    pub async fn restore(&self, request: &RestoreRequest) -> Result<Outcome> {
+        self.restore_with(&Context::default(), request).await
+    }
+
+    pub async fn restore_with(&self, ctx: &Context, request: &RestoreRequest) -> Result<Outcome> {
+        let plan = database::plan(ctx, &self.opened.store, request).await?;
+        database::apply(ctx, &self.opened.store, request, &plan).await
+    }
+}
+
+pub fn request(backup: &Manifest, target: &DatabaseUrl) -> RestoreRequest {
+    RestoreRequest {
+        backup: backup.clone(),
+        target: target.clone(),
+        mode: Mode::Exact,
+        choice: Choice::default(),
+        force: false,
+        writers: 2,
+        room: None,
+    }
+}
+
+/// Everything that pg_dump says of a database, without what differs from run to run.
+pub fn dumped(url: &DatabaseUrl, arguments: &[&str]) -> String {
+    let mut command = Command::new("pg_dump");
+    command.args(arguments).envs(url.libpq_environment());
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().filter(|l| !l.contains("restrict "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// The first lines in which two texts differ.
+pub fn assert_same(before: &str, after: &str) {
+    let mut pairs = before.lines().zip(after.lines()).enumerate();
+    let different = pairs.find(|(_, (a, b))| a != b);
+    assert_eq!(different, None, "first difference");
+    assert_eq!(before.lines().count(), after.lines().count());
+}
