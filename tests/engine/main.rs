@@ -3,6 +3,7 @@
 // Futures of whole use cases are deep.
 #![recursion_limit = "256"]
 
+mod backup;
 mod cli;
 mod house;
 mod pg_dump;
@@ -10,3 +11,4 @@ mod pg_dump_bundle;
 mod restore_database;
 mod restore_in_place;
 mod store;
+mod support;

@@ -42,7 +42,9 @@ impl Terminal {
             let mut bytes = [0; 1024];
             // The terminal ends with an error once the program is gone.
             while let Ok(n) = reading.read(&mut bytes) {
-                bytes[..n].iter().for_each(|b| tell.send(*b).unwrap_or(()));
+                for b in &bytes[..n] {
+                    let _ = tell.send(*b);
+                }
             }
         });
         Self {

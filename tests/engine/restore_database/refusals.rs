@@ -214,3 +214,23 @@ async fn rows_without_definitions_need_empty_tables() {
     target.drop().await;
     source.database.drop().await;
 }
+
+#[tokio::test]
+async fn a_broken_foreign_key_is_named_with_its_rows() {
+    let broken = "CREATE TABLE p (a int, b text, PRIMARY KEY (a, b)); CREATE TABLE c (x int, y text, FOREIGN KEY (x, y) REFERENCES p);
+        SET session_replication_role = replica; INSERT INTO c SELECT i, 'gone' FROM generate_series(1, 7) i; INSERT INTO c VALUES (NULL, 'x')";
+    let source = Source::new(broken).await;
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+    let refused = source
+        .restore(&request(&backup, &target.url))
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code, Code::ConstraintViolated);
+    assert!(refused.message.starts_with("7 rows of table public.c refer by \"c_x_y_fkey\" to rows of public.p that do not exist: (x, y) = ("), "{refused}");
+    let session = target.session().await;
+    assert_eq!(relations(&session).await, 0);
+    drop(session);
+    target.drop().await;
+    source.database.drop().await;
+}

@@ -144,3 +144,47 @@ async fn an_owner_without_superuser_gets_everything_but_foreign_owners() {
     target.drop().await;
     source.database.drop_with_role(&role).await;
 }
+
+#[tokio::test]
+async fn settings_come_back_without_their_secrets() {
+    let source = Source::new("CREATE TABLE t (id int)").await;
+    let session = source.database.session().await;
+    let alter = format!("ALTER DATABASE \"{}\" SET", source.database.url.database());
+    let settings = format!(
+        "{alter} search_path TO \"$user\", \"odd, name\", public; {alter} app.settings.note TO 'it''s %L';
+         {alter} app.settings.jwt_secret TO 'hush'; GRANT SELECT ON t TO anon;
+         ALTER ROLE anon IN DATABASE \"{}\" SET statement_timeout TO '3s'",
+        source.database.url.database()
+    );
+    session.batch("settings", &settings).await.unwrap();
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+
+    let outcome = source
+        .restore(&request(&backup, &target.url))
+        .await
+        .unwrap();
+
+    let told: Vec<_> = outcome
+        .warnings
+        .iter()
+        .map(|w| w.message.as_str())
+        .collect();
+    assert_eq!(
+        told,
+        ["not part of the backup: secret setting app.settings.jwt_secret"]
+    );
+    let settings = "SELECT string_agg(coalesce(rolname, '-') || ' ' || c, E'\\n' ORDER BY rolname, c)
+        FROM pg_db_role_setting s CROSS JOIN unnest(s.setconfig) c JOIN pg_database d ON d.oid = s.setdatabase LEFT JOIN pg_roles r ON r.oid = s.setrole
+        WHERE datname = current_database()";
+    let restored = target.session().await;
+    let before: String = session.query_one("", settings, &[]).await.unwrap().get(0);
+    let after: String = restored.query_one("", settings, &[]).await.unwrap().get(0);
+    assert_eq!(
+        after,
+        before.replace("- app.settings.jwt_secret=hush\n", "")
+    );
+    drop((session, restored));
+    target.drop().await;
+    source.database.drop().await;
+}

@@ -78,11 +78,12 @@ async fn everything(
     post_data::build_indexes(ctx, &writers, content, post.by_table, warnings).await?;
     steps::run(ctx, session, &post.partitioned, warnings).await?;
     foreign_keys::build(ctx, &writers, session, post.foreign_keys, warnings).await?;
-    finish::analyze(ctx, &writers, content).await?;
     steps::run(ctx, session, &post.rest, warnings).await?;
     finish::refresh(ctx, writers.first(), content, warnings).await?;
     finish::write_extras(ctx, session, content, &roles, warnings).await?;
     steps::run(ctx, session, &post.event_triggers, warnings).await?;
+    ctx.progress.stage(Stage::Finish, 0);
+    finish::analyze(ctx, &writers, content).await?;
     Ok(written)
 }
 
