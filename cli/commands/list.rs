@@ -11,6 +11,7 @@ use rovodev::error::Result;
 use rovodev::tasks::backups::{self, Listed, Summary};
 use rovodev::tasks::{Context, places};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 
 /// List backups, newest first
 #[derive(Args)]
@@ -56,10 +57,11 @@ fn text(all: &[Listed], shown: &[Listed], store: &str, now: DateTime<Utc>) -> St
         return format!("No backups in {store} yet. Make one with `rovodev backup`.");
     }
     let mut table = Columns::new(&["<Name", "<Age", "<Type", ">Rows", ">Size", "<Note"]);
+    let names = names(all);
     for listed in shown {
         let age = human::ago(listed.finished_at(), now);
         table.row(match &listed.manifest {
-            Ok(summary) => row(summary, handle(summary, all), age),
+            Ok(summary) => row(summary, handle(summary, &names), age),
             Err(e) => {
                 let (id, none) = (listed.id.to_string(), String::new);
                 [id, age, none(), none(), none(), e.code.as_str().into()]
@@ -78,12 +80,20 @@ fn text(all: &[Listed], shown: &[Listed], store: &str, now: DateTime<Utc>) -> St
     table.text() + &rest
 }
 
+/// How many backups have each name.
+fn names(all: &[Listed]) -> HashMap<&str, u64> {
+    let mut names = HashMap::new();
+    for summary in all.iter().filter_map(|l| l.manifest.as_ref().ok()) {
+        *names.entry(summary.name.as_str()).or_default() += 1;
+    }
+    names
+}
+
 /// What a backup can be called by: its name, or its id where another has the same name.
-fn handle(summary: &Summary, all: &[Listed]) -> String {
-    let named = |l: &&Listed| l.manifest.as_ref().is_ok_and(|m| m.name == summary.name);
-    match all.iter().filter(named).nth(1) {
-        None => human::short(&summary.name, 36),
-        Some(_) => summary.id.to_string(),
+fn handle(summary: &Summary, names: &HashMap<&str, u64>) -> String {
+    match names.get(summary.name.as_str()) {
+        Some(1) => human::short(&summary.name, 36),
+        _ => summary.id.to_string(),
     }
 }
 
