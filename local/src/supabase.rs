@@ -39,7 +39,7 @@ pub(crate) async fn set_up_cluster(postgres: &Postgres) -> Result<()> {
 }
 
 /// Makes a database owned by the owner, with Supabase's schemas in it.
-pub(crate) async fn create_database(admin_url: &str, new_url: &str, name: &str) -> Result<()> {
+pub async fn create_database(admin_url: &str, new_url: &str, name: &str) -> Result<()> {
     let client = connect(admin_url).await?;
     client
         .batch_execute(&format!("CREATE DATABASE {name} OWNER {OWNER}"))

@@ -146,3 +146,6 @@ fn differs<'a>(columns: impl Iterator<Item = &'a str>, left: &str, right: &str) 
     };
     format!("{} OPERATOR(pg_catalog.*<>) {}", row(left), row(right))
 }
+
+#[cfg(test)]
+mod tests;

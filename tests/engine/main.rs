@@ -3,8 +3,12 @@
 // Futures of whole use cases are deep.
 #![recursion_limit = "256"]
 
+mod backup;
+mod cli;
+mod house;
 mod pg_dump;
 mod pg_dump_bundle;
 mod restore_database;
 mod restore_in_place;
 mod store;
+mod support;

@@ -21,11 +21,7 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
             plan::text(&planned)
         );
         let report = json!({ "plan": planned, "dryRun": true });
-        return Ok(Answer::new(
-            &report,
-            text,
-            Exit::with_warnings(!planned.warnings.is_empty()),
-        ));
+        return Ok(Answer::new(&report, text, Exit::Done));
     }
     if !asked.json {
         eprintln!("{}\n", plan::text(&planned));
@@ -46,12 +42,12 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
         new.for_each(|w| output::warn(&w.message));
     }
     let text = format!(
-        "{}: {} restored into {} in {}, {}.",
+        "{}: {} in {} restored into {} in {}.",
         planned.backup_name,
         human::counted(outcome.rows_added, "row"),
+        human::counted(outcome.tables, "table"),
         planned.target,
         human::seconds(begun.elapsed()),
-        human::counted(outcome.tables, "table"),
     );
     let report = json!({ "plan": planned, "dryRun": false, "outcome": outcome,
                          "seconds": begun.elapsed().as_secs_f64() });

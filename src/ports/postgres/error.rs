@@ -67,6 +67,12 @@ fn classify(state: &SqlState, message: &str) -> (Code, Option<&'static str>) {
             ),
         );
     }
+    if message.contains("Tenant or user not found") {
+        return (
+            Code::DatabaseAuth,
+            Some("The pooler does not know this project: its user is postgres.<project ref>."),
+        );
+    }
     match *state {
         SqlState::INVALID_PASSWORD | SqlState::INVALID_AUTHORIZATION_SPECIFICATION => (
             Code::DatabaseAuth,

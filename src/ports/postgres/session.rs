@@ -7,7 +7,8 @@ use backon::{ExponentialBuilder, Retryable};
 use std::time::Duration;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{CancelToken, Client, CopyInSink, CopyOutStream, Row};
-use tokio_util::sync::CancellationToken;
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// What a session is for; decides its `search_path`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +35,18 @@ pub struct Identity {
     pub version: u32,
 }
 
+/// How long a dropped session may take to end in order, before its statement is cancelled and its
+/// connection closed.
+const FAREWELL: Duration = Duration::from_millis(200);
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
+
+/// Ends on the server soon after it is dropped, whatever statement is running: a COPY that nobody reads
+/// would hold its locks to the end.
 pub struct Session {
     client: Client,
-    tls: tokio_postgres_rustls::MakeRustlsConnect,
+    tls: MakeRustlsConnect,
     pub identity: Identity,
+    _end: DropGuard,
 }
 
 impl Session {
@@ -53,18 +62,39 @@ impl Session {
         attempt.retry(backoff).when(|e: &Error| e.retry).await
     }
 
+    /// The driver's own limit covers the TCP connection alone; a server may take that and never answer.
     async fn connect_once(url: &DatabaseUrl, purpose: Purpose) -> Result<Self> {
+        let limit = url.connect_limit();
+        tokio::time::timeout(limit, Self::open(url, purpose))
+            .await
+            .unwrap_or_else(|_| {
+                Err(unreachable(
+                    url,
+                    &format!("no answer within {} s", limit.as_secs()),
+                ))
+            })
+    }
+
+    async fn open(url: &DatabaseUrl, purpose: Purpose) -> Result<Self> {
         let tls = tls::connector(url)?;
         let (client, connection) = url
             .config
             .connect(tls.clone())
             .await
             .map_err(|e| cannot_connect(url, e))?;
-        // The driver task ends with the client; its error reaches whoever waits on a query.
-        tokio::spawn(connection);
+        let ended = CancellationToken::new();
+        // The driver's error reaches whoever waits on a query.
+        tokio::spawn(drive(
+            connection,
+            ended.clone(),
+            client.cancel_token(),
+            tls.clone(),
+        ));
+        let end = ended.drop_guard();
         let mut pinned = PINNED.to_string();
         if purpose == Purpose::Read {
-            pinned.push_str("; SET search_path=''");
+            // A parallel plan would give rows in another order than that of the heap.
+            pinned.push_str("; SET search_path=''; SET max_parallel_workers_per_gather=0");
         }
         let doing = format!("opening a session at {url}");
         client
@@ -87,6 +117,7 @@ impl Session {
             client,
             tls,
             identity,
+            _end: end,
         })
     }
 
@@ -190,15 +221,36 @@ impl Session {
 
     /// `pg_cancel_backend` by the protocol's own cancel request.
     pub async fn cancel_running(&self) {
-        let token: CancelToken = self.client.cancel_token();
-        let asked =
-            tokio::time::timeout(Duration::from_secs(5), token.cancel_query(self.tls.clone()))
-                .await;
-        if !matches!(asked, Ok(Ok(()))) {
-            tracing::warn!(
-                "the database did not take the cancel request; the statement ends with the connection"
-            );
-        }
+        ask_to_cancel(self.client.cancel_token(), self.tls.clone()).await;
+    }
+}
+
+/// Moves a session's messages until it ends, or for [`FAREWELL`] after it was dropped.
+async fn drive(
+    connection: impl Future<Output = std::result::Result<(), tokio_postgres::Error>>,
+    ended: CancellationToken,
+    token: CancelToken,
+    tls: MakeRustlsConnect,
+) {
+    tokio::pin!(connection);
+    tokio::select! {
+        _ = &mut connection => return,
+        () = ended.cancelled() => {}
+    }
+    if tokio::time::timeout(FAREWELL, &mut connection)
+        .await
+        .is_err()
+    {
+        ask_to_cancel(token, tls).await;
+    }
+}
+
+async fn ask_to_cancel(token: CancelToken, tls: MakeRustlsConnect) {
+    let asked = tokio::time::timeout(CANCEL_LIMIT, token.cancel_query(tls)).await;
+    if !matches!(asked, Ok(Ok(()))) {
+        tracing::warn!(
+            "the database did not take the cancel request; the statement ends with the connection"
+        );
     }
 }
 
@@ -225,10 +277,19 @@ fn cannot_connect(url: &DatabaseUrl, error: tokio_postgres::Error) -> Error {
     let cause = std::error::Error::source(&error)
         .map(|s| format!(": {s}"))
         .unwrap_or_default();
-    Error::new(Code::DatabaseUnreachable, format!("no connection to {url}: {error}{cause}"))
-        .hint(
-            "Check host and port, and that this machine may reach it. Supabase's direct host answers on IPv6 alone: \
-             without IPv6 use the session pooler's URL (port 5432).",
-        )
-        .source(error)
+    let told = unreachable(url, &format!("{error}{cause}"));
+    let told = match cause.contains("does not support TLS") {
+        true => told.hint(
+            "This server has TLS switched off: switch it on, or, on a network that you trust, write sslmode=disable.",
+        ),
+        false => told,
+    };
+    told.source(error)
+}
+
+fn unreachable(url: &DatabaseUrl, why: &str) -> Error {
+    Error::new(Code::DatabaseUnreachable, format!("no connection to {url}: {why}")).hint(
+        "Check host and port, and that this machine may reach it. Supabase's direct host answers on IPv6 alone: \
+         without IPv6 use the session pooler's URL (port 5432).",
+    )
 }

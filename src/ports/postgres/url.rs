@@ -9,6 +9,9 @@ use tokio_postgres::config::SslMode;
 /// Supabase's transaction-mode pooler.
 const TRANSACTION_POOLER_PORT: u16 = 6543;
 
+/// To connect, unless the URL says `connect_timeout=SECONDS`.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
 /// How the server's certificate is treated, as libpq's `sslmode`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verify {
@@ -31,7 +34,7 @@ pub struct DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// Reads `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…`.
+    /// Reads `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…&connect_timeout=…`.
     pub fn parse(text: &str) -> Result<Self> {
         let wrong = |why: String| {
             Error::new(Code::Config, format!("the database URL cannot be read: {why}"))
@@ -72,10 +75,15 @@ impl DatabaseUrl {
             .as_str()
             .parse()
             .map_err(|e: tokio_postgres::Error| wrong(describe(&e)))?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_LIMIT);
+        }
         config
             .ssl_mode(tls)
-            .connect_timeout(Duration::from_secs(10))
-            .keepalives_idle(Duration::from_secs(30));
+            .keepalives_idle(Duration::from_secs(30))
+            .keepalives_interval(Duration::from_secs(10))
+            .keepalives_retries(3)
+            .tcp_user_timeout(Duration::from_secs(60));
         let parsed = Self {
             config,
             verify,
@@ -108,6 +116,14 @@ impl DatabaseUrl {
         self.config.get_dbname().unwrap_or_default()
     }
 
+    /// The longest that connecting may take, sign-in included.
+    pub(super) fn connect_limit(&self) -> Duration {
+        self.config
+            .get_connect_timeout()
+            .copied()
+            .unwrap_or(CONNECT_LIMIT)
+    }
+
     /// The same server, another database.
     pub fn with_database(&self, database: &str) -> Result<Self> {
         let mut url = self.url.clone();
@@ -123,7 +139,8 @@ impl DatabaseUrl {
                 .find(|(k, _)| k == name)
                 .map(|(_, v)| v.into_owned())
         };
-        let mut set = vec![("PGCONNECT_TIMEOUT", "10".to_string())];
+        let limit = self.connect_limit().as_secs().max(1);
+        let mut set = vec![("PGCONNECT_TIMEOUT", limit.to_string())];
         if let Some(tokio_postgres::config::Host::Tcp(host)) = self.config.get_hosts().first() {
             set.push(("PGHOST", host.clone()));
         } else if let Some(tokio_postgres::config::Host::Unix(path)) =

@@ -99,7 +99,8 @@ async fn collect(
     if request.kind != BackupType::Database && request.trigger != Trigger::Safety {
         ctx.progress.stage(Stage::Config, 0);
         let folder = keys::backup_dir(&request.tenant, id);
-        manifest.config = config::store(&opened.store, &folder, &request.project).await?;
+        let stored = config::store(&opened.store, &folder, &request.project);
+        manifest.config = ctx.or_cancelled(stored).await?;
     }
     ctx.progress.stage(Stage::Finish, 0);
     manifest.finished_at = ctx.clock.now();

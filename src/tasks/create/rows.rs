@@ -3,7 +3,8 @@
 use super::assemble::{self, Shaped};
 use super::reader::{Found, Reader, Shared};
 use super::reads::{self, Queue, Read};
-use super::selected::Sized;
+use super::schema::Definitions;
+use super::selected::{Selected, Sized};
 use super::snapshot::{self, LockBudget, Snapshot};
 use super::writer::Writer;
 use super::{CreateRequest, schema, scope, waiters};
@@ -30,31 +31,57 @@ pub async fn back_up(
     manifest: &mut Manifest,
 ) -> Result<()> {
     ctx.progress.stage(Stage::Connect, 0);
-    let parent = assemble::parent(opened, request).await?;
-    let (snapshot, readers) = start(ctx, request, url).await?;
+    let parent = ctx.or_cancelled(assemble::parent(opened, request)).await?;
+    let (snapshot, readers) = ctx.or_cancelled(start(ctx, request, url)).await?;
     manifest.source = Some(assemble::source(&snapshot.session).await?);
     let parent = parent.filter(|p| assemble::same_database(p, manifest));
     manifest.parent = parent.as_ref().map(|p| p.id);
-    let plan = plan(&snapshot, request, parent.as_ref()).await?;
-    // A child token: when one part fails, the others stop, and what the caller holds stays as it is.
-    let part = ctx.part();
-    let done = read(
-        &part,
-        opened,
+    let plan = plan(&snapshot, request, parent.as_ref());
+    let plan = snapshot.session.cancellable(&ctx.cancel, plan).await?;
+    let writer = Arc::new(Writer::new(
+        opened.store.clone(),
+        request.codec,
+        opened.segment_key,
+        known_segments(parent.as_ref(), request),
+        readers.len() + 2,
+    ));
+    let reading = Reading {
+        // A child token: when one part fails, the others stop, and what the caller holds stays as it is.
+        ctx: ctx.part(),
         request,
         url,
-        &snapshot,
-        readers,
-        plan,
-        parent.as_ref(),
-        manifest,
-    )
-    .await;
-    part.cancel.cancel();
-    done?;
+        snapshot: &snapshot,
+        plan: &plan,
+        writer: &writer,
+        row_seed: opened.row_seed,
+    };
+    let (captured, found) = reading.run(readers).await?;
     // The rows are read: nothing of the snapshot is needed any more, and its locks go.
-    drop(snapshot);
-    Ok(())
+    let Snapshot { selected, .. } = snapshot;
+    manifest.tables = assemble::tables(&plan.tables, plan.shaped, found)?;
+    describe(manifest, selected);
+    ctx.or_cancelled(async {
+        let folder = keys::backup_dir(&manifest.tenant, manifest.id);
+        manifest.schema = match captured {
+            None => schema::without(SchemaStatus::NotIncluded, None),
+            Some(definitions) => {
+                schema::store(definitions, &opened.store, &folder, &mut manifest.warnings).await?
+            }
+        };
+        manifest.totals.new_bytes = writer.new_bytes();
+        assemble::reused_exist(&opened.store, manifest, &writer).await
+    })
+    .await
+}
+
+/// What the manifest says beside tables and definitions.
+fn describe(manifest: &mut Manifest, selected: Selected) {
+    manifest.warnings.extend(selected.warnings);
+    if manifest.selection.scope.is_none() {
+        manifest.sequences = selected.sequences;
+    }
+    manifest.materialized_views = selected.materialized_views;
+    manifest.foreign_tables = selected.foreign_tables;
 }
 
 /// The snapshot and the readers in it. Readers never queue for a lock: where one cannot have it at once,
@@ -119,6 +146,8 @@ struct Plan {
     tables: Vec<Sized>,
     shaped: Vec<Shaped>,
     reads: Vec<Read>,
+    /// Where each table stands in the selection.
+    places: Vec<usize>,
 }
 
 async fn plan(
@@ -131,6 +160,7 @@ async fn plan(
         tables: Vec::new(),
         shaped: Vec::new(),
         reads: Vec::new(),
+        places: Vec::new(),
     };
     if let Some(tenant) = &request.selection.scope {
         let mut found = scope::closure(&snapshot.session, selected, tenant).await?;
@@ -146,6 +176,7 @@ async fn plan(
                 owned: scoped.owned,
             });
             plan.tables.push(table.clone());
+            plan.places.push(i);
         }
         return Ok(plan);
     }
@@ -174,92 +205,113 @@ async fn plan(
             owned: true,
         });
         plan.tables.push(table.clone());
+        plan.places.push(i);
     }
     Ok(plan)
 }
 
-#[allow(clippy::too_many_arguments)]
-async fn read(
-    ctx: &Context,
-    opened: &OpenedStore,
-    request: &CreateRequest,
-    url: &DatabaseUrl,
-    snapshot: &Snapshot,
-    readers: Vec<Reader>,
-    plan: Plan,
-    parent: Option<&Manifest>,
-    manifest: &mut Manifest,
-) -> Result<()> {
-    let selected = &snapshot.selected;
-    manifest.warnings.extend(selected.warnings.iter().cloned());
-    let scoped = request.selection.scope.is_some();
-    let definitions = async {
-        if scoped {
+/// Reading rows and definitions side by side, in one snapshot.
+struct Reading<'a> {
+    ctx: Context,
+    request: &'a CreateRequest,
+    url: &'a DatabaseUrl,
+    snapshot: &'a Snapshot,
+    plan: &'a Plan,
+    writer: &'a Arc<Writer>,
+    row_seed: u64,
+}
+
+/// Definitions and rows.
+type Everything = (Option<Definitions>, Vec<Found>);
+
+impl Reading<'_> {
+    /// Ends only when every statement has stopped, so that no lock outlives it for long.
+    async fn run(&self, readers: Vec<Reader>) -> Result<Everything> {
+        let backends: Vec<i32> = readers
+            .iter()
+            .map(|r| r.backend)
+            .chain([self.snapshot.backend])
+            .collect();
+        let mut work = Box::pin(self.work(readers));
+        let limit = self.request.yield_after;
+        let gave_way = tokio::select! {
+            done = &mut work => return done,
+            gave_way = waiters::watch(&self.ctx, &self.snapshot.session, &backends, limit) => gave_way,
+        };
+        self.ctx.cancel.cancel();
+        let _ = work.await;
+        Err(gave_way)
+    }
+
+    async fn work(&self, readers: Vec<Reader>) -> Result<Everything> {
+        let total: u64 = self.plan.tables.iter().map(|t| t.bytes).sum();
+        if self.snapshot.locks == LockBudget::Scarce {
+            self.ctx.progress.stage(Stage::Schema, 0);
+            let captured = self.definitions().await?;
+            self.ctx.progress.stage(Stage::Rows, total);
+            return Ok((captured, self.rows(readers).await?));
+        }
+        self.ctx.progress.stage(Stage::Rows, total);
+        let (captured, found) = tokio::join!(
+            self.stopping_others(self.definitions()),
+            self.stopping_others(self.rows(readers))
+        );
+        match (captured, found) {
+            (Ok(captured), Ok(found)) => Ok((captured, found)),
+            // The part that was stopped because of the other says no more than that.
+            (Err(stopped), Err(cause)) if stopped.code == Code::Cancelled => Err(cause),
+            (Err(cause), _) | (_, Err(cause)) => Err(cause),
+        }
+    }
+
+    async fn stopping_others<T>(&self, part: impl Future<Output = Result<T>>) -> Result<T> {
+        part.await.inspect_err(|_| self.ctx.cancel.cancel())
+    }
+
+    /// None for one tenant's rows.
+    async fn definitions(&self) -> Result<Option<Definitions>> {
+        if self.request.selection.scope.is_some() {
             return Ok(None);
         }
-        let apart = snapshot.locks == LockBudget::Scarce;
         schema::capture(
-            &snapshot.session,
-            url,
-            &snapshot.name,
-            request,
-            selected,
-            &ctx.cancel,
-            apart,
+            &self.snapshot.session,
+            self.url,
+            self.request,
+            self.snapshot,
+            &self.ctx.cancel,
         )
         .await
         .map(Some)
-    };
-    let writer = Arc::new(Writer::new(
-        opened.store.clone(),
-        request.codec,
-        opened.segment_key,
-        known_segments(parent, request),
-        readers.len() + 2,
-    ));
-    let backends: Vec<i32> = readers
-        .iter()
-        .map(|r| r.backend)
-        .chain([snapshot.backend])
-        .collect();
-    let work = async {
-        let total: u64 = plan.tables.iter().map(|t| t.bytes).sum();
-        if snapshot.locks == LockBudget::Scarce {
-            ctx.progress.stage(Stage::Schema, 0);
-            let captured = definitions.await?;
-            ctx.progress.stage(Stage::Rows, total);
-            return Ok((
-                captured,
-                read_rows(ctx, opened, readers, &plan, &writer).await?,
-            ));
+    }
+
+    async fn rows(&self, readers: Vec<Reader>) -> Result<Vec<Found>> {
+        let shared = Arc::new(Shared {
+            ctx: self.ctx.clone(),
+            tables: self.plan.tables.clone(),
+            writer: self.writer.clone(),
+            row_seed: self.row_seed,
+        });
+        let queues = queues(self.plan, &readers);
+        let mut running = JoinSet::new();
+        for (reader, queue) in readers.into_iter().zip(queues) {
+            running.spawn(reader.run(queue, shared.clone()));
         }
-        ctx.progress.stage(Stage::Rows, total);
-        tokio::try_join!(definitions, read_rows(ctx, opened, readers, &plan, &writer))
-    };
-    let (captured, found) = tokio::select! {
-        done = work => done?,
-        gave_way = waiters::watch(ctx, &snapshot.session, &backends, request.yield_after) => {
-            gave_way?;
-            return Err(Error::new(Code::Internal, "the watch on waiting sessions ended"));
+        let mut all = Vec::new();
+        while let Some(done) = running.join_next().await {
+            let done =
+                done.map_err(|e| Error::new(Code::Internal, "a reader stopped").source(e))?;
+            match done {
+                Ok(found) => all.push(found),
+                Err(error) => {
+                    // The other readers must not go on for hours with a backup that is lost.
+                    self.ctx.cancel.cancel();
+                    while running.join_next().await.is_some() {}
+                    return Err(error);
+                }
+            }
         }
-    };
-    manifest.tables = assemble::tables(&plan.tables, plan.shaped, found)?;
-    let folder = keys::backup_dir(&manifest.tenant, manifest.id);
-    manifest.schema = match captured {
-        None => schema::without(SchemaStatus::NotIncluded, None),
-        Some(definitions) => {
-            schema::store(definitions, &opened.store, &folder, &mut manifest.warnings).await?
-        }
-    };
-    manifest.sequences = if scoped {
-        Vec::new()
-    } else {
-        selected.sequences.clone()
-    };
-    manifest.materialized_views = selected.materialized_views.clone();
-    manifest.foreign_tables = selected.foreign_tables.clone();
-    manifest.totals.new_bytes = writer.new_bytes();
-    assemble::reused_exist(&opened.store, manifest, &writer).await
+        Ok(all)
+    }
 }
 
 /// Segments of the parent by id; of another codec they are other objects.
@@ -273,40 +325,6 @@ fn known_segments(parent: Option<&Manifest>, request: &CreateRequest) -> HashMap
         .collect()
 }
 
-async fn read_rows(
-    ctx: &Context,
-    opened: &OpenedStore,
-    readers: Vec<Reader>,
-    plan: &Plan,
-    writer: &Arc<Writer>,
-) -> Result<Vec<Found>> {
-    let shared = Arc::new(Shared {
-        ctx: ctx.clone(),
-        tables: plan.tables.clone(),
-        writer: writer.clone(),
-        row_seed: opened.row_seed,
-    });
-    let queues = queues(plan, &readers);
-    let mut running = JoinSet::new();
-    for (reader, queue) in readers.into_iter().zip(queues) {
-        running.spawn(reader.run(queue, shared.clone()));
-    }
-    let mut all = Vec::new();
-    while let Some(done) = running.join_next().await {
-        let done = done.map_err(|e| Error::new(Code::Internal, "a reader stopped").source(e))?;
-        match done {
-            Ok(found) => all.push(found),
-            Err(error) => {
-                // The other readers must not go on for hours with a backup that is lost.
-                ctx.cancel.cancel();
-                while running.join_next().await.is_some() {}
-                return Err(error);
-            }
-        }
-    }
-    Ok(all)
-}
-
 /// One queue for all, or with a scarce lock table one for each reader's own tables (see [`join`]).
 fn queues(plan: &Plan, readers: &[Reader]) -> Vec<Queue> {
     if readers.iter().all(|r| r.locks == LockBudget::Plenty) {
@@ -315,7 +333,7 @@ fn queues(plan: &Plan, readers: &[Reader]) -> Vec<Queue> {
     let own = |i: usize| {
         plan.reads
             .iter()
-            .filter(|r| r.table % readers.len() == i)
+            .filter(|r| plan.places[r.table] % readers.len() == i)
             .cloned()
             .collect()
     };

@@ -2,11 +2,12 @@
 
 use super::CreateRequest;
 use super::selected::Selected;
+use super::snapshot::{LockBudget, Snapshot};
 use crate::core::codec;
 use crate::core::extras::{Extras, ManagedSchema};
 use crate::core::managed;
 use crate::core::manifest::{Codec, Object, Schema, SchemaStatus, Warning};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::ports::postgres::{DatabaseUrl, DumpArgs, PgDump, Section, Session, extras};
 use crate::ports::store::Store;
 use serde_json::Map;
@@ -25,22 +26,21 @@ pub enum Definitions {
     Missing(String),
 }
 
-/// `session` is in the backup's snapshot; `apart` runs pg_dump once after the other.
+/// Reads the definitions in the backup's snapshot. Without a pg_dump that works there are none, and the
+/// rows are kept all the same.
 pub async fn capture(
     session: &Session,
     url: &DatabaseUrl,
-    snapshot: &str,
     request: &CreateRequest,
-    selected: &Selected,
+    snapshot: &Snapshot,
     cancel: &CancellationToken,
-    apart: bool,
 ) -> Result<Definitions> {
     let pg_dump = match PgDump::find(request.pg_dump.as_deref(), session.identity.version).await {
         Ok(found) => found,
         Err(none) => return Ok(Definitions::Missing(none.reason)),
     };
-    let args = |section| arguments(section, request, selected);
-    let dump = async |args: DumpArgs| pg_dump.dump(url, Some(snapshot), &args, cancel).await;
+    let args = |section| arguments(section, request, &snapshot.selected);
+    let dump = async |args: DumpArgs| pg_dump.dump(url, Some(&snapshot.name), &args, cancel).await;
     let extras = async {
         let mut extras = extras::capture(session).await?;
         for name in extras::referenced_managed_schemas(session).await? {
@@ -59,27 +59,24 @@ pub async fn capture(
         }
         Ok(extras)
     };
-    let (pre_data, post_data, extras) = if apart {
-        let pre_data = dump(args(Section::PreData)).await?;
-        (
-            pre_data,
-            dump(args(Section::PostData)).await?,
-            extras.await?,
-        )
-    } else {
-        tokio::try_join!(
-            dump(args(Section::PreData)),
-            dump(args(Section::PostData)),
-            extras
-        )?
+    let (pre_data, post_data) = (dump(args(Section::PreData)), dump(args(Section::PostData)));
+    // With a scarce lock table one pg_dump runs after the other.
+    let all = match snapshot.locks {
+        LockBudget::Plenty => tokio::try_join!(pre_data, post_data, extras),
+        LockBudget::Scarce => {
+            async { Ok((pre_data.await?, post_data.await?, extras.await?)) }.await
+        }
     };
-    let version = pg_dump.version().to_string();
-    Ok(Definitions::Captured(Box::new(Captured {
-        version,
-        pre_data,
-        post_data,
-        extras,
-    })))
+    match all {
+        Ok((pre_data, post_data, extras)) => Ok(Definitions::Captured(Box::new(Captured {
+            version: pg_dump.version().to_string(),
+            pre_data,
+            post_data,
+            extras,
+        }))),
+        Err(error) if error.code == Code::PgDumpFailed => Ok(Definitions::Missing(error.message)),
+        Err(error) => Err(error),
+    }
 }
 
 fn text(bytes: Vec<u8>) -> String {

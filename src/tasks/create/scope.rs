@@ -8,13 +8,14 @@ use super::reads::Read;
 use super::selected::{Selected, Sized};
 use crate::core::fingerprint::Ctid;
 use crate::core::ident::{self, literal, quote};
-use crate::core::manifest::{Range, Scope};
+use crate::core::manifest::{Column, Range, Scope};
 use crate::core::segmenter::Cut;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::source::{ForeignKey, foreign_keys};
-use crate::ports::postgres::{Session, from_postgres};
+use crate::ports::postgres::{Session, from_postgres, sqlstate};
 use futures_util::{StreamExt, pin_mut};
 use std::collections::{BTreeSet, HashMap, HashSet};
+use tokio_postgres::error::SqlState;
 
 /// Rows named in one statement.
 const ROWS_AT_ONCE: usize = 20_000;
@@ -106,17 +107,17 @@ impl Walk<'_> {
                 continue;
             };
             with_column.insert(i);
-            let filter = format!(
-                "{} = CAST({} AS {})",
+            // A cast to varchar(4) would cut the value, and find another tenant.
+            let sql = format!(
+                "SELECT ctid FROM ONLY {} WHERE {} = {}",
+                table.listed.name.sql(),
                 quote(&column.name),
                 literal(&scope.value),
-                column.type_name
             );
-            let sql = format!(
-                "SELECT ctid FROM ONLY {} WHERE {filter}",
-                table.listed.name.sql()
-            );
-            let rows = self.ctids(table, &sql).await?;
+            let rows = self
+                .ctids(table, &sql)
+                .await
+                .map_err(|e| unfit(e, table, column, scope))?;
             if !rows.is_empty() {
                 self.found.entry(i).or_default().rows.extend(rows);
             }
@@ -206,6 +207,24 @@ impl Walk<'_> {
         }
         Ok(found)
     }
+}
+
+/// The value is no value of the column's type, or that type has no equality.
+fn unfit(error: Error, table: &Sized, column: &Column, scope: &Scope) -> Error {
+    let fits_not = sqlstate(&error)
+        .is_some_and(|s| s.code().starts_with("22") || *s == SqlState::UNDEFINED_FUNCTION);
+    if !fits_not {
+        return error;
+    }
+    Error::new(
+        Code::NothingSelected,
+        format!(
+            "the scope {}={} does not fit {}: the column is of type {}",
+            scope.column, scope.value, table.listed.name, column.type_name
+        ),
+    )
+    .hint("Name a tenant's value as it stands in that column, or choose the tables with --table.")
+    .source(error)
 }
 
 fn array(rows: &[u64]) -> String {

@@ -2,6 +2,7 @@
 
 use super::CreateRequest;
 use crate::core::ident::QName;
+use crate::core::managed;
 use crate::core::manifest::{Selection, Sequence, TableKind, Warning};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
@@ -143,9 +144,12 @@ fn all_found(listing: &Listing, selection: &Selection) -> Result<()> {
             || listing
                 .materialized_views
                 .iter()
+                .chain(&listing.foreign_tables)
                 .any(|v| v.schema == *schema);
-        if !known {
-            missing.push(format!("schema {schema}"));
+        if !known && !managed::is_app(schema) {
+            missing.push(format!("schema {schema} (the platform keeps it)"));
+        } else if !known {
+            missing.push(format!("schema {schema} (or nothing is in it)"));
         }
     }
     for table in &selection.tables {

@@ -43,7 +43,7 @@ pub async fn begin(ctx: &Context, request: &CreateRequest, url: &DatabaseUrl) ->
         ctx.check()?;
         if start > 0 {
             session.batch("starting again", "ROLLBACK").await?;
-            tokio::time::sleep(Duration::from_millis(50 << start.min(6))).await;
+            tokio::time::sleep(Duration::from_millis(25 << start.min(4))).await;
         }
         match session
             .cancellable(&ctx.cancel, attempt(&session, request, room))
@@ -72,12 +72,17 @@ pub async fn begin(ctx: &Context, request: &CreateRequest, url: &DatabaseUrl) ->
     .source(cause))
 }
 
+/// Catalog functions name what was dropped under their hands by OID, as an internal error.
 fn starts_again(error: &Error) -> bool {
-    error.code == Code::TablesChanged
-        || matches!(
-            sqlstate(error),
-            Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME)
-        )
+    let gone = || {
+        error.message.contains("could not open relation with OID")
+            || error.message.contains("cache lookup failed")
+    };
+    match sqlstate(error) {
+        Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => true,
+        Some(&SqlState::INTERNAL_ERROR) => gone(),
+        _ => error.code == Code::TablesChanged,
+    }
 }
 
 async fn attempt(

@@ -33,6 +33,7 @@ use crate::error::{Code, Result};
 use crate::ports::postgres::target;
 use crate::ports::store::Store;
 use crate::tasks::Context;
+use futures_util::FutureExt;
 use uuid::Uuid;
 
 /// Times that a broken connection is taken up again.
@@ -55,7 +56,7 @@ pub async fn prepare(
     safety: Option<Uuid>,
 ) -> Result<Prepared> {
     ctx.progress.stage(Stage::Connect, 0);
-    let (work, warnings) = ctx.or_cancelled(Box::pin(open(request))).await?;
+    let (work, warnings) = ctx.or_cancelled(open(request).boxed()).await?;
     ctx.progress.stage(Stage::Plan, 0);
     ctx.or_cancelled(checks::beforehand(&work)).await?;
     room::check(room::staging(&work), request.room)?;
@@ -74,7 +75,7 @@ pub async fn prepare(
         record,
     };
     // Boxed: the futures below are deep, and a door should not have to know.
-    match Box::pin(prepared.stage_and_compare(ctx)).await {
+    match prepared.stage_and_compare(ctx).boxed().await {
         Ok(()) => Ok(prepared),
         Err(e) => {
             prepared.work.clean().await;
@@ -152,7 +153,7 @@ impl Prepared {
 
     /// Merges, in one transaction. Staging is gone afterwards, whatever the outcome.
     pub async fn apply(mut self, ctx: &Context) -> Result<Outcome> {
-        match Box::pin(self.merge(ctx)).await {
+        match self.merge(ctx).boxed().await {
             Ok((done, mut warnings)) => {
                 let changed: Vec<i32> = done
                     .iter()
@@ -219,7 +220,7 @@ impl Prepared {
                         .session
                         .batch("ending the merge", "ROLLBACK")
                         .await?;
-                    Box::pin(self.stage_and_compare(ctx)).await?;
+                    self.stage_and_compare(ctx).boxed().await?;
                 }
                 _ => return Err(failed),
             }

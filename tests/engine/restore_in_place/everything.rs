@@ -21,6 +21,7 @@ INSERT INTO public.nothing SELECT FROM generate_series(1, 9);
 UPDATE public.generated SET a = a + 100 WHERE id < 0;
 UPDATE public.events SET at = at + 400 WHERE id % 7 = 0;
 INSERT INTO public.events VALUES (9000, '2024-02-02', 'new');
+DELETE FROM public.event_notes n WHERE NOT EXISTS (SELECT FROM public.events e WHERE (e.id, e.at) = (n.event, n.at));
 UPDATE public.b SET a = 11 - a;
 UPDATE public.profiles SET name = name || ' changed';
 UPDATE public.bookings SET room = 5;

@@ -26,7 +26,7 @@ async fn broken() -> (Fixture, Manifest, Contents, Contents) {
 /// Ends every session of ours at the first event of a stage, and says whether there was one.
 async fn terminate_at(f: &Fixture, wanted: Stage) -> (Context, tokio::task::JoinHandle<bool>) {
     let (progress, mut events) = Progress::channel();
-    let killer = f.database.session().await;
+    let killer = f.another_session().await;
     killer
         .batch("naming the session", "SET application_name = 'killer'")
         .await
@@ -74,9 +74,9 @@ async fn a_broken_connection_at_any_stage_leaves_old_or_new() {
         let restored = Box::pin(restored).await;
         drop(ctx);
         assert!(watch.await.unwrap(), "{stage:?} never came");
-        f.session = f.database.session().await;
+        f.session = f.another_session().await;
         let mut after = f.contents().await;
-        let operations = in_place::operations(&f.database.url).await.unwrap();
+        let operations = in_place::operations(&f.url).await.unwrap();
         match &restored {
             Ok(done) => {
                 if done.warnings.iter().any(|w| w.code == "refresh_failed") {
@@ -85,11 +85,7 @@ async fn a_broken_connection_at_any_stage_leaves_old_or_new() {
                 }
                 assert_eq!(after, old, "{stage:?}");
                 assert_eq!(operations.len(), 1);
-                assert!(
-                    in_place::was_done(&f.database.url, done.operation)
-                        .await
-                        .unwrap()
-                );
+                assert!(in_place::was_done(&f.url, done.operation).await.unwrap());
             }
             Err(e) => {
                 assert_eq!(e.code, Code::ConnectionLost, "{stage:?}: {e}");
@@ -97,7 +93,7 @@ async fn a_broken_connection_at_any_stage_leaves_old_or_new() {
                 assert!(operations.is_empty());
             }
         }
-        in_place::drop_leftovers(&f.database.url).await.unwrap();
+        in_place::drop_leftovers(&f.url).await.unwrap();
         assert_eq!(
             f.own_schemas("staging_").await,
             Vec::<String>::new(),
@@ -194,15 +190,34 @@ async fn a_dead_restore_is_taken_up_or_dropped() {
     assert_eq!(next.plan().operation, operation);
     drop(next);
     gone(&f).await;
-    assert_eq!(
-        in_place::drop_leftovers(&f.database.url)
-            .await
-            .unwrap()
-            .len(),
-        1
-    );
+    assert_eq!(in_place::drop_leftovers(&f.url).await.unwrap().len(), 1);
     assert_eq!(f.contents().await, new);
     f.restore(&backup, Mode::Exact).await.unwrap();
+    assert_eq!(f.contents().await, old);
+    f.drop().await;
+}
+
+/// A restore that died between its commit and its cleaning up is done, and is not taken up.
+#[tokio::test]
+async fn a_restore_that_was_committed_is_not_taken_up() {
+    let (f, backup, old, _) = broken().await;
+    let request = f.request(&backup, Mode::Exact);
+    let prepared = f.prepare(&request).await.unwrap();
+    let schema = f.own_schemas("staging_").await.remove(0);
+    let stamp: String = f
+        .value(&format!("SELECT obj_description('{schema}'::regnamespace)"))
+        .await;
+    let done = prepared.apply(&Context::default()).await.unwrap();
+    f.run(&format!(
+        "CREATE SCHEMA {schema}; COMMENT ON SCHEMA {schema} IS '{stamp}'"
+    ))
+    .await;
+    let next = f.prepare(&request).await.unwrap();
+    assert_ne!(next.plan().operation, done.operation);
+    assert!(next.plan().is_empty());
+    next.discard().await.unwrap();
+    gone(&f).await;
+    assert_eq!(in_place::drop_leftovers(&f.url).await.unwrap(), [schema]);
     assert_eq!(f.contents().await, old);
     f.drop().await;
 }

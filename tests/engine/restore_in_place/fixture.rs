@@ -4,7 +4,7 @@ use crate::pg_dump::Database;
 use rovodev::core::manifest::{BackupType, Codec, Manifest, Scope, Selection, Trigger};
 use rovodev::core::restore_plan::{Choice, Mode, Outcome};
 use rovodev::error::Result;
-use rovodev::ports::postgres::Session;
+use rovodev::ports::postgres::{DatabaseUrl, Purpose, Session};
 use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::Context;
 use rovodev::tasks::create::{CreateRequest, READERS, YIELD_AFTER, create};
@@ -13,7 +13,8 @@ use rovodev::tasks::restore::{RestoreRequest, in_place};
 use std::collections::BTreeMap;
 
 pub struct Fixture {
-    pub database: Database,
+    pub url: DatabaseUrl,
+    database: Option<Database>,
     pub session: Session,
     pub store: OpenedStore,
     _folder: tempfile::TempDir,
@@ -25,7 +26,16 @@ pub type Contents = BTreeMap<String, Vec<String>>;
 impl Fixture {
     pub async fn new(sql: &str) -> Self {
         let database = Database::create("inplace").await;
-        let session = database.session().await;
+        let url = database.url.clone();
+        Self {
+            database: Some(database),
+            ..Self::at(url, sql).await
+        }
+    }
+
+    /// In a database that somebody else drops.
+    pub async fn at(url: DatabaseUrl, sql: &str) -> Self {
+        let session = Session::connect(&url, Purpose::Write).await.unwrap();
         session.batch("filling the database", sql).await.unwrap();
         let folder = tempfile::tempdir().unwrap();
         let s3 = S3Settings::default();
@@ -34,7 +44,8 @@ impl Fixture {
             .await
             .unwrap();
         Self {
-            database,
+            url,
+            database: None,
             session,
             store,
             _folder: folder,
@@ -62,7 +73,7 @@ impl Fixture {
 
     pub async fn back_up_some(&self, selection: Selection) -> Manifest {
         let request = CreateRequest {
-            database: Some(self.database.url.clone()),
+            database: Some(self.url.clone()),
             kind: BackupType::Database,
             trigger: Trigger::Manual,
             codec: Codec::Zstd,
@@ -82,7 +93,7 @@ impl Fixture {
     pub fn request(&self, backup: &Manifest, mode: Mode) -> RestoreRequest {
         RestoreRequest {
             backup: backup.clone(),
-            target: self.database.url.clone(),
+            target: self.url.clone(),
             mode,
             choice: Choice::default(),
             force: false,
@@ -112,7 +123,11 @@ impl Fixture {
     }
 
     pub async fn undo(&self, operation: uuid::Uuid) -> Result<Outcome> {
-        in_place::undo(&Context::default(), &self.database.url, operation, false).await
+        in_place::undo(&Context::default(), &self.url, operation, false).await
+    }
+
+    pub async fn another_session(&self) -> Session {
+        Session::connect(&self.url, Purpose::Write).await.unwrap()
     }
 
     /// Rows of every table of the app.
@@ -148,7 +163,9 @@ impl Fixture {
 
     pub async fn drop(self) {
         drop(self.session);
-        self.database.drop().await;
+        if let Some(database) = self.database {
+            database.drop().await;
+        }
     }
 }
 

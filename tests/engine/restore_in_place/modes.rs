@@ -140,7 +140,7 @@ async fn a_rewritten_table_and_an_old_transaction_are_no_trap() {
     let f = Fixture::new(TABLES).await;
     let before = f.contents().await;
     let backup = f.back_up().await;
-    let other = f.database.session().await;
+    let other = f.another_session().await;
     f.run("CREATE TABLE held (i int)").await;
     other
         .batch(

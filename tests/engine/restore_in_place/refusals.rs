@@ -139,7 +139,7 @@ async fn constraints_publications_room_and_another_restore_are_told_beforehand()
         Code::RestoreRunning
     );
     assert_eq!(
-        in_place::drop_leftovers(&f.database.url).await.unwrap(),
+        in_place::drop_leftovers(&f.url).await.unwrap(),
         Vec::<String>::new()
     );
     drop(first);
@@ -158,7 +158,7 @@ async fn undo_refuses_rows_that_changed_since_or_leaves_them_alone() {
     assert_eq!(error.code, Code::UndoConflict);
     assert!(error.message.contains("id=2"), "{}", error.message);
     let ctx = rovodev::tasks::Context::default();
-    in_place::undo_unchanged(&ctx, &f.database.url, done.operation, true)
+    in_place::undo_unchanged(&ctx, &f.url, done.operation, true)
         .await
         .unwrap();
     assert_eq!(
@@ -166,7 +166,7 @@ async fn undo_refuses_rows_that_changed_since_or_leaves_them_alone() {
         3,
         "a dry run changes nothing"
     );
-    in_place::undo_unchanged(&ctx, &f.database.url, done.operation, false)
+    in_place::undo_unchanged(&ctx, &f.url, done.operation, false)
         .await
         .unwrap();
     assert_eq!(
@@ -174,7 +174,7 @@ async fn undo_refuses_rows_that_changed_since_or_leaves_them_alone() {
             .await,
         ["2since", "3x"]
     );
-    let operations = in_place::operations(&f.database.url).await.unwrap();
+    let operations = in_place::operations(&f.url).await.unwrap();
     assert_eq!(operations.len(), 2);
     assert_eq!(operations[0].reverses, Some(done.operation));
     assert_eq!(

@@ -43,7 +43,7 @@ async fn only_the_tenants_rows_move() {
                 .await
         };
         assert_eq!(
-            ids("SELECT id::text FROM calls ORDER BY id").await,
+            ids("SELECT id::text FROM calls ORDER BY calls.id").await,
             ["1", "2", "3", "11"]
         );
         assert_eq!(
@@ -51,7 +51,7 @@ async fn only_the_tenants_rows_move() {
             ["1", "2", "3changed", "11"]
         );
         assert_eq!(
-            ids("SELECT id::text FROM notes ORDER BY id").await,
+            ids("SELECT id::text FROM notes ORDER BY notes.id").await,
             ["1", "2"]
         );
         assert_eq!(

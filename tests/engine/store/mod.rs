@@ -8,5 +8,5 @@ mod faults;
 mod leases;
 mod opening;
 pub mod places;
-mod psql;
+pub mod psql;
 pub mod sample;

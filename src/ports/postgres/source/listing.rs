@@ -43,11 +43,12 @@ pub struct Listed {
     pub indexes: u32,
 }
 
+/// Rights on what was dropped a moment ago are NULL; the comparison of two listings finds that, not this.
 const RELATIONS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence, \
      coalesce(a.amname = 'heap', false), pg_relation_filenode(c.oid), r.nspname::text, r.relname::text, \
      coalesce(obj_description(c.oid, 'pg_class') LIKE $1, false), \
-     has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), \
-     c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')), \
+     coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), true), \
+     coalesce(c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')), false), \
      (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid)::int, \
      ARRAY(SELECT t.attname::text FROM pg_index i CROSS JOIN unnest(i.indkey) WITH ORDINALITY k(num, place) \
            JOIN pg_attribute t ON t.attrelid = i.indrelid AND t.attnum = k.num \
@@ -70,7 +71,7 @@ const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, format_type(a.atttypi
 
 const SEQUENCES: &str = "SELECT s.schemaname::text, s.sequencename::text, coalesce(s.last_value, s.start_value), \
      s.last_value IS NOT NULL, s.increment_by, tn.nspname::text, t.relname::text, \
-     has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT') \
+     coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'), true) \
    FROM pg_sequences s JOIN pg_namespace n ON n.nspname = s.schemaname \
    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.sequencename \
    LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i') \

@@ -76,8 +76,13 @@ pub async fn commit(work: &mut Work, kept: bool) -> Result<()> {
     let done = exists(&session, &work.names.undo_schema())
         .await
         .map_err(unknown)?;
-    work.session = session;
-    if done || !kept { Ok(()) } else { Err(broken) }
+    if done || !kept {
+        work.session = session;
+        return Ok(());
+    }
+    // Its lock goes with it, for the next try.
+    drop(session);
+    Err(broken)
 }
 
 pub async fn exists(session: &Session, schema: &str) -> Result<bool> {

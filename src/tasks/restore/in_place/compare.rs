@@ -9,7 +9,7 @@ use crate::core::restore_plan::TablePlan;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
 use crate::tasks::Context;
-use futures_util::future;
+use futures_util::{FutureExt, future};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -34,7 +34,10 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Vec<TablePlan>> {
     work.seen = seen.into_iter().flatten().collect();
     if let Some(scope) = &work.scope {
         work.session
-            .cancellable(&ctx.cancel, tenant::limit(work, scope, &work.names.found()))
+            .cancellable(
+                &ctx.cancel,
+                tenant::limit(work, scope, &work.names.found()).boxed(),
+            )
             .await?;
     }
     work.session
@@ -45,12 +48,12 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Vec<TablePlan>> {
         .await?;
     work.left_out = work
         .session
-        .cancellable(&ctx.cancel, orphans(work, &work.names.found()))
+        .cancellable(&ctx.cancel, orphans(work, &work.names.found()).boxed())
         .await?;
     let counts = counts(work, &work.names.found()).await?;
     work.found = counts.values().map(Counts::total).sum();
     work.session
-        .cancellable(&ctx.cancel, checks::rows(work, &counts))
+        .cancellable(&ctx.cancel, checks::rows(work, &counts).boxed())
         .await?;
     let mut plans = Vec::new();
     for (index, unit) in work.merged() {

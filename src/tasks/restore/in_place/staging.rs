@@ -1,14 +1,16 @@
 //! Staging: the backup's rows in unlogged tables, loaded in committed chunks by several connections.
 
 use super::work::Work;
-use crate::core::manifest::{Manifest, Segment, Table};
+use crate::core::manifest::{Codec, Manifest, Segment, Table};
 use crate::core::merge::{Unit, names, stage};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
 use crate::ports::store::Store;
 use crate::tasks::{Context, segments};
-use futures_util::{SinkExt, StreamExt, TryStreamExt, future, stream};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, SinkExt, StreamExt, TryStreamExt, future, stream};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use uuid::Uuid;
@@ -44,7 +46,9 @@ pub async fn interrupted(session: &Session, stamp: &str) -> Result<Option<Uuid>>
     let rows = session
         .query(
             "looking for an interrupted restore",
-            "SELECT nspname::text FROM pg_namespace WHERE obj_description(oid, 'pg_namespace') = $1",
+            // One that was committed and only not cleaned up is done.
+            "SELECT n.nspname::text FROM pg_namespace n WHERE obj_description(n.oid, 'pg_namespace') = $1 \
+             AND NOT EXISTS (SELECT FROM pg_namespace u WHERE u.nspname = replace(n.nspname, 'staging_', 'undo_'))",
             &[&stamp],
         )
         .await?;
@@ -257,13 +261,12 @@ async fn copy(
         .await?;
     let mut sink = std::pin::pin!(sink);
     let table = chunk.table.name.to_string();
-    let mut rows = stream::iter(&chunk.segments)
-        .map(|s| async move {
-            segments::fetch_rows(store, work.codec, s)
-                .await
-                .map(|text| (s.rows, text))
-        })
-        .buffered(2);
+    let fetches: Vec<_> = chunk
+        .segments
+        .iter()
+        .map(|s| fetch(store, work.codec, s))
+        .collect();
+    let mut rows = stream::iter(fetches).buffered(2);
     while let Some((count, text)) = rows.try_next().await? {
         let bytes = text.len() as u64;
         sink.send(text)
@@ -291,6 +294,19 @@ async fn copy(
         .await?;
     session.batch(&doing, "COMMIT").await?;
     room_left(work, session).await
+}
+
+/// Named, so that the compiler sees that it may move between threads.
+fn fetch<'a>(
+    store: &'a Store,
+    codec: Codec,
+    segment: &'a Segment,
+) -> BoxFuture<'a, Result<(u64, Bytes)>> {
+    async move {
+        let text = segments::fetch_rows(store, codec, segment).await?;
+        Ok((segment.rows, text))
+    }
+    .boxed()
 }
 
 /// Stops before the disk is full, where somebody told how much there is.

@@ -15,6 +15,7 @@ use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{self, TargetTable};
 use crate::ports::postgres::{DatabaseUrl, Session};
 use crate::tasks::Context;
+use futures_util::FutureExt;
 use std::collections::HashMap;
 use uuid::Uuid;
 
@@ -25,7 +26,9 @@ pub async fn undo(
     operation: Uuid,
     dry_run: bool,
 ) -> Result<Outcome> {
-    Box::pin(reverse(ctx, target, operation, dry_run, false)).await
+    reverse(ctx, target, operation, dry_run, false)
+        .boxed()
+        .await
 }
 
 /// Reverses what is still as the restore left it, and leaves rows alone that changed since.
@@ -35,7 +38,7 @@ pub async fn undo_unchanged(
     operation: Uuid,
     dry_run: bool,
 ) -> Result<Outcome> {
-    Box::pin(reverse(ctx, target, operation, dry_run, true)).await
+    reverse(ctx, target, operation, dry_run, true).boxed().await
 }
 
 async fn reverse(
@@ -218,7 +221,10 @@ async fn run(
         }
         Ok(done)
     };
-    let done = shared.session.cancellable(&ctx.cancel, transaction).await?;
+    let done = shared
+        .session
+        .cancellable(&ctx.cancel, transaction.boxed())
+        .await?;
     if dry_run {
         work.session.batch("ending the dry run", "ROLLBACK").await?;
     } else {

@@ -89,13 +89,17 @@ impl Work {
 
     /// Drops staging, on a new connection where this one broke. What cannot be dropped now is dropped by the next tick.
     pub async fn clean(&mut self) {
-        if self.drop_staging().await.is_err()
-            && (self.reconnect().await.is_err() || self.drop_staging().await.is_err())
+        let mut dropped = self.drop_staging().await;
+        if dropped
+            .as_ref()
+            .is_err_and(|e| e.code == Code::ConnectionLost)
+            && self.reconnect().await.is_ok()
         {
-            tracing::warn!(
-                "schema {} stays until the next restore or tick",
-                self.names.staging_schema()
-            );
+            dropped = self.drop_staging().await;
+        }
+        if let Err(e) = dropped {
+            let schema = self.names.staging_schema();
+            tracing::warn!("schema {schema} stays until the next tick: {e}");
         }
     }
 

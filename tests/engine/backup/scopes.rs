@@ -1,0 +1,154 @@
+//! One tenant's rows and what they need.
+
+use crate::support::{Source, assert_told, table};
+use rovodev::core::manifest::{Manifest, SchemaStatus, Scope};
+use rovodev::error::{Code, Result};
+
+const APP: &str = "
+    CREATE TABLE countries (code text PRIMARY KEY, region int, unused text);
+    CREATE TABLE regions (id int PRIMARY KEY, capital text REFERENCES countries);
+    ALTER TABLE countries ADD FOREIGN KEY (region) REFERENCES regions;
+    INSERT INTO regions VALUES (1, null), (2, null), (3, null);
+    INSERT INTO countries VALUES ('de', 1), ('fr', 1), ('us', 2), ('br', 3);
+    UPDATE regions SET capital = 'fr' WHERE id = 1;
+    CREATE TABLE customers (tenant_id varchar(4), id int, parent int, country text REFERENCES countries,
+      PRIMARY KEY (tenant_id, id), FOREIGN KEY (tenant_id, parent) REFERENCES customers);
+    CREATE TABLE calls (id int PRIMARY KEY, tenant_id varchar(4), customer int, FOREIGN KEY (tenant_id, customer) REFERENCES customers);
+    CREATE TABLE parts (id int, call int REFERENCES calls, PRIMARY KEY (id, call)) PARTITION BY HASH (id);
+    CREATE TABLE parts_0 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+    CREATE TABLE parts_1 PARTITION OF parts FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+    CREATE TABLE notes (id int PRIMARY KEY, part int, call int, see int REFERENCES notes, FOREIGN KEY (part, call) REFERENCES parts);
+    CREATE TABLE links (id int PRIMARY KEY, tenant_id varchar(4), other int REFERENCES calls);
+    CREATE TABLE unrelated (a int); INSERT INTO unrelated VALUES (1);
+    CREATE TABLE quiet (tenant_id text, a int); INSERT INTO quiet VALUES ('acme-2', 1);
+    INSERT INTO customers VALUES ('acme', 1, null, 'de'), ('acme', 2, 1, null), ('beta', 1, null, 'us'), ('gone', 9, null, 'br');
+    INSERT INTO calls VALUES (1, 'acme', 1), (2, 'acme', 2), (3, 'beta', 1), (4, 'beta', null);
+    INSERT INTO parts VALUES (1, 1), (2, 1), (3, 2), (4, 3);
+    INSERT INTO notes VALUES (1, 1, 1, null), (2, 2, 1, 1), (3, 4, 3, null), (5, null, null, 2);
+    INSERT INTO links VALUES (1, 'acme', 3), (2, 'beta', 1);";
+
+async fn scoped(source: &Source, column: &str, value: &str) -> Result<Manifest> {
+    let scope = Scope {
+        column: column.into(),
+        value: value.into(),
+    };
+    source.back_up(|r| r.selection.scope = Some(scope)).await
+}
+
+async fn texts(source: &Source, manifest: &Manifest, name: &str) -> String {
+    let rows = source.rows(manifest, table(manifest, name)).await;
+    String::from_utf8(rows).unwrap()
+}
+
+#[tokio::test]
+async fn a_tenants_rows_come_with_what_they_need() {
+    let source = Source::new(APP).await;
+    let manifest = scoped(&source, "tenant_id", "acme").await.unwrap();
+    let text = async |name| texts(&source, &manifest, name).await;
+    assert_eq!(
+        text("customers").await,
+        "acme\t1\t\\N\tde\nacme\t2\t1\t\\N\nbeta\t1\t\\N\tus\n"
+    );
+    assert_eq!(
+        text("calls").await,
+        "1\tacme\t1\n2\tacme\t2\n3\tbeta\t1\n",
+        "3 is linked to"
+    );
+    assert_eq!(
+        text("parts_0").await.len() + text("parts_1").await.len(),
+        "1\t1\n2\t1\n3\t2\n".len()
+    );
+    assert_eq!(
+        text("notes").await,
+        "1\t1\t1\t\\N\n2\t2\t1\t1\n5\t\\N\t\\N\t2\n"
+    );
+    assert_eq!(text("links").await, "1\tacme\t3\n");
+    assert_eq!(
+        text("countries").await,
+        "de\t1\t\\N\nfr\t1\t\\N\nus\t2\t\\N\n"
+    );
+    assert_eq!(text("regions").await, "2\t\\N\n1\tfr\n");
+    assert_eq!(text("quiet").await, "", "has the column, and no row");
+    assert!(manifest.tables.iter().all(|t| t.name.name != "unrelated"));
+    let owned = |name| table(&manifest, name).owned;
+    assert_eq!(
+        ["customers", "notes", "parts_0", "quiet"].map(owned),
+        [true; 4]
+    );
+    assert_eq!(["countries", "regions"].map(owned), [false; 2]);
+    assert_eq!(manifest.schema.status, SchemaStatus::NotIncluded);
+    assert!(
+        manifest.sequences.is_empty()
+            && manifest
+                .tables
+                .iter()
+                .flat_map(|t| &t.ranges)
+                .all(|r| r.fingerprint.is_none())
+    );
+    source.assert_sound().await;
+    source.assert_nothing_left(&[&manifest]).await;
+}
+
+#[tokio::test]
+async fn a_scope_never_takes_a_value_for_another() {
+    let source = Source::new(APP).await;
+    // Cut to the length of customers.tenant_id it would be another tenant's.
+    let manifest = scoped(&source, "tenant_id", "acme-2").await.unwrap();
+    assert_eq!(texts(&source, &manifest, "quiet").await, "acme-2\t1\n");
+    assert_eq!(manifest.totals.rows, 1);
+    for value in ["nobody", "ACME", "' OR true --", ""] {
+        let error = scoped(&source, "tenant_id", value).await.unwrap_err();
+        assert_told(
+            &error,
+            Code::NothingSelected,
+            &["no row has that value", "--scope"],
+        );
+    }
+    let error = scoped(&source, "tenant", "acme").await.unwrap_err();
+    assert_told(&error, Code::NothingSelected, &["no table has that column"]);
+    source.assert_nothing_left(&[&manifest]).await;
+}
+
+#[tokio::test]
+async fn a_value_of_another_type_is_told() {
+    let sql = "CREATE TABLE a (tenant uuid, j json); INSERT INTO a VALUES ('00000000-0000-0000-0000-000000000001', '{}');
+        CREATE TABLE b (n int, d date);";
+    let source = Source::new(sql).await;
+    for (column, value, type_name) in [
+        ("tenant", "acme", "uuid"),
+        ("n", "99999999999", "integer"),
+        ("d", "2024-13-40", "date"),
+        ("j", "{}", "json"),
+    ] {
+        let error = scoped(&source, column, value).await.unwrap_err();
+        assert_told(
+            &error,
+            Code::NothingSelected,
+            &["public.", column, value, type_name],
+        );
+    }
+    source.assert_nothing_left(&[]).await;
+}
+
+#[tokio::test]
+async fn many_rows_of_a_tenant_keep_their_order() {
+    let sql = "CREATE TABLE t (id int PRIMARY KEY, tenant int);
+        INSERT INTO t SELECT i, i % 2 FROM generate_series(1, 90000) i;";
+    let source = Source::new(sql).await;
+    let manifest = scoped(&source, "tenant", "1").await.unwrap();
+    let kept = table(&manifest, "t");
+    assert_eq!((kept.rows, kept.ranges.len()), (45_000, 3));
+    let text = String::from_utf8(source.rows(&manifest, kept).await).unwrap();
+    let client = source.client().await;
+    let told = client
+        .query("SELECT id FROM t WHERE tenant = 1 ORDER BY ctid", &[])
+        .await
+        .unwrap();
+    let told: Vec<i32> = told.iter().map(|r| r.get(0)).collect();
+    let ids: Vec<i32> = text
+        .lines()
+        .map(|l| l.split('\t').next().unwrap().parse().unwrap())
+        .collect();
+    assert!(told == ids);
+    source.assert_sound().await;
+}

@@ -1,0 +1,111 @@
+use super::{Shell, app, url};
+use std::os::unix::fs::PermissionsExt;
+
+#[tokio::test]
+async fn writes_env_once_and_checks_everything() {
+    let database = app().await;
+    let shell = Shell::new();
+    let file = shell.folder.path().join(".env");
+    std::fs::write(&file, "# mine\nOTHER=kept\n").unwrap();
+    let address = url(&database);
+    let arguments = ["init", "--database-url", &address, "--store", "./here"];
+    let (code, first) = shell.json(&arguments);
+    assert_eq!(code, 0, "{first}");
+    let names: Vec<_> = first["written"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|w| w["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["DATABASE_URL", "BACKUP_STORE", "STORE_KEY"]);
+    let checks: Vec<_> = first["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| c["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(checks, ["database", "role", "pg_dump", "store"]);
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(text.starts_with("# mine\nOTHER=kept\n"), "{text}");
+    assert_eq!(
+        std::fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let (code, second) = shell.json(&arguments);
+    assert_eq!(
+        (code, second["written"].as_array().unwrap().len()),
+        (0, 0),
+        "{second}"
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), text, "idempotent");
+    assert_eq!(shell.run(&["backup"]).code, 0, "what it wrote works");
+    assert!(shell.folder.path().join("here/format.json").exists());
+    database.drop().await;
+}
+
+#[test]
+fn replaces_nothing_without_force() {
+    let shell = Shell::new();
+    let file = shell.folder.path().join(".env");
+    let before = "DATABASE_URL=postgres://a:b@127.0.0.1:1/x\nBACKUP_STORE=./old\n";
+    std::fs::write(&file, before).unwrap();
+    let (code, refused) = shell.json(&["init", "--store", "./new"]);
+    assert_eq!(
+        (code, refused["error"]["code"].as_str()),
+        (5, Some("confirmation_needed"))
+    );
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+    let (code, done) = shell.json(&["init", "--store", "./new", "--force", "--timeout", "2"]);
+    assert_eq!(code, 6, "written, but nothing answers there: {done}");
+    assert_eq!(done["checks"][0]["verdict"], "failed");
+    assert!(
+        std::fs::read_to_string(&file)
+            .unwrap()
+            .contains("BACKUP_STORE=./new")
+    );
+}
+
+#[test]
+fn refuses_an_address_that_cannot_work_before_writing() {
+    let shell = Shell::new();
+    let (code, refused) = shell.json(&["init", "--database-url", "postgres://a:b@h:6543/x"]);
+    assert_eq!(
+        (code, refused["error"]["code"].as_str()),
+        (6, Some("pooler_transaction_mode"))
+    );
+    assert!(!shell.folder.path().join(".env").exists());
+}
+
+#[tokio::test]
+async fn says_which_right_is_missing() {
+    let database = app().await;
+    let role = format!("cli_{}", uuid::Uuid::new_v4().simple());
+    let session = database.session().await;
+    let create = format!("CREATE ROLE {role} LOGIN PASSWORD 'plain'");
+    session.batch("making a role", &create).await.unwrap();
+    let mut address = url::Url::parse(&url(&database)).unwrap();
+    address.set_username(&role).unwrap();
+    address.set_password(Some("plain")).unwrap();
+    let shell = Shell::new().with("DATABASE_URL", address);
+    let (code, told) = shell.json(&["init"]);
+    assert_eq!(code, 1, "{told}");
+    assert_eq!(
+        (
+            told["checks"][1]["name"].as_str(),
+            told["checks"][1]["verdict"].as_str()
+        ),
+        (Some("role"), Some("failed"))
+    );
+    assert!(
+        told["checks"][1]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("BYPASSRLS")
+    );
+    session
+        .batch("dropping the role", &format!("DROP ROLE {role}"))
+        .await
+        .unwrap();
+    drop(session);
+    database.drop().await;
+}

@@ -1,0 +1,124 @@
+use super::{Shell, app, contents, url};
+use crate::pg_dump::Database;
+
+const BREAK: &str = "DELETE FROM call_events WHERE id <= 10; DELETE FROM calls WHERE id <= 10; \
+                     UPDATE calls SET note = 'broken' WHERE id = 11; \
+                     INSERT INTO calls SELECT g, 0, 'newer' FROM generate_series(2001, 2005) g";
+
+async fn damage(database: &Database) {
+    database
+        .session()
+        .await
+        .batch("breaking", BREAK)
+        .await
+        .unwrap();
+}
+
+/// The commands of the seeds, word for word.
+#[tokio::test]
+async fn the_seeds_commands_work() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    let before = contents(&database).await;
+    assert_eq!(shell.run(&["backup", "--compress"]).code, 0);
+    damage(&database).await;
+    assert_eq!(shell.run(&["status", "--verbose"]).code, 0);
+    let said = shell.run(&["restore", "--input", "./backups/latest", "--force"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        said.out.contains("20 rows") || said.out.contains("10 rows added"),
+        "{}",
+        said.out
+    );
+    assert_eq!(contents(&database).await, before);
+    assert_eq!(shell.json(&["status"]).0, 0);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_leaves_nothing_behind() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    damage(&database).await;
+    let before = contents(&database).await;
+    let (code, plan) = shell.json(&["restore", "--input", "one", "--dry-run"]);
+    assert_eq!(code, 0, "{plan}");
+    let calls = &plan["plan"]["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|t| t["name"] == "calls")
+        .unwrap()
+        .clone();
+    assert_eq!(
+        (
+            calls["add"].as_u64(),
+            calls["change"].as_u64(),
+            calls["remove"].as_u64()
+        ),
+        (Some(10), Some(1), Some(5))
+    );
+    assert_eq!(contents(&database).await, before);
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname ~ '^(staging|undo)_'";
+    let left: i64 = database
+        .session()
+        .await
+        .query_one("looking", schemas, &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(left, 0);
+    assert_eq!(shell.json(&["list"]).1["total"], 1, "no safety backup");
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_restore_is_undone() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    let whole = contents(&database).await;
+    damage(&database).await;
+    let broken = contents(&database).await;
+    let (code, done) = shell.json(&["restore", "--input", "one", "--force"]);
+    assert_eq!(code, 0, "{done}");
+    assert_eq!(done["safetyBackup"]["trigger"], "safety");
+    assert_eq!(done["outcome"]["rowsRemoved"], 5);
+    assert_eq!(contents(&database).await, whole);
+    let operation = done["outcome"]["operation"].as_str().unwrap();
+    let (_, status) = shell.json(&["status"]);
+    assert_eq!(status["undoable"]["ok"][0]["id"], operation, "{status}");
+    let (code, undone) = shell.json(&["restore", "--undo", operation, "--force"]);
+    assert_eq!(code, 0, "{undone}");
+    assert_eq!(contents(&database).await, broken);
+    let (code, again) = shell.json(&["restore", "--undo", "latest", "--force"]);
+    assert_eq!(
+        (code, again["error"]["code"].as_str()),
+        (4, Some("operation_not_found")),
+        "{again}"
+    );
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn configuration_files_come_back_when_asked_for() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    let file = shell.folder.path().join("vercel.json");
+    std::fs::write(&file, "{\"a\":1}").unwrap();
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    std::fs::write(&file, "{\"a\":2}").unwrap();
+    assert_eq!(shell.run(&["restore", "--input", "one", "--force"]).code, 0);
+    assert_eq!(
+        std::fs::read_to_string(&file).unwrap(),
+        "{\"a\":2}",
+        "not asked for"
+    );
+    let config = ["restore", "--input", "one", "--component", "config"];
+    assert_eq!(shell.json(&config).0, 5);
+    let (code, done) = shell.json(&[&config[..], &["--force"]].concat());
+    assert_eq!((code, done["written"].as_u64()), (0, Some(1)), "{done}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"a\":1}");
+    database.drop().await;
+}
