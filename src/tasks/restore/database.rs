@@ -43,7 +43,7 @@ pub async fn plan(ctx: &Context, store: &Store, request: &RestoreRequest) -> Res
     target.lock().await?;
     ctx.progress.stage(Stage::Plan, 0);
     let content = ctx.or_cancelled(Content::load(store, request)).await?;
-    let warnings = checks::check(&content, &target, request.force).await?;
+    let warnings = checks::check(&content, &target, request).await?;
     Ok(told(request, &content, &target, warnings))
 }
 
@@ -79,11 +79,15 @@ fn told(
         objects_to_create: objects.count() as u64,
         schemas_to_drop: dropped.map(|s| (s.name.clone(), s.rows)).collect(),
         locks: Vec::new(),
-        bytes_needed: content.raw_bytes() * ROOM_FACTOR,
-        bytes_free: None,
+        bytes_needed: bytes_needed(content),
+        bytes_free: request.room,
         estimated_seconds: content.raw_bytes().div_ceil(BYTES_PER_SECOND),
         warnings,
     }
+}
+
+fn bytes_needed(content: &Content<'_>) -> u64 {
+    content.raw_bytes() * ROOM_FACTOR
 }
 
 /// Does what was planned. Opens at most one connection more than `request.writers`.
@@ -98,7 +102,7 @@ pub async fn apply(
     target.lock().await?;
     let content = ctx.or_cancelled(Content::load(store, request)).await?;
     target.look().await?;
-    checks::check(&content, &target, request.force).await?;
+    checks::check(&content, &target, request).await?;
     let undo = recover::Recovery::prepare(&target, &content, plan).await?;
     match work::run(ctx, store, request, &content, &target, &undo.marker).await {
         Ok((rows, warnings)) => Ok(Outcome {

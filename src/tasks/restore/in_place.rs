@@ -10,7 +10,7 @@ mod compare;
 mod merge;
 mod operations;
 mod refresh;
-mod room;
+pub(super) mod room;
 mod select;
 mod sequences;
 mod staging;

@@ -3,6 +3,7 @@
 pub mod config;
 pub mod database;
 pub mod in_place;
+mod lock;
 
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};

@@ -72,10 +72,7 @@ async fn a_second_restore_and_an_unfinished_one_are_told() {
     let mut wanted = request(&backup, &target.url);
 
     session
-        .batch(
-            "lock",
-            "SELECT pg_advisory_lock(x'726f766f64657601'::bigint)",
-        )
+        .batch("lock", "SELECT pg_advisory_lock(1919907695, 1)")
         .await
         .unwrap();
     assert_eq!(
@@ -231,6 +228,23 @@ async fn a_broken_foreign_key_is_named_with_its_rows() {
     let session = target.session().await;
     assert_eq!(relations(&session).await, 0);
     drop(session);
+    target.drop().await;
+    source.database.drop().await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_told_to_be_small_is_refused_beforehand() {
+    let source = Source::new(SMALL).await;
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+    let mut wanted = request(&backup, &target.url);
+    wanted.room = Some(1000);
+    assert_eq!(
+        source.restore(&wanted).await.unwrap_err().code,
+        Code::NoSpace
+    );
+    wanted.room = Some(1 << 30);
+    source.restore(&wanted).await.unwrap();
     target.drop().await;
     source.database.drop().await;
 }

@@ -4,12 +4,19 @@ use super::content::Content;
 use super::target::Target;
 use crate::core::manifest::Warning;
 use crate::error::{Code, Error, Result};
+use crate::tasks::restore::RestoreRequest;
+use crate::tasks::restore::in_place::room;
 
 /// Fails where a restore would do harm or cannot work; answers what a person should know.
-pub async fn check(content: &Content<'_>, target: &Target, force: bool) -> Result<Vec<Warning>> {
+pub async fn check(
+    content: &Content<'_>,
+    target: &Target,
+    request: &RestoreRequest,
+) -> Result<Vec<Warning>> {
     target.require_create().await?;
+    room::check(super::bytes_needed(content), request.room)?;
     if content.has_definitions() {
-        empty_or_forced(target, force)?;
+        empty_or_forced(target, request.force)?;
     } else {
         tables_wait_for_rows(content, target).await?;
     }
@@ -34,10 +41,12 @@ pub async fn check(content: &Content<'_>, target: &Target, force: bool) -> Resul
             );
         }
     }
-    warn(
+    if request.room.is_none() {
+        warn(
         "room_unknown",
         "how much room the target's disk has cannot be asked over SQL; compare the bytes needed yourself".into(),
     );
+    }
     for (marker, comment) in &target.markers {
         warn("unfinished_restore", format!("schema {marker}: {comment}"));
     }

@@ -4,10 +4,8 @@ use crate::core::ident::{self, QName};
 use crate::core::managed;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
+use crate::tasks::restore::lock::try_lock;
 use std::collections::BTreeSet;
-
-/// Held by the session for as long as a restore works in a database; in-place restores take the same one.
-const LOCK: i64 = 0x726f_766f_6465_7601;
 
 /// The coordinating session and what it found. Names in its statements are qualified: `search_path` is empty.
 pub struct Target {
@@ -75,10 +73,7 @@ impl Target {
 
     /// Fails where another restore works in this database; the lock ends with the session.
     pub async fn lock(&self) -> Result<()> {
-        let doing = "claiming the target for this restore";
-        let sql = "SELECT pg_catalog.pg_try_advisory_lock($1)";
-        let row = self.session.query_one(doing, sql, &[&LOCK]).await?;
-        if row.get::<_, bool>(0) {
+        if try_lock(&self.session).await? {
             return Ok(());
         }
         Err(Error::new(

@@ -6,12 +6,10 @@ use crate::core::restore_plan::Mode;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{Rights, TargetTable};
 use crate::ports::postgres::{DatabaseUrl, Identity, Purpose, Session};
+use crate::tasks::restore::lock::try_lock;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// One restore at a time per database: an advisory lock of two numbers ("rovo", 1).
-const LOCK: &str = "1919907695, 1";
 
 /// Hash joins of a merge in memory, without hurting a small server.
 const SESSION: &str = "SET work_mem = '64MB'; SET maintenance_work_mem = '128MB'; SET jit = off";
@@ -167,12 +165,4 @@ fn may_pass(error: &Error) -> bool {
         error.code,
         Code::ConnectionLost | Code::DatabaseUnreachable | Code::PoolExhausted
     )
-}
-
-pub async fn try_lock(session: &Session) -> Result<bool> {
-    let sql = format!("SELECT pg_try_advisory_lock({LOCK})");
-    Ok(session
-        .query_one("taking the restore lock", &sql, &[])
-        .await?
-        .get(0))
 }
