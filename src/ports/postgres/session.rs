@@ -52,7 +52,8 @@ pub struct Session {
 impl Session {
     /// Connects, with a few tries where the server or pooler is only busy.
     pub async fn connect(url: &DatabaseUrl, purpose: Purpose) -> Result<Self> {
-        let attempt = || Self::connect_once(url, purpose);
+        // Boxed: a TLS handshake is a deep future, and every use case holds one.
+        let attempt = || Box::pin(Self::connect_once(url, purpose));
         let backoff = ExponentialBuilder::default()
             .with_min_delay(Duration::from_millis(200))
             .with_max_delay(Duration::from_secs(3))

@@ -32,7 +32,7 @@ pub async fn back_up(
 ) -> Result<()> {
     ctx.progress.stage(Stage::Connect, 0);
     let parent = ctx.or_cancelled(assemble::parent(opened, request)).await?;
-    let (snapshot, readers) = ctx.or_cancelled(start(ctx, request, url)).await?;
+    let (snapshot, readers) = ctx.or_cancelled(Box::pin(start(ctx, request, url))).await?;
     manifest.source = Some(assemble::source(&snapshot.session).await?);
     let parent = parent.filter(|p| assemble::same_database(p, manifest));
     manifest.parent = parent.as_ref().map(|p| p.id);
@@ -73,7 +73,7 @@ pub async fn back_up(
             }
         };
         manifest.totals.new_bytes = writer.new_bytes();
-        assemble::reused_exist(&opened.store, manifest, &writer).await
+        Ok(())
     })
     .await
 }
