@@ -241,14 +241,15 @@ pub async fn wait_for(client: &Client, sql: &str, expected: i64) {
     }
 }
 
-/// Paths of all files below a folder.
+/// Names of all files below a folder, from there on.
 pub fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(files(&path)),
-            false => found.push(path.display().to_string()),
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_str().unwrap().to_string();
+        match entry.path().is_dir() {
+            true => found.extend(files(&entry.path()).iter().map(|f| format!("{name}/{f}"))),
+            false => found.push(name),
         }
     }
     found

@@ -5,7 +5,9 @@ use rovodev::core::keys;
 use rovodev::core::manifest::Manifest;
 use rovodev::error::{Code, Result};
 use rovodev::ports::store::{Fault, Op, Rule, Store, Unreliable, When};
-use rovodev::tasks::Context;
+use rovodev::tasks::lease::Lease;
+use rovodev::tasks::prune::prune;
+use rovodev::tasks::{Clock, Context};
 use std::time::Duration;
 
 const SMALL: &str =
@@ -172,9 +174,52 @@ async fn a_session_is_cut_off_while_rows_are_read() {
         };
         let ((done, _), ()) = tokio::join!(with_faults(&source, vec![slow]), cutting);
         let error = done.unwrap_err();
-        assert_told(&error, Code::ConnectionLost, &["terminating connection"]);
+        assert_told(
+            &error,
+            Code::ConnectionLost,
+            &["connection", "Run it again"],
+        );
         source.assert_nothing_left(&[]).await;
     }
     let manifest = source.back_up(|_| {}).await.unwrap();
     source.assert_exact(&manifest).await;
+}
+
+#[tokio::test]
+async fn a_prune_and_a_backup_keep_out_of_each_others_way() {
+    let source = Source::new(SMALL).await;
+    let first = source.back_up(|_| {}).await.unwrap();
+    let store = &source.opened.store;
+    let (ctx, clock) = (Context::default(), Clock::default());
+    let late = Rule::new(When::From(1), Fault::Stall(Duration::from_secs(1)));
+    let backup = with_faults(&source, vec![late.on(Op::PutNew, "manifest.json")]);
+    let pruning = async {
+        loop {
+            let all = store.list(keys::BACKUPS).await.unwrap();
+            if all.iter().any(|o| o.key.ends_with("/started.json")) {
+                break prune(&ctx, store, &clock, false, true).await;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let ((second, _), pruned) = tokio::join!(backup, pruning);
+    assert_told(
+        &pruned.unwrap_err(),
+        Code::StoreBusy,
+        &["Wait until it is done"],
+    );
+    let second = second.unwrap();
+    assert_eq!(
+        table(&second, "t").ranges,
+        table(&first, "t").ranges,
+        "reused"
+    );
+    let lease = Lease::prune(store, &clock).await.unwrap();
+    let error = source.back_up(|_| {}).await.unwrap_err();
+    assert_told(&error, Code::StoreBusy, &["Wait until it is done"]);
+    source.assert_nothing_left(&[&first, &second]).await;
+    lease.release().await.unwrap();
+    prune(&ctx, store, &clock, false, true).await.unwrap();
+    source.back_up(|_| {}).await.unwrap();
+    source.assert_sound().await;
 }

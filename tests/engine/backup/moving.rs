@@ -150,7 +150,7 @@ async fn a_table_that_changes_while_the_backup_starts() {
             ),
             _ => format!(
                 "{pause} CREATE TABLE new_{n} (a int); INSERT INTO new_{n} SELECT generate_series(1, 1000); DROP TABLE IF EXISTS new_{};",
-                n - 6
+                n.saturating_sub(6)
             ),
         }
     };

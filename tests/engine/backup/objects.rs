@@ -93,7 +93,7 @@ async fn what_is_not_the_apps_stays_out() {
     let source = Source::new(&sql).await;
     let admin = source.admin().await;
     let managed =
-        "CREATE SCHEMA cron; CREATE TABLE cron.job (a int); CREATE TABLE vault.secrets (a int);
+        "CREATE SCHEMA cron; CREATE TABLE cron.job (a int); CREATE TABLE vault.keys (a int);
         GRANT USAGE ON SCHEMA cron TO postgres;";
     admin.batch_execute(managed).await.unwrap();
     let manifest = source.back_up(|_| {}).await.unwrap();

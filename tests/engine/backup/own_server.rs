@@ -56,10 +56,16 @@ async fn many_tables(source: &Source, log: &Path) {
         .unwrap();
     let log = std::fs::read_to_string(log).unwrap();
     let log = log.strip_prefix(&before).unwrap();
-    let ours = |what: &str| log.lines().filter(|l| l.contains(what)).count();
-    assert_eq!(ours("COPY (SELECT ctid, xmin"), 5000);
-    let others = ours("execute s") + ours("statement: ") - 5000;
-    println!("{others} other statements");
+    let statements = log
+        .lines()
+        .filter(|l| l.contains("statement: ") || l.contains("execute "));
+    let (rows, others): (Vec<&str>, Vec<&str>) =
+        statements.partition(|l| l.contains("COPY (SELECT ctid, xmin"));
+    assert_eq!(rows.len(), 5000);
+    // pg_dump before version 16 locks table by table; that is its own.
+    let ours = |l: &&&str| !l.contains("LOCK TABLE public.t");
+    let others = others.iter().filter(ours).count();
+    println!("{others} statements beside these");
     assert!(
         others < 1000,
         "{others} statements beside the rows of {TABLES} tables"
