@@ -61,7 +61,10 @@ pub async fn back_up(
     };
     let (captured, found) = reading.run(readers).await?;
     // The rows are read: nothing of the snapshot is needed any more, and its locks go.
-    let Snapshot { selected, .. } = snapshot;
+    let Snapshot {
+        session, selected, ..
+    } = snapshot;
+    drop(session);
     manifest.tables = assemble::tables(&plan.tables, plan.shaped, found)?;
     describe(manifest, selected);
     ctx.or_cancelled(async {

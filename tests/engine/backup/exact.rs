@@ -123,7 +123,8 @@ async fn hostile_names_are_names() {
     let manifest = source.back_up(|_| {}).await.unwrap();
     let mut expected = hostile.map(|n| format!("s\"ch ema.☃.{n}"));
     let mut found = names(&manifest);
-    (expected.sort(), found.sort());
+    expected.sort();
+    found.sort();
     assert_eq!(found, expected);
     assert_eq!(
         (manifest.sequences.len(), manifest.materialized_views.len()),
