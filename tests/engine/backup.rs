@@ -1,11 +1,16 @@
 //! Taking a backup: what it holds, what it refuses, and what is left when it breaks.
 
+mod cancelling;
 mod configuration;
 mod connections;
 mod definitions;
 mod exact;
+mod faults;
 mod fingerprints;
+mod moving;
 mod objects;
+mod own_server;
 mod proxy;
 mod refusals;
 mod scopes;
+mod size;

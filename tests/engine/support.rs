@@ -10,6 +10,7 @@ use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::{DatabaseUrl, Purpose, Session};
 use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::Context;
+use rovodev::tasks::check::check;
 use rovodev::tasks::create::{CreateRequest, create};
 use rovodev::tasks::open_store::{self, OpenedStore};
 use std::path::Path;
@@ -146,9 +147,13 @@ impl Source {
 
     /// Nothing half done: no manifest but those named, no claim, no temporary file, no session of ours.
     pub async fn assert_nothing_left(&self, manifests: &[&Manifest]) {
+        self.assert_nothing_left_but(manifests.len()).await;
+    }
+
+    pub async fn assert_nothing_left_but(&self, manifests: usize) {
         let keys = self.opened.store.list(keys::BACKUPS).await.unwrap();
         let found = |end: &str| keys.iter().filter(|o| o.key.ends_with(end)).count();
-        assert_eq!(found("/manifest.json"), manifests.len());
+        assert_eq!(found("/manifest.json"), manifests);
         assert_eq!(found("/started.json"), 0);
         let files = files(self.folder.path());
         assert!(!files.iter().any(|f| f.contains(".tmp")), "{files:?}");
@@ -165,12 +170,8 @@ impl Source {
     /// The backup and all that it names is sound.
     pub async fn assert_sound(&self) {
         let ctx = Context::default();
-        let store = open_store::open_to_read(&ctx, &self.opened.store, None)
-            .await
-            .unwrap();
-        let report = rovodev::tasks::check::check(&ctx, &store, TENANT, &[])
-            .await
-            .unwrap();
+        let store = open_store::open_to_read(&ctx, &self.opened.store, None).await;
+        let report = check(&ctx, &store.unwrap(), TENANT, &[]).await.unwrap();
         assert!(report.problems.is_empty(), "{:?}", report.problems);
     }
 }
@@ -240,14 +241,15 @@ pub async fn wait_for(client: &Client, sql: &str, expected: i64) {
     }
 }
 
-/// Paths of all files below a folder.
+/// Names of all files below a folder, from there on.
 pub fn files(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => found.extend(files(&path)),
-            false => found.push(path.display().to_string()),
+        let entry = entry.unwrap();
+        let name = entry.file_name().to_str().unwrap().to_string();
+        match entry.path().is_dir() {
+            true => found.extend(files(&entry.path()).iter().map(|f| format!("{name}/{f}"))),
+            false => found.push(name),
         }
     }
     found

@@ -4,6 +4,8 @@ use crate::error::{Code, Error};
 use std::error::Error as _;
 use tokio_postgres::error::SqlState;
 
+const LOST: &str = "The server or the network ended the connection. Run it again; if this repeats, look into the server's log.";
+
 /// Translates a driver error; `doing` names the work for people.
 pub fn from_postgres(doing: &str, error: tokio_postgres::Error) -> Error {
     let Some(db) = error.as_db_error() else {
@@ -18,9 +20,11 @@ pub fn from_postgres(doing: &str, error: tokio_postgres::Error) -> Error {
         } else {
             format!("{error}: {cause}")
         };
-        return Error::new(code, format!("{doing}: {message}"))
-            .retry(code == Code::ConnectionLost)
-            .source(error);
+        let told = Error::new(code, format!("{doing}: {message}")).source(error);
+        return match code {
+            Code::ConnectionLost => told.retry(true).hint(LOST),
+            _ => told,
+        };
     };
     let (code, hint) = classify(db.code(), db.message());
     let place = match (db.schema(), db.table(), db.constraint()) {
@@ -108,10 +112,10 @@ fn classify(state: &SqlState, message: &str) -> (Code, Option<&'static str>) {
         ),
         SqlState::QUERY_CANCELED => (Code::Cancelled, None),
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
-            (Code::ConnectionLost, None)
+            (Code::ConnectionLost, Some(LOST))
         }
         _ if state.code().starts_with("23") => (Code::ConstraintViolated, None),
-        _ if state.code().starts_with("08") => (Code::ConnectionLost, None),
+        _ if state.code().starts_with("08") => (Code::ConnectionLost, Some(LOST)),
         _ => (Code::DatabaseError, None),
     }
 }

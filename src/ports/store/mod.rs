@@ -154,12 +154,12 @@ impl Store {
     }
 }
 
-/// One try each.
+/// One try each. Boxed: the futures of the S3 client are deep, and every use case holds one.
 impl Store {
     async fn put_new_once(&self, key: &str, body: Bytes) -> Result<Put> {
         match self {
             Self::Dir(dir) => dir.put_new(key, body).await,
-            Self::S3(s3) => s3.put_new(key, body).await,
+            Self::S3(s3) => Box::pin(s3.put_new(key, body)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.put_new(key, body)).await,
         }
     }
@@ -167,7 +167,7 @@ impl Store {
     async fn put_replace_once(&self, key: &str, body: Bytes) -> Result<()> {
         match self {
             Self::Dir(dir) => dir.put_replace(key, body).await,
-            Self::S3(s3) => s3.put_replace(key, body).await,
+            Self::S3(s3) => Box::pin(s3.put_replace(key, body)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.put_replace(key, body)).await,
         }
     }
@@ -175,7 +175,7 @@ impl Store {
     async fn get_once(&self, key: &str) -> Result<Bytes> {
         match self {
             Self::Dir(dir) => dir.get(key).await,
-            Self::S3(s3) => s3.get(key).await,
+            Self::S3(s3) => Box::pin(s3.get(key)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.get(key)).await,
         }
     }
@@ -183,7 +183,7 @@ impl Store {
     async fn holds_once(&self, key: &str, body: &Bytes) -> Result<bool> {
         match self {
             Self::Dir(dir) => dir.holds(key, body).await,
-            Self::S3(s3) => s3.holds(key, body).await,
+            Self::S3(s3) => Box::pin(s3.holds(key, body)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.holds(key, body)).await,
         }
     }
@@ -191,7 +191,7 @@ impl Store {
     async fn head_once(&self, key: &str) -> Result<Option<ObjectInfo>> {
         match self {
             Self::Dir(dir) => dir.head(key).await,
-            Self::S3(s3) => s3.head(key).await,
+            Self::S3(s3) => Box::pin(s3.head(key)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.head(key)).await,
         }
     }
@@ -199,7 +199,7 @@ impl Store {
     async fn list_once(&self, prefix: &str) -> Result<Vec<ObjectInfo>> {
         match self {
             Self::Dir(dir) => dir.list(prefix).await,
-            Self::S3(s3) => s3.list(prefix).await,
+            Self::S3(s3) => Box::pin(s3.list(prefix)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.list(prefix)).await,
         }
     }
@@ -207,7 +207,7 @@ impl Store {
     async fn delete_once(&self, keys: &[String]) -> Result<()> {
         match self {
             Self::Dir(dir) => dir.delete(keys).await,
-            Self::S3(s3) => s3.delete(keys).await,
+            Self::S3(s3) => Box::pin(s3.delete(keys)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.delete(keys)).await,
         }
     }

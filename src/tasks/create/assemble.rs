@@ -3,9 +3,8 @@
 use super::CreateRequest;
 use super::reader::Found;
 use super::selected::Sized;
-use super::writer::Writer;
 use crate::core::keys;
-use crate::core::manifest::{Manifest, Range, Source, Table, TableKind, Totals};
+use crate::core::manifest::{Manifest, Object, Range, Source, Table, TableKind, Totals};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{Session, source as database};
 use crate::ports::store::Store;
@@ -13,7 +12,7 @@ use crate::tasks::backups;
 use crate::tasks::open_store::OpenedStore;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::Map;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Questions to the store at the same time.
 const AT_ONCE: usize = 32;
@@ -117,32 +116,42 @@ fn table(sized: &Sized, shape: Shaped) -> Table {
     }
 }
 
-/// Segments that came from the parent must still be there when the manifest says so.
-pub async fn reused_exist(store: &Store, manifest: &Manifest, writer: &Writer) -> Result<()> {
-    let reused: BTreeSet<&str> = manifest
-        .tables
-        .iter()
-        .flat_map(Table::segments)
-        .map(|s| s.id.as_str())
-        .filter(|id| writer.is_reused(id))
-        .collect();
-    let check = |id: &str| {
-        let key = keys::segment(id, manifest.codec);
-        async move {
-            match store.head(&key).await? {
-                Some(_) => Ok(()),
-                None => Err(Error::new(Code::ObjectMissing, format!("{key} went away during the backup"))
-                    .hint("Run the backup again; if this repeats, run `rovodev check` on the previous one.")
-                    .retry(true)),
-            }
-        }
+/// All that the manifest names must be there when it says so: segments of the parent may have gone, and a
+/// store may have said of a write that it was done when it was not.
+pub async fn all_exist(store: &Store, manifest: &Manifest) -> Result<()> {
+    let segments = manifest.tables.iter().flat_map(Table::segments);
+    let segments = segments.map(|s| (keys::segment(&s.id, manifest.codec), s.stored_bytes));
+    let objects = objects(manifest).map(|o| (o.key.clone(), o.stored_bytes));
+    let named: BTreeMap<String, u64> = segments.chain(objects).collect();
+    let check = async |(key, bytes): (String, u64)| match store.head(&key).await? {
+        Some(found) if found.bytes == bytes => Ok(()),
+        Some(found) => Err(gone(format!(
+            "{key} holds {} bytes instead of {bytes}",
+            found.bytes
+        ))),
+        None => Err(gone(format!("{key} is not in the store any more"))),
     };
-    stream::iter(reused)
+    stream::iter(named)
         .map(check)
         .buffer_unordered(AT_ONCE)
         .try_collect::<Vec<()>>()
         .await?;
     Ok(())
+}
+
+fn gone(what: String) -> Error {
+    Error::new(Code::ObjectMissing, what)
+        .hint("Run the backup again; if this repeats, run `rovodev check` on the previous one.")
+        .retry(true)
+}
+
+/// Everything but segments.
+fn objects(manifest: &Manifest) -> impl Iterator<Item = &Object> {
+    let schema = &manifest.schema;
+    [&schema.pre_data, &schema.post_data, &schema.extras]
+        .into_iter()
+        .flatten()
+        .chain(manifest.config.iter().map(|f| &f.object))
 }
 
 /// Sums over the whole backup.
@@ -162,16 +171,7 @@ pub fn count(manifest: &mut Manifest) {
             }
         }
     }
-    let schema = [
-        &manifest.schema.pre_data,
-        &manifest.schema.post_data,
-        &manifest.schema.extras,
-    ];
-    let objects = schema
-        .into_iter()
-        .flatten()
-        .chain(manifest.config.iter().map(|f| &f.object));
-    let own: u64 = objects.map(|o| o.stored_bytes).sum();
+    let own: u64 = objects(manifest).map(|o| o.stored_bytes).sum();
     totals.stored_bytes += own;
     totals.new_bytes = new_rows + own;
     totals.files = manifest.config.len() as u64;

@@ -70,6 +70,8 @@ pub async fn create(
     // Boxed: the futures below are deep, and a door should not have to know.
     let work = Box::pin(async {
         let manifest = collect(ctx, opened, request, id).await?;
+        ctx.or_cancelled(assemble::all_exist(&opened.store, &manifest))
+            .await?;
         lease.still_held().await?;
         ctx.check()?;
         write_manifest(&opened.store, &manifest).await?;
@@ -94,7 +96,7 @@ async fn collect(
             Error::new(Code::Config, "no database is named")
                 .hint("Set DATABASE_URL or give --database-url.")
         })?;
-        rows::back_up(ctx, opened, request, url, &mut manifest).await?;
+        Box::pin(rows::back_up(ctx, opened, request, url, &mut manifest)).await?;
     }
     if request.kind != BackupType::Database && request.trigger != Trigger::Safety {
         ctx.progress.stage(Stage::Config, 0);

@@ -32,7 +32,7 @@ pub async fn back_up(
 ) -> Result<()> {
     ctx.progress.stage(Stage::Connect, 0);
     let parent = ctx.or_cancelled(assemble::parent(opened, request)).await?;
-    let (snapshot, readers) = ctx.or_cancelled(start(ctx, request, url)).await?;
+    let (snapshot, readers) = ctx.or_cancelled(Box::pin(start(ctx, request, url))).await?;
     manifest.source = Some(assemble::source(&snapshot.session).await?);
     let parent = parent.filter(|p| assemble::same_database(p, manifest));
     manifest.parent = parent.as_ref().map(|p| p.id);
@@ -57,7 +57,10 @@ pub async fn back_up(
     };
     let (captured, found) = reading.run(readers).await?;
     // The rows are read: nothing of the snapshot is needed any more, and its locks go.
-    let Snapshot { selected, .. } = snapshot;
+    let Snapshot {
+        session, selected, ..
+    } = snapshot;
+    drop(session);
     manifest.tables = assemble::tables(&plan.tables, plan.shaped, found)?;
     describe(manifest, selected);
     ctx.or_cancelled(async {
@@ -69,7 +72,7 @@ pub async fn back_up(
             }
         };
         manifest.totals.new_bytes = writer.new_bytes();
-        assemble::reused_exist(&opened.store, manifest, &writer).await
+        Ok(())
     })
     .await
 }

@@ -12,6 +12,8 @@ use tokio_postgres::error::SqlState;
 
 /// Tables that come, go or change shape while we start make us start again, this often at most.
 const STARTS: u32 = 10;
+/// The first of them follow at once, since what counts is the time between a list and the locks.
+const AT_ONCE: u32 = 5;
 /// Entries of the lock table that are left to others and to the catalogs that we read.
 const LOCKS_LEFT: u64 = 150;
 
@@ -38,15 +40,17 @@ pub enum LockBudget {
 pub async fn begin(ctx: &Context, request: &CreateRequest, url: &DatabaseUrl) -> Result<Snapshot> {
     let session = Session::connect(url, Purpose::Read).await?;
     let room = source::lock_room(&session).await?;
-    let mut last = None;
+    let (mut last, mut known) = (None, None);
     for start in 0..STARTS {
         ctx.check()?;
         if start > 0 {
             session.batch("starting again", "ROLLBACK").await?;
+        }
+        if start >= AT_ONCE {
             tokio::time::sleep(Duration::from_millis(25 << start.min(4))).await;
         }
         match session
-            .cancellable(&ctx.cancel, attempt(&session, request, room))
+            .cancellable(&ctx.cancel, attempt(&session, request, room, &mut known))
             .await
         {
             Ok((name, backend, selected, locks)) => {
@@ -89,8 +93,13 @@ async fn attempt(
     session: &Session,
     request: &CreateRequest,
     room: LockRoom,
+    known: &mut Option<Selected>,
 ) -> Result<(String, i32, Selected, LockBudget)> {
-    let before = select(source::list(session).await?, request)?;
+    // What the start before this one saw is newer than a list would be once it has come.
+    let before = match known.take() {
+        Some(seen) => seen,
+        None => select(source::list(session).await?, request)?,
+    };
     let locks = lock_budget(&before, request, room)?;
     // LOCK TABLE takes no snapshot; whatever took one before the locks could read a table that is being
     // truncated as empty.
@@ -110,6 +119,7 @@ async fn attempt(
         .await?;
     let mut inside = select(source::list(session).await?, request)?;
     if !inside.same_tables(&before) {
+        *known = Some(inside);
         return Err(Error::new(
             Code::TablesChanged,
             "tables were created, dropped or altered meanwhile",

@@ -53,11 +53,6 @@ impl Writer {
         self.new_bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether a segment came from the parent backup and not from this one.
-    pub fn is_reused(&self, id: &str) -> bool {
-        self.known.contains_key(id)
-    }
-
     /// An empty buffer, with memory of an earlier segment where there is one.
     pub fn buffer(&self) -> Vec<u8> {
         let kept = lock(&self.buffers).pop();

@@ -61,7 +61,7 @@ async fn configuration_needs_no_database_and_holds_no_value() {
         serde_json::json!({"names": ["A_KEY", "B_KEY", "D_KEY"]})
     );
     for path in files(place.path()) {
-        let stored = std::fs::read(&path).unwrap();
+        let stored = std::fs::read(place.path().join(&path)).unwrap();
         let plain = zstd::decode_all(&stored[..]).unwrap_or(stored);
         assert!(!String::from_utf8_lossy(&plain).contains(SECRET), "{path}");
     }

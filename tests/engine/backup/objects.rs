@@ -93,8 +93,8 @@ async fn what_is_not_the_apps_stays_out() {
     let source = Source::new(&sql).await;
     let admin = source.admin().await;
     let managed =
-        "CREATE SCHEMA cron; CREATE TABLE cron.job (a int); CREATE TABLE vault.secrets (a int);
-        GRANT USAGE ON SCHEMA cron TO postgres;";
+        "CREATE SCHEMA pgmq; CREATE TABLE pgmq.meta (a int); CREATE TABLE vault.keys (a int);
+        GRANT USAGE ON SCHEMA pgmq TO postgres;";
     admin.batch_execute(managed).await.unwrap();
     let manifest = source.back_up(|_| {}).await.unwrap();
     assert_eq!(
@@ -110,7 +110,7 @@ async fn what_is_not_the_apps_stays_out() {
         ("theirs", true),
         ("\"ours\"", false),
         ("undo_", false),
-        ("cron", false),
+        ("pgmq", false),
     ] {
         assert_eq!(text.contains(part), there, "{part} in {text}");
     }
