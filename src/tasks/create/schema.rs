@@ -94,7 +94,7 @@ fn arguments(section: Section, request: &CreateRequest, selected: &Selected) -> 
         } else {
             Vec::new()
         },
-        exclude_schemas: if by_schema {
+        exclude_schema_patterns: if by_schema {
             Vec::new()
         } else {
             managed::pg_dump_exclusions()

@@ -23,7 +23,6 @@ async fn every_type_and_extreme_is_kept_as_the_server_writes_it() {
         "parallel_tuple_cost = 0",
         "min_parallel_table_scan_size = 0",
         "default_transaction_isolation = serializable",
-        "statement_timeout = '1ms'",
     ] {
         let sql = format!("ALTER ROLE postgres IN DATABASE {name} SET {setting}");
         admin.batch_execute(&sql).await.unwrap();

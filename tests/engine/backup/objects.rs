@@ -93,7 +93,7 @@ async fn what_is_not_the_apps_stays_out() {
     let source = Source::new(&sql).await;
     let admin = source.admin().await;
     let managed =
-        "CREATE SCHEMA pgmq; CREATE TABLE pgmq.meta (a int); CREATE TABLE vault.keys (a int);
+        "CREATE SCHEMA timescaledb_information; CREATE TABLE timescaledb_information.t (a int); CREATE SCHEMA pgmq; CREATE TABLE pgmq.meta (a int); CREATE TABLE vault.keys (a int);
         GRANT USAGE ON SCHEMA pgmq TO postgres;";
     admin.batch_execute(managed).await.unwrap();
     let manifest = source.back_up(|_| {}).await.unwrap();
@@ -110,6 +110,8 @@ async fn what_is_not_the_apps_stays_out() {
         ("theirs", true),
         ("\"ours\"", false),
         ("undo_", false),
+        ("timescaledb_", false),
+        ("\"staging_area\"", true),
         ("pgmq", false),
     ] {
         assert_eq!(text.contains(part), there, "{part} in {text}");

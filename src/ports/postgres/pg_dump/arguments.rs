@@ -9,6 +9,8 @@ pub struct DumpArgs {
     pub sections: Vec<Section>,
     pub schemas: Vec<String>,
     pub exclude_schemas: Vec<String>,
+    /// In `pg_dump`'s own pattern language, as they are.
+    pub exclude_schema_patterns: Vec<String>,
     /// These alone: `pg_dump` then leaves out the schemas and types they need.
     pub tables: Vec<QName>,
     pub exclude_tables: Vec<QName>,
@@ -55,6 +57,11 @@ impl DumpArgs {
             .chain(sections)
             .chain(schemas("--schema", &self.schemas))
             .chain(schemas("--exclude-schema", &self.exclude_schemas))
+            .chain(list(
+                "--exclude-schema",
+                &self.exclude_schema_patterns,
+                String::clone,
+            ))
             .chain(tables("--table", &self.tables))
             .chain(tables("--exclude-table", &self.exclude_tables))
             .chain(snapshot.map(|name| format!("--snapshot={name}")))
@@ -79,6 +86,7 @@ mod tests {
             sections: vec![Section::PostData],
             schemas: vec!["Pub*lic".into()],
             exclude_schemas: vec!["a.b".into()],
+            exclude_schema_patterns: vec!["undo_[0-9a-f-]{32,36}".into()],
             tables: vec![QName::new("s", "-t$(x)|y?[]\\")],
             exclude_tables: vec![QName::new("s", "q\"q")],
         };
@@ -89,6 +97,7 @@ mod tests {
                 "--section=post-data",
                 "--schema=\"Pub*lic\"",
                 "--exclude-schema=\"a.b\"",
+                "--exclude-schema=undo_[0-9a-f-]{32,36}",
                 "--table=\"s\".\"-t$(x)|y?[]\\\"",
                 "--exclude-table=\"s\".\"q\"\"q\"",
                 "--snapshot=00000003-0000001B-1",
