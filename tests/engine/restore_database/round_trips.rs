@@ -127,7 +127,7 @@ async fn an_owner_without_superuser_gets_everything_but_foreign_owners() {
         .map(|w| w.message.as_str())
         .collect();
     let left_out = |what: &str| told.iter().any(|message| message.contains(what));
-    assert!(left_out("changes of owner to \"postgres\""), "{told:#?}");
+    assert!(left_out("changes of owner to"), "{told:#?}");
     let without_owners = [
         "--schema-only",
         "--no-owner",
