@@ -7,7 +7,7 @@ INSERT INTO auth.users SELECT md5(i::text)::uuid, 'u' || i FROM generate_series(
 CREATE SCHEMA "Ünï ""code""";
 CREATE SCHEMA app;
 CREATE EXTENSION IF NOT EXISTS citext WITH SCHEMA app;
-CREATE COLLATION app.german (provider = icu, locale = 'de');
+CREATE COLLATION app.german (provider = libc, locale = 'C');
 CREATE TYPE app.mood AS ENUM ('sad', 'it''s; ok', 'happy');
 CREATE TYPE app.pair AS (a int, b text);
 CREATE TYPE app.span AS RANGE (subtype = float8);

@@ -56,7 +56,7 @@ impl Source {
             tenant: "default".into(),
             selection: Selection::default(),
             project: ".".into(),
-            pg_dump: None,
+            pg_dump: std::env::var_os("PG_DUMP").map(Into::into),
             readers: 2,
             yield_after: Duration::from_secs(60),
         };
@@ -89,7 +89,8 @@ pub fn request(backup: &Manifest, target: &DatabaseUrl) -> RestoreRequest {
 
 /// Everything that pg_dump says of a database, without what differs from run to run.
 pub fn dumped(url: &DatabaseUrl, arguments: &[&str]) -> String {
-    let mut command = Command::new("pg_dump");
+    let program = std::env::var_os("PG_DUMP").unwrap_or("pg_dump".into());
+    let mut command = Command::new(program);
     command.args(arguments).envs(url.libpq_environment());
     let output = command.output().unwrap();
     assert!(

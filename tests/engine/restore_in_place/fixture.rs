@@ -81,7 +81,7 @@ impl Fixture {
             tenant: "default".into(),
             selection,
             project: ".".into(),
-            pg_dump: None,
+            pg_dump: std::env::var_os("PG_DUMP").map(Into::into),
             readers: READERS,
             yield_after: YIELD_AFTER,
         };
