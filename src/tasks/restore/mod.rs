@@ -1,6 +1,7 @@
 //! Bringing a backup back: in place by stage and merge, or into another database.
 
 pub mod config;
+mod copy_in;
 pub mod database;
 pub mod in_place;
 mod lock;

@@ -6,11 +6,10 @@ use crate::core::ident;
 use crate::core::manifest::{Codec, Segment, Table};
 use crate::core::progress::Stage;
 use crate::error::{Code, During, Error, Result};
-use crate::ports::postgres::{Session, from_postgres};
+use crate::ports::postgres::Session;
 use crate::ports::store::Store;
 use crate::tasks::Context;
-use crate::tasks::segments::fetch_rows;
-use futures_util::{SinkExt, StreamExt, TryStreamExt, stream};
+use crate::tasks::restore::copy_in::CopyIn;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -20,10 +19,6 @@ const FREEZE_FROM: u64 = 4 << 20;
 /// A table that would keep one connection busy long after the others is cut into pieces of about this much text.
 /// Only then: pieces cannot be written frozen, and foreign keys to frozen rows are checked five times as fast.
 const PIECE_BYTES: u64 = 64 << 20;
-/// Objects in flight per connection.
-const AHEAD: usize = 2;
-/// Bytes of one protocol message.
-const MESSAGE: usize = 128 << 10;
 
 struct Piece<'a> {
     table: &'a Table,
@@ -141,30 +136,13 @@ async fn stream_in(
     piece: &Piece<'_>,
     freeze: bool,
 ) -> Result<u64> {
-    let doing = "writing rows";
-    let label = piece.table.name.to_string();
-    let sink = session
-        .copy_in(doing, &copy_statement(piece.table, freeze))
-        .await?;
-    tokio::pin!(sink);
-    let segments = stream::iter(&piece.segments).map(|segment| async {
-        let rows = fetch_rows(store, codec, segment).await?;
-        Ok::<_, Error>((rows, segment.rows))
-    });
-    let mut segments = std::pin::pin!(segments.buffered(AHEAD));
-    while let Some((mut text, rows)) = segments.try_next().await? {
-        let bytes = text.len() as u64;
-        while !text.is_empty() {
-            let part = text.split_to(MESSAGE.min(text.len()));
-            if let Err(error) = sink.send(part).await {
-                // The server's own words come with the end of the COPY.
-                let told = sink.as_mut().finish().await.err().unwrap_or(error);
-                return Err(from_postgres(doing, told));
-            }
-        }
-        ctx.progress.add(&label, rows, bytes);
-    }
-    sink.finish().await.map_err(|e| from_postgres(doing, e))
+    let rows = CopyIn {
+        session,
+        doing: "writing rows",
+        sql: &copy_statement(piece.table, freeze),
+        label: &piece.table.name.to_string(),
+    };
+    rows.write(ctx, store, codec, &piece.segments).await
 }
 
 fn copy_statement(table: &Table, freeze: bool) -> String {

@@ -1,16 +1,15 @@
 //! Staging: the backup's rows in unlogged tables, loaded in committed chunks by several connections.
 
 use super::work::Work;
-use crate::core::manifest::{Codec, Manifest, Segment, Table};
+use crate::core::manifest::{Manifest, Segment, Table};
 use crate::core::merge::{Unit, names, stage};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
 use crate::ports::store::Store;
-use crate::tasks::{Context, segments};
-use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, SinkExt, StreamExt, TryStreamExt, future, stream};
+use crate::tasks::Context;
+use crate::tasks::restore::copy_in::CopyIn;
+use futures_util::future;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use uuid::Uuid;
@@ -256,28 +255,14 @@ async fn copy(
     let doing = format!("staging rows of {}", unit.table);
     let columns = chunk.table.columns.iter().map(|c| c.name.as_str());
     session.batch(&doing, "BEGIN").await?;
-    let sink = session
-        .copy_in(&doing, &stage::copy(&work.names, unit, columns))
-        .await?;
-    let mut sink = std::pin::pin!(sink);
-    let table = chunk.table.name.to_string();
-    let fetches: Vec<_> = chunk
-        .segments
-        .iter()
-        .map(|s| fetch(store, work.codec, s))
-        .collect();
-    let mut rows = stream::iter(fetches).buffered(2);
-    while let Some((count, text)) = rows.try_next().await? {
-        let bytes = text.len() as u64;
-        sink.send(text)
-            .await
-            .map_err(|e| crate::ports::postgres::from_postgres(&doing, e))?;
-        ctx.progress.add(&table, count, bytes);
-    }
-    let staged = sink
-        .finish()
-        .await
-        .map_err(|e| crate::ports::postgres::from_postgres(&doing, e))?;
+    let sql = stage::copy(&work.names, unit, columns);
+    let rows = CopyIn {
+        session,
+        doing: &doing,
+        sql: &sql,
+        label: &chunk.table.name.to_string(),
+    };
+    let staged = rows.write(ctx, store, work.codec, &chunk.segments).await?;
     if staged != chunk.rows {
         return Err(Error::new(
             Code::ObjectDamaged,
@@ -294,19 +279,6 @@ async fn copy(
         .await?;
     session.batch(&doing, "COMMIT").await?;
     room_left(work, session).await
-}
-
-/// Named, so that the compiler sees that it may move between threads.
-fn fetch<'a>(
-    store: &'a Store,
-    codec: Codec,
-    segment: &'a Segment,
-) -> BoxFuture<'a, Result<(u64, Bytes)>> {
-    async move {
-        let text = segments::fetch_rows(store, codec, segment).await?;
-        Ok((segment.rows, text))
-    }
-    .boxed()
 }
 
 /// Stops before the disk is full, where somebody told how much there is.
