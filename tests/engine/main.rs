@@ -5,6 +5,7 @@
 
 mod backup;
 mod cli;
+mod fixtures;
 mod house;
 mod pg_dump;
 mod pg_dump_bundle;

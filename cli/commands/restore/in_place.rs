@@ -125,7 +125,7 @@ async fn safety(ctx: &Context, asked: &Asked<'_>, request: &RestoreRequest) -> R
         codec: request.backup.codec,
         name: Some(format!(
             "before-restore_{}",
-            ctx.clock.now().format("%Y-%m-%d_%H-%M-%S")
+            ctx.clock.now().format("%Y-%m-%d_%H-%M-%S-%3f")
         )),
         tenant: TENANT.into(),
         selection: safety_selection(request),

@@ -3,6 +3,7 @@
 
 use super::{ForeignKey, Names, Unit};
 use crate::core::ident;
+use crate::core::manifest::Scope;
 
 /// Where rows are looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,18 +51,19 @@ pub fn owned_units(units: &[Unit], keys: &[ForeignKey], column: &str) -> Vec<boo
     }
 }
 
-/// Rows that hold the tenant's value, bound as text to `$1`.
-pub fn by_column(names: &Names, unit: &Unit, side: Side, column: &str) -> Option<String> {
-    let held = unit.columns.iter().find(|c| c.name == column)?;
+/// Rows that hold the tenant's value. The value stands as a literal: a cast to the column's type would cut it to a
+/// `varchar(4)` or round it to a `numeric(4,0)`, and find another tenant.
+pub fn by_column(names: &Names, unit: &Unit, side: Side, scope: &Scope) -> Option<String> {
+    let held = unit.columns.iter().find(|c| c.name == scope.column)?;
     Some(format!(
-        "INSERT INTO {} SELECT {}, {}, {}, r.ctid, true FROM {} r WHERE r.{} = CAST($1::text AS {})",
+        "INSERT INTO {} SELECT {}, {}, {}, r.ctid, true FROM {} r WHERE r.{} = {}",
         names.members(),
         side.literal(),
         unit.number,
         side.rel("r"),
         side.relation(names, unit),
-        ident::quote(column),
-        held.type_name
+        ident::quote(&held.name),
+        ident::literal(&scope.value)
     ))
 }
 

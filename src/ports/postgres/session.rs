@@ -20,11 +20,19 @@ pub enum Purpose {
 }
 
 /// Text output that depends on nothing but the value. Supabase's default `extra_float_digits=0` loses bits.
-const PINNED: &str = "SET extra_float_digits=3; SET DateStyle='ISO, YMD'; SET IntervalStyle=postgres; SET TimeZone='UTC'; \
-    SET lc_monetary='C'; SET client_encoding='UTF8'; SET bytea_output=hex; SET xmlbinary=base64; SET xmloption=content; \
+const PINNED: &str = "SET extra_float_digits=3; SET IntervalStyle=postgres; SET lc_monetary='C'; SET client_encoding='UTF8'; SET bytea_output=hex; SET xmlbinary=base64; SET xmloption=content; \
     SET row_security=off; SET synchronize_seqscans=off; SET standard_conforming_strings=on; SET array_nulls=on; \
     SET statement_timeout=0; SET lock_timeout='10s'; SET idle_in_transaction_session_timeout=0; \
     SET quote_all_identifiers=off; SET check_function_bodies=off; SET application_name='rovodev'";
+
+/// A writer keeps the target's `TimeZone` and `DateStyle`: stored text names its offset and its year first, and a
+/// CHECK or a generated column may depend on them.
+const PINNED_TO_READ: &str = "; SET search_path=''; SET max_parallel_workers_per_gather=0; \
+    SET DateStyle='ISO, YMD'; SET TimeZone='UTC'";
+
+/// Settings that change what a query makes of its values.
+const FOLLOW_DATABASE: &str = "RESET extra_float_digits; RESET DateStyle; RESET IntervalStyle; RESET TimeZone; \
+    RESET lc_monetary; RESET bytea_output; RESET xmlbinary; RESET xmloption; RESET array_nulls";
 
 /// Which server and database a session really reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +102,7 @@ impl Session {
         let mut pinned = PINNED.to_string();
         if purpose == Purpose::Read {
             // A parallel plan would give rows in another order than that of the heap.
-            pinned.push_str("; SET search_path=''; SET max_parallel_workers_per_gather=0");
+            pinned.push_str(PINNED_TO_READ);
         }
         let doing = format!("opening a session at {url}");
         client
@@ -196,6 +204,13 @@ impl Session {
             .copy_in(sql)
             .await
             .map_err(|e| from_postgres(doing, e))
+    }
+
+    /// From here on expressions give what they give in the app's own sessions. For statements that compute new
+    /// rows (a materialized view), never for ones that copy rows.
+    pub async fn follow_database(&self) -> Result<()> {
+        self.batch("taking the database's own settings", FOLLOW_DATABASE)
+            .await
     }
 
     pub fn client(&self) -> &Client {

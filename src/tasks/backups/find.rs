@@ -36,7 +36,18 @@ pub async fn find(store: &Store, tenant: &str, what: &str) -> Result<Manifest> {
 pub async fn read(store: &Store, tenant: &str, id: Uuid) -> Result<Manifest> {
     let key = keys::manifest(tenant, id);
     match store.get(&key).await {
-        Ok(bytes) => parse(bytes).await.during(&key),
+        Ok(bytes) => match parse(bytes).await.during(&key)? {
+            manifest if manifest.id == id && manifest.tenant == tenant => Ok(manifest),
+            // A copy in the wrong folder would hide what the right one needs, and a prune would delete that.
+            other => Err(Error::new(
+                Code::ManifestDamaged,
+                format!(
+                    "{key}: it is the manifest of backup {} of {}",
+                    other.id, other.tenant
+                ),
+            )
+            .hint("Put the right manifest back from a copy of the store.")),
+        },
         Err(e) if e.code == Code::ObjectMissing => Err(not_found(store, &id.to_string())),
         Err(e) => Err(e),
     }

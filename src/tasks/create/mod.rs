@@ -53,6 +53,8 @@ pub struct CreateRequest {
 
 /// Readers unless asked otherwise.
 pub const READERS: usize = 2;
+/// Bytes of a backup's name.
+const LONGEST_NAME: usize = 200;
 pub const YIELD_AFTER: Duration = Duration::from_secs(60);
 
 /// Takes a backup and returns its manifest, which is in the store by then.
@@ -65,6 +67,9 @@ pub async fn create(
     opened: &OpenedStore,
     request: &CreateRequest,
 ) -> Result<Manifest> {
+    if let Some(name) = &request.name {
+        usable(name)?;
+    }
     let id = Uuid::now_v7();
     let lease = Lease::backup(&opened.store, &request.tenant, id, &ctx.clock).await?;
     // Boxed: the futures below are deep, and a door should not have to know.
@@ -82,6 +87,23 @@ pub async fn create(
         tracing::warn!(%error, backup = %id, "the claim on the store could not be taken back and will expire");
     }
     done
+}
+
+/// A name must find its backup again, and never be taken for an id, a place or `latest`.
+fn usable(name: &str) -> Result<()> {
+    let taken = name == "latest" || Uuid::parse_str(name).is_ok();
+    let unfit = name.trim() != name
+        || name.is_empty()
+        || name.len() > LONGEST_NAME
+        || name.contains(|c: char| matches!(c, '/' | '\\') || c.is_control());
+    if !taken && !unfit {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::Usage,
+        format!("{name:?} cannot be the name of a backup"),
+    )
+    .hint("Take up to 200 characters without / and \\; neither `latest` nor an id."))
 }
 
 async fn collect(

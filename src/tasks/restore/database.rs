@@ -67,7 +67,10 @@ fn told(
         .iter()
         .chain(&content.post_data)
         .filter(is_object);
-    let dropped = target.to_drop().filter(|_| content.has_definitions());
+    let dropped = match content.has_definitions() {
+        true => target.to_drop(content),
+        false => Vec::new(),
+    };
     Plan {
         operation: Uuid::now_v7(),
         backup: content.backup.id,
@@ -77,7 +80,7 @@ fn told(
         mode: None,
         tables: tables.collect(),
         objects_to_create: objects.count() as u64,
-        schemas_to_drop: dropped.map(|s| (s.name.clone(), s.rows)).collect(),
+        schemas_to_drop: dropped.into_iter().map(|s| (s.name, s.rows)).collect(),
         locks: Vec::new(),
         bytes_needed: bytes_needed(content),
         bytes_free: request.room,

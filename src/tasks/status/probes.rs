@@ -7,8 +7,8 @@ use crate::error::{Code, Error, Result};
 use crate::ports::postgres::overview::{Overview, overview};
 use crate::ports::postgres::{PgDump, Purpose, Session};
 use crate::ports::store::{ObjectInfo, Store};
-use crate::tasks::places;
 use crate::tasks::restore::in_place::{self, Operation};
+use crate::tasks::{Context, open_store, places};
 use std::path::Path;
 use std::time::Duration;
 
@@ -75,6 +75,7 @@ pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
             });
         }
         let (backups, bytes) = tokio::join!(store.list(keys::BACKUPS), count(&store));
+        usable(&store, backups.as_deref().unwrap_or_default()).await?;
         let manifests: Vec<_> = backups?.into_iter().filter(is_manifest).collect();
         Ok(StoreFound {
             location: store.describe(),
@@ -84,6 +85,16 @@ pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
         })
     };
     within(limit, Code::StoreUnreachable, "the store", found).await
+}
+
+/// A store with backups whose `format.json` is gone or damaged serves no command. An empty one is made on first use.
+async fn usable(store: &Store, backups: &[ObjectInfo]) -> Result<()> {
+    if backups.is_empty() && store.head(keys::FORMAT).await?.is_none() {
+        return Ok(());
+    }
+    open_store::open_to_read(&Context::default(), store, None)
+        .await
+        .map(drop)
 }
 
 /// The first backup makes the directory; until then it is an empty store.

@@ -11,7 +11,7 @@ fn steady() -> insta::Settings {
             "[id]",
         ),
         (
-            r"\d{4}-\d\d-\d\d[ _T]\d\d[:-]\d\d[:-]\d\d(\.\d+)?(\+00| UTC|Z)?",
+            r"\d{4}-\d\d-\d\d[ _T]\d\d[:-]\d\d[:-]\d\d([.-]\d{3}\d*)?(\+00| UTC|Z)?",
             "[time]",
         ),
         (r"(just now|\d+ (second|minute)s? ago)", "[age]"),

@@ -75,3 +75,23 @@ async fn exact_brings_everything_back_and_undo_takes_it_away_again() {
     assert_eq!(f.own_schemas("staging_").await, Vec::<String>::new());
     f.drop().await;
 }
+
+/// What is computed anew is computed as the app's own sessions would.
+#[tokio::test]
+async fn views_and_checks_follow_the_databases_time_zone() {
+    let f = Fixture::new("SELECT").await;
+    f.run(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET timezone = %L', current_database(), 'Asia/Tokyo'); END $$; \
+         SET timezone = 'Asia/Tokyo'; \
+         CREATE TABLE ev (id int PRIMARY KEY, ts timestamptz, day date CHECK (day = ts::date)); \
+         INSERT INTO ev VALUES (1, '2024-02-03 23:00+00', '2024-02-04'); \
+         CREATE MATERIALIZED VIEW daily AS SELECT ts::date AS day FROM ev",
+    )
+    .await;
+    let backup = f.back_up().await;
+    f.run("DELETE FROM ev").await;
+    f.restore(&backup, Mode::Exact).await.unwrap();
+    let day = f.value::<String>("SELECT day::text FROM daily").await;
+    assert_eq!(day, "2024-02-04");
+    f.drop().await;
+}

@@ -77,3 +77,36 @@ async fn a_row_that_is_somebody_elses_now_is_not_taken() {
     assert_eq!(f.contents().await, before);
     f.drop().await;
 }
+
+/// A cast to the column's type would cut or round the value, and bring back another tenant's rows.
+#[tokio::test]
+async fn a_scope_never_takes_a_value_for_another() {
+    let f = Fixture::new(
+        "CREATE TABLE o (id int PRIMARY KEY, tenant varchar(8), number numeric(4,0), v text); \
+         INSERT INTO o VALUES (1, 'acme-eur', 2, 'old'), (2, 'globex', 3, 'old')",
+    )
+    .await;
+    let backup = f.back_up().await;
+    f.run("UPDATE o SET v = 'new'").await;
+    for (column, value) in [
+        ("tenant", "acme-europe"),
+        ("number", "1.6"),
+        ("number", "x"),
+        ("nosuch", "1"),
+    ] {
+        let mut request = f.request(&backup, Mode::Exact);
+        request.choice.selection = scope(column, value);
+        let error = f.apply(&request).await.unwrap_err();
+        assert_eq!(
+            error.code,
+            Code::NothingSelected,
+            "{column}={value}: {error}"
+        );
+    }
+    assert_eq!(
+        f.value::<i64>("SELECT count(*) FROM o WHERE v = 'new'")
+            .await,
+        2
+    );
+    f.drop().await;
+}

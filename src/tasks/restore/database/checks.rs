@@ -16,7 +16,7 @@ pub async fn check(
     target.require_create().await?;
     room::check(super::bytes_needed(content), request.room)?;
     if content.has_definitions() {
-        empty_or_forced(target, request.force)?;
+        empty_or_forced(target, content, request.force)?;
     } else {
         tables_wait_for_rows(content, target).await?;
     }
@@ -53,10 +53,10 @@ pub async fn check(
     Ok(warnings)
 }
 
-fn empty_or_forced(target: &Target, force: bool) -> Result<()> {
+fn empty_or_forced(target: &Target, content: &Content<'_>, force: bool) -> Result<()> {
     let database = &target.session.identity.database;
     if force {
-        let foreign = target.to_drop().find(|s| !s.owned);
+        let foreign = target.to_drop(content).into_iter().find(|s| !s.owned);
         return match foreign {
             None => Ok(()),
             Some(schema) => Err(Error::new(
@@ -80,7 +80,7 @@ fn empty_or_forced(target: &Target, force: bool) -> Result<()> {
         return Ok(());
     }
     let held: Vec<_> = target
-        .to_drop()
+        .filled()
         .map(|s| format!("{} ({} objects, about {} rows)", s.name, s.objects, s.rows))
         .collect();
     Err(Error::new(

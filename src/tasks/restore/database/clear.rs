@@ -31,7 +31,7 @@ impl Before {
     /// Drops everything that came since, the marker last.
     pub async fn bring_back(&self, ctx: &Context, target: &mut Target, marker: &str) -> Result<()> {
         target.look().await?;
-        let schemas: Vec<_> = target.to_drop().cloned().collect();
+        let schemas: Vec<_> = target.filled().cloned().collect();
         drop_schemas(ctx, &target.session, &schemas).await?;
         let now = Self::read(&target.session).await?;
         let came = now

@@ -74,6 +74,17 @@ impl<'a> Content<'a> {
             .filter(move |t| keeps(&t.name) || t.partition_root.as_ref().is_some_and(keeps))
     }
 
+    /// Schemas in which the restore makes something.
+    pub fn schemas(&self) -> BTreeSet<&str> {
+        let defined = self.pre_data.iter().filter_map(|e| match e.kind {
+            Kind::Schema => Some(e.name.as_str()),
+            _ => e.schema.as_deref(),
+        });
+        defined
+            .chain(self.tables().map(|t| t.name.schema.as_str()))
+            .collect()
+    }
+
     pub fn sequences(&self) -> impl Iterator<Item = &'a Sequence> {
         let keeps = |s: &Sequence| match &s.owned_by {
             Some(table) => self.filter.keeps_table(table),

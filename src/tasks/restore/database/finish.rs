@@ -42,6 +42,7 @@ pub async fn refresh(
     warnings: &Warnings,
 ) -> Result<()> {
     ctx.progress.stage(Stage::Refresh, 0);
+    session.follow_database().await?;
     for view in content.materialized_views() {
         let doing = format!("refreshing materialized view {view}");
         let sql = format!("REFRESH MATERIALIZED VIEW {}", view.sql());

@@ -1,5 +1,6 @@
 //! What the target is and holds before anything is written.
 
+use super::content::Content;
 use crate::core::ident::{self, QName};
 use crate::core::managed;
 use crate::error::{Code, Error, Result};
@@ -66,9 +67,18 @@ impl Target {
         self.markers.is_empty() && self.schemas.iter().all(|s| s.objects == 0)
     }
 
-    /// The schemas that `force` drops.
-    pub fn to_drop(&self) -> impl Iterator<Item = &UserSchema> {
+    /// The schemas that hold something.
+    pub fn filled(&self) -> impl Iterator<Item = &UserSchema> {
         self.schemas.iter().filter(|s| s.objects > 0)
+    }
+
+    /// Of these, the ones that `force` drops: those that the backup makes anew, and no other.
+    pub fn to_drop(&self, content: &Content<'_>) -> Vec<UserSchema> {
+        let made = content.schemas();
+        self.filled()
+            .filter(|s| made.contains(s.name.as_str()))
+            .cloned()
+            .collect()
     }
 
     /// Fails where another restore works in this database; the lock ends with the session.

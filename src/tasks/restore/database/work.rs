@@ -50,7 +50,7 @@ async fn everything(
     warnings: &Warnings,
 ) -> Result<u64> {
     let session = &target.session;
-    drop_what_was_there(ctx, target).await?;
+    drop_what_was_there(ctx, target, content).await?;
     let platform = Platform::missing(content, target);
     let mut roles = Roles::read(session).await?;
     pre_data::build(ctx, target, content, &platform, &mut roles, warnings).await?;
@@ -124,9 +124,8 @@ async fn rows_alone(
 }
 
 /// Nothing is dropped that the plan did not name: without `force` the target was found empty.
-async fn drop_what_was_there(ctx: &Context, target: &Target) -> Result<()> {
-    let schemas: Vec<_> = target.to_drop().cloned().collect();
-    clear::drop_schemas(ctx, &target.session, &schemas).await?;
+async fn drop_what_was_there(ctx: &Context, target: &Target, content: &Content<'_>) -> Result<()> {
+    clear::drop_schemas(ctx, &target.session, &target.to_drop(content)).await?;
     for (marker, _) in &target.markers {
         let sql = format!("DROP SCHEMA {} CASCADE", ident::quote(marker));
         target.session.batch("removing an old marker", &sql).await?;

@@ -41,6 +41,7 @@ async fn refresh_all(work: &Work, changed: &[i32]) -> Result<Vec<Warning>> {
         .session
         .query("listing materialized views", VIEWS, &[&oids])
         .await?;
+    work.session.follow_database().await?;
     let mut warnings = Vec::new();
     for row in rows {
         let view = QName::new(row.get::<_, String>(0), row.get::<_, String>(1));

@@ -4,6 +4,7 @@ use super::work::Work;
 use crate::core::manifest::Scope;
 use crate::core::merge::scope::{self, Side};
 use crate::error::{Code, Error, Result};
+use crate::ports::postgres::sqlstate;
 
 /// Limits decisions to what belongs to the tenant; refuses where a row of somebody else would change.
 pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
@@ -13,13 +14,20 @@ pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
         .batch(doing, &format!("DELETE FROM {}", work.names.members()))
         .await?;
     let owned = scope::owned_units(&work.units, &work.keys, &wanted.column);
+    let mut found = 0;
     for side in [Side::Staged, Side::Live] {
         for unit in &work.units {
-            if let Some(sql) = scope::by_column(&work.names, unit, side, &wanted.column) {
-                session.execute(doing, &sql, &[&wanted.value]).await?;
+            if let Some(sql) = scope::by_column(&work.names, unit, side, wanted) {
+                found += session
+                    .execute(doing, &sql, &[])
+                    .await
+                    .map_err(|e| unfit(e, wanted))?;
             }
         }
         add_children(work, &owned, wanted, side).await?;
+    }
+    if found == 0 {
+        return Err(nothing(wanted));
     }
     add_needed(work).await?;
     session
@@ -29,6 +37,26 @@ pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
     session
         .batch(doing, &scope::keep_members(&work.names, decided))
         .await
+}
+
+/// A typo must not pass for a restore.
+fn nothing(wanted: &Scope) -> Error {
+    Error::new(
+        Code::NothingSelected,
+        format!(
+            "the scope {}={} matches no row, neither here nor in the backup",
+            wanted.column, wanted.value
+        ),
+    )
+    .hint("Name the tenant column and value as --scope COLUMN=VALUE.")
+}
+
+/// SQLSTATE class 22: the value is none of the column's type.
+fn unfit(error: Error, wanted: &Scope) -> Error {
+    match sqlstate(&error) {
+        Some(state) if state.code().starts_with("22") => nothing(wanted).source(error),
+        _ => error,
+    }
 }
 
 /// Children without the column belong to their parent's tenant.
