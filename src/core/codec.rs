@@ -35,7 +35,12 @@ impl Compressor {
 
     pub fn compress(&mut self, raw: &[u8]) -> Result<Vec<u8>> {
         match self {
-            Self::Zstd(zstd) => zstd.compress(raw).map_err(failed),
+            Self::Zstd(zstd) => {
+                let mut stored = zstd.compress(raw).map_err(failed)?;
+                // It was made as large as the worst case, and waits for the store.
+                stored.shrink_to_fit();
+                Ok(stored)
+            }
             Self::Gzip => {
                 let mut out =
                     flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
