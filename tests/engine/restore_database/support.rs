@@ -1,15 +1,15 @@
 use crate::pg_dump::Database;
-use rovodev::core::manifest::{BackupType, Codec, Manifest, Selection, Trigger};
+use rovodev::core::manifest::Manifest;
 use rovodev::core::restore_plan::{Choice, Mode, Outcome};
 use rovodev::error::Result;
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::Context;
-use rovodev::tasks::create::{CreateRequest, create};
+use rovodev::tasks::create::create;
 use rovodev::tasks::open_store::{OpenedStore, open};
 use rovodev::tasks::restore::{RestoreRequest, database};
+use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 pub const EVERYTHING: &str = include_str!("everything.sql");
 /// The part of `everything.sql` that a Supabase project has before any app.
@@ -47,19 +47,7 @@ impl Source {
     }
 
     pub async fn back_up(&self) -> Manifest {
-        let request = CreateRequest {
-            database: Some(self.database.url.clone()),
-            kind: BackupType::Database,
-            trigger: Trigger::Manual,
-            codec: Codec::Zstd,
-            name: None,
-            tenant: "default".into(),
-            selection: Selection::default(),
-            project: ".".into(),
-            pg_dump: std::env::var_os("PG_DUMP").map(Into::into),
-            readers: 2,
-            yield_after: Duration::from_secs(60),
-        };
+        let request = crate::support::request(self.database.url.clone(), Path::new("."));
         create(&Context::default(), &self.opened, &request)
             .await
             .unwrap()

@@ -1,16 +1,17 @@
 //! A database, a store and backups between them.
 
 use crate::pg_dump::Database;
-use rovodev::core::manifest::{BackupType, Codec, Manifest, Scope, Selection, Trigger};
+use rovodev::core::manifest::{Manifest, Scope, Selection};
 use rovodev::core::restore_plan::{Choice, Mode, Outcome};
 use rovodev::error::Result;
 use rovodev::ports::postgres::{DatabaseUrl, Purpose, Session};
 use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::Context;
-use rovodev::tasks::create::{CreateRequest, READERS, YIELD_AFTER, create};
+use rovodev::tasks::create::{CreateRequest, create};
 use rovodev::tasks::open_store::{self, OpenedStore};
 use rovodev::tasks::restore::{RestoreRequest, in_place};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 pub struct Fixture {
     pub url: DatabaseUrl,
@@ -73,17 +74,8 @@ impl Fixture {
 
     pub async fn back_up_some(&self, selection: Selection) -> Manifest {
         let request = CreateRequest {
-            database: Some(self.url.clone()),
-            kind: BackupType::Database,
-            trigger: Trigger::Manual,
-            codec: Codec::Zstd,
-            name: None,
-            tenant: "default".into(),
             selection,
-            project: ".".into(),
-            pg_dump: std::env::var_os("PG_DUMP").map(Into::into),
-            readers: READERS,
-            yield_after: YIELD_AFTER,
+            ..crate::support::request(self.url.clone(), Path::new("."))
         };
         Box::pin(create(&Context::default(), &self.store, &request))
             .await
