@@ -87,6 +87,11 @@ fn causes(error: &Error) -> Vec<String> {
     causes
 }
 
+/// Whether the terminal says of itself that it knows no colours and no movements.
+pub fn terminal_is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// One line on stdout. A reader that went away (`| head`) is no failure.
 pub fn line(text: &str) {
     let mut out = std::io::stdout().lock();

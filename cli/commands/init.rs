@@ -8,6 +8,7 @@ use dialoguer::console::style;
 use rovodev::config::{self, Origin, Settings, Variable};
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
+use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::init::{self, Change, Check, EnvFile, Verdict};
 use rovodev::tasks::status::Health;
 use serde_json::json;
@@ -91,8 +92,10 @@ pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<
 
 fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
     if settings.get(&config::DATABASE_URL).is_none() {
-        let url =
-            ask::secret("Database URL (postgres://USER:PASSWORD@HOST:5432/DATABASE, not shown)")?;
+        let url = ask::secret(
+            "Database URL (postgres://USER:PASSWORD@HOST:5432/DATABASE, not shown)",
+            |url| DatabaseUrl::parse(url).map(drop).map_err(answerable),
+        )?;
         settings = settings.flag(&config::DATABASE_URL, Some(url));
     }
     if settings.origin(&config::BACKUP_STORE) == Some(Origin::Default) {
@@ -100,6 +103,11 @@ fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
         let store = ask::text(
             "Where backups go (a directory, or s3://BUCKET/PREFIX)",
             default,
+            |store| {
+                Store::open(store, &S3Settings::default())
+                    .map(drop)
+                    .map_err(answerable)
+            },
         )?;
         settings = settings.flag(&config::BACKUP_STORE, Some(store));
     }
@@ -107,16 +115,30 @@ fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
         .get(&config::BACKUP_STORE)
         .is_some_and(|s| s.starts_with("s3://"));
     if on_s3 && settings.get(&config::AWS_ACCESS_KEY_ID).is_none() {
-        let endpoint = ask::text("S3 endpoint (empty: Amazon's)", Some(""))?;
-        let key = ask::text("Access key id", None)?;
-        let secret = ask::secret("Secret access key (not shown)")?;
-        let given = |text: String| Some(text).filter(|t| !t.is_empty());
-        settings = settings
-            .flag(&config::S3_ENDPOINT, given(endpoint))
-            .flag(&config::AWS_ACCESS_KEY_ID, given(key))
-            .flag(&config::AWS_SECRET_ACCESS_KEY, given(secret));
+        settings = ask_for_keys(settings)?;
     }
     Ok(settings)
+}
+
+fn ask_for_keys(mut settings: Settings) -> Result<Settings> {
+    let given = |text: String| Some(text).filter(|t| !t.is_empty());
+    if settings.get(&config::S3_ENDPOINT).is_none() {
+        let endpoint = ask::text("S3 endpoint (empty: Amazon's)", Some(""), |_| Ok(()))?;
+        settings = settings.flag(&config::S3_ENDPOINT, given(endpoint));
+    }
+    let key = ask::text("Access key id", None, |_| Ok(()))?;
+    let secret = ask::secret("Secret access key (not shown)", |_| Ok(()))?;
+    Ok(settings
+        .flag(&config::AWS_ACCESS_KEY_ID, given(key))
+        .flag(&config::AWS_SECRET_ACCESS_KEY, given(secret)))
+}
+
+/// What is wrong with an answer, and what to do, in one line beside the question.
+fn answerable(wrong: Error) -> Error {
+    match wrong.hint.clone() {
+        Some(hint) => Error::new(wrong.code, format!("{wrong}. {hint}")),
+        None => wrong,
+    }
 }
 
 /// A new store gets a key. Where the store cannot be asked, the check that follows says why.

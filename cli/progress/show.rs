@@ -1,6 +1,7 @@
 //! Bars and lines.
 
 use crate::human;
+use dialoguer::console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rovodev::core::progress::{Event, Stage};
 use std::time::{Duration, Instant};
@@ -8,18 +9,33 @@ use std::time::{Duration, Instant};
 /// The least time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often the line is drawn anew at most, per second.
+const FRAMES: u8 = 8;
+
+/// Below this many columns there is no room for the drawing beside the figures.
+const NARROW: u16 = 60;
+
 /// One calm line at the bottom of the terminal; gone when dropped.
 pub struct Bar {
     bar: ProgressBar,
+    narrow: bool,
     /// Whether the bar has a length now, and which stage it tells.
     drawn: Option<(Stage, bool)>,
 }
 
 impl Bar {
     pub fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
-        bar.enable_steady_tick(Duration::from_millis(125));
-        Self { bar, drawn: None }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(FRAMES));
+        // The library's own style, before the first event, would be a stray 0/0.
+        bar.set_style(style(false, false));
+        bar.set_prefix("Starting");
+        bar.enable_steady_tick(Duration::from_secs(1) / u32::from(FRAMES));
+        let (_, columns) = Term::stderr().size();
+        Self {
+            bar,
+            narrow: columns < NARROW,
+            drawn: None,
+        }
     }
 
     pub fn show(&mut self, event: &Event) {
@@ -30,14 +46,20 @@ impl Bar {
         let measured = event.total_bytes > 0;
         if self.drawn != Some((event.stage, measured)) {
             self.drawn = Some((event.stage, measured));
-            self.bar.set_style(style(measured));
+            self.bar.set_style(style(measured, self.narrow));
             self.bar.set_prefix(event.stage.label());
         }
         if measured {
             self.bar.set_length(event.total_bytes.max(event.bytes));
             self.bar.set_position(event.bytes);
         }
-        self.bar.set_message(figures(event));
+        let mut parts = figures(event);
+        if self.narrow {
+            // What does not fit is cut off at the end, so the least needed goes there.
+            parts.reverse();
+        }
+        parts.extend(event.table.clone());
+        self.bar.set_message(parts.join(", "));
     }
 }
 
@@ -47,11 +69,11 @@ impl Drop for Bar {
     }
 }
 
-fn style(measured: bool) -> ProgressStyle {
-    let template = if measured {
-        "{spinner} {prefix} [{bar:20}] {percent:>3}% {wide_msg}"
-    } else {
-        "{spinner} {prefix} {wide_msg}"
+fn style(measured: bool, narrow: bool) -> ProgressStyle {
+    let template = match (measured, narrow) {
+        (true, false) => "{spinner} {prefix} [{bar:12}] {percent:>3}% {wide_msg}",
+        (true, true) => "{spinner} {prefix} {percent}% {wide_msg}",
+        (false, _) => "{spinner} {prefix} {wide_msg}",
     };
     ProgressStyle::with_template(template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -81,7 +103,9 @@ impl Lines {
             .as_ref()
             .map(|t| format!(" ({t})"))
             .unwrap_or_default();
-        eprintln!("{}{percent} {}{table}", event.stage.label(), figures(event));
+        let figures = figures(event).join(", ");
+        let told = format!("{}{percent} {figures}{table}", event.stage.label());
+        eprintln!("{}", told.trim_end());
     }
 }
 
@@ -91,8 +115,8 @@ pub fn notice_alone(event: &Event) {
     }
 }
 
-/// `12 MiB of 80 MiB, 4 MiB/s, 17 seconds left`
-fn figures(event: &Event) -> String {
+/// `12 MiB of 80 MiB`, `4 MiB/s`, `17s left`
+fn figures(event: &Event) -> Vec<String> {
     let mut parts = Vec::new();
     if event.total_bytes > 0 {
         let total = human::bytes(event.total_bytes.max(event.bytes));
@@ -107,9 +131,9 @@ fn figures(event: &Event) -> String {
     }
     if let Some(left) = event.seconds_left {
         let left = indicatif::HumanDuration(Duration::from_secs(left));
-        parts.push(format!("{left} left"));
+        parts.push(format!("{left:#} left"));
     }
-    parts.join(", ")
+    parts
 }
 
 #[cfg(test)]
@@ -130,7 +154,7 @@ mod tests {
         };
         assert_eq!(
             figures(&event),
-            "12.00 MiB of 80.00 MiB, 4.00 MiB/s, 17 seconds left"
+            ["12.00 MiB of 80.00 MiB", "4.00 MiB/s", "17s left"]
         );
         let unknown = Event {
             bytes: 0,
@@ -139,6 +163,6 @@ mod tests {
             seconds_left: None,
             ..event
         };
-        assert_eq!(figures(&unknown), "10 rows");
+        assert_eq!(figures(&unknown), ["10 rows"]);
     }
 }

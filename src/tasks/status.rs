@@ -137,7 +137,7 @@ fn configuration(settings: &Settings) -> Vec<SettingFound> {
         name: v.name,
         set: settings.get(v).is_some(),
         secret: v.secret,
-        value: settings.get(v).filter(|_| !v.secret).map(str::to_string),
+        value: settings.get(v).filter(|_| !v.secret).map(config::shown),
         origin: settings.origin(v).map(config::Origin::label),
     });
     found.collect()

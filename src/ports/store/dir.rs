@@ -4,12 +4,13 @@ mod durable;
 mod error;
 
 use super::{ObjectInfo, Put};
+use crate::config;
 use crate::core::keys;
 use crate::error::{Code, Error, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use durable::Durable;
-use error::{failed, join};
+use error::{failed, join, not_made};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,9 +22,11 @@ pub struct Dir(Arc<Durable>);
 
 impl Dir {
     pub(super) fn new(path: &str) -> Result<Self> {
-        if path.is_empty() || path.contains("://") {
+        let shown = config::shown(path);
+        // A path with a password's place in it is an address that was put here by mistake.
+        if path.is_empty() || path.contains("://") || shown != path {
             return Err(
-                Error::new(Code::Usage, format!("{path:?} is no place for a store"))
+                Error::new(Code::Usage, format!("{shown:?} is no place for a store"))
                     .hint("Give a directory such as ./backups, or s3://bucket/prefix."),
             );
         }
@@ -32,7 +35,7 @@ impl Dir {
     }
 
     pub(super) async fn create(&self) -> Result<()> {
-        self.blocking(|d| fs::create_dir_all(d.root()).map_err(|e| failed(&e, true)))
+        self.blocking(|d| fs::create_dir_all(d.root()).map_err(|e| not_made(d.root(), &e)))
             .await
     }
 
@@ -180,10 +183,15 @@ fn missing_or(root: &Path, e: &io::Error) -> Error {
 fn root_exists(root: &Path) -> Result<()> {
     match fs::metadata(root) {
         Ok(meta) if meta.is_dir() => Ok(()),
-        Ok(_) => Err(Error::new(
+        Ok(_) => Err(
+            Error::new(Code::StoreMissing, "it is a file, not a directory")
+                .hint("Choose another directory by --store or BACKUP_STORE."),
+        ),
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Err(Error::new(
             Code::StoreMissing,
-            "it is a file, not a directory",
-        )),
+            "a part of the path is a file, not a directory",
+        )
+        .hint("Choose another directory by --store or BACKUP_STORE.")),
         Err(e) if is_absent(&e) => Err(Error::new(
             Code::StoreMissing,
             format!("the directory {} does not exist", root.display()),

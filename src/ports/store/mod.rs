@@ -212,3 +212,44 @@ impl Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "zqSECRETqz";
+
+    fn all_that_is_told(location: &str, settings: &S3Settings) -> String {
+        match Store::open(location, settings) {
+            Ok(store) => store.describe(),
+            Err(e) => format!("{e} {e:?} {:?}", e.hint),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_address_shows_what_stands_at_the_passwords_place(
+            before in "[ -~]{0,4}|[0-9]{1,3}[/?#@:]", after in "[ -~]{0,4}", form in 0..7usize,
+        ) {
+            let secret = format!("{before}{SECRET}{after}");
+            let text = [
+                format!("s3://KEY:{secret}@bucket/prefix"),
+                format!("s3://KEY:{secret}@bucket/a@b/latest"),
+                format!("https://KEY:{secret}@host/bucket"),
+                format!("postgres://user:{secret}@host/db"),
+                format!("postgres:/user:{secret}@host/db"),
+                format!("KEY:{secret}@bucket/prefix"),
+                format!("host=h password={secret} dbname=d"),
+            ][form].clone();
+            let endpoint = S3Settings { endpoint: Some(text.clone()), ..S3Settings::default() };
+            let told = [
+                all_that_is_told(&text, &S3Settings::default()),
+                all_that_is_told("s3://bucket", &endpoint),
+                crate::config::shown(&text),
+            ];
+            for told in told {
+                proptest::prop_assert!(!told.contains(SECRET), "{text:?} is told as {told}");
+            }
+        }
+    }
+}

@@ -5,6 +5,7 @@ mod error;
 
 use super::attempt::silent;
 use super::{ObjectInfo, Put, S3Settings};
+use crate::config;
 use crate::error::{Code, Error, Result};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -42,9 +43,15 @@ impl S3 {
     pub(super) fn new(place: &str, settings: &S3Settings) -> Result<Self> {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         let prefix = prefix.trim_end_matches('/');
-        if bucket.is_empty() || (!prefix.is_empty() && super::key::check(prefix).is_err()) {
+        if !is_bucket(bucket) {
+            // Not quoted: keys that somebody wrote in front of the bucket would be.
+            return Err(Error::new(Code::Usage, "the store's s3:// address names no bucket")
+                .hint("Write it as s3://bucket or s3://bucket/prefix; keys belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."));
+        }
+        if !prefix.is_empty() && super::key::check(prefix).is_err() {
+            let place = config::shown(&format!("s3://{place}"));
             return Err(
-                Error::new(Code::Usage, format!("s3://{place} is no place for a store"))
+                Error::new(Code::Usage, format!("{place} is no place for a store"))
                     .hint("Write it as s3://bucket or s3://bucket/prefix."),
             );
         }
@@ -240,6 +247,12 @@ impl S3 {
             modified: time(object.last_modified())?,
         }))
     }
+}
+
+/// What Amazon and others allow in the name of a bucket, and no more.
+fn is_bucket(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && name.chars().all(plain)
 }
 
 async fn download(answer: GetObjectOutput) -> Result<Bytes> {
