@@ -12,9 +12,9 @@ use std::io::IsTerminal;
 use tokio_util::sync::CancellationToken;
 
 /// After a second Ctrl-C.
-const LEFT_BEHIND: &str = "It ended in the middle of its work. Your data is old or new, never between; `rovodev status` \
-tells whether a restore in place was done. What may be left: staged rows or an unfinished target, which the \
-next restore clears, and rows in the store that no backup uses, which `rovodev prune` deletes.";
+const LEFT_BEHIND: &str = "It ended in the middle of its work. A database restored in place is old or new, never between; `rovodev status` \
+tells whether a restore in place was done. What may be left: staged rows or an unfinished target, which the same \
+restore takes up or clears when it is run again, and rows in the store that no backup uses, which `rovodev prune` deletes.";
 
 /// Where progress goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

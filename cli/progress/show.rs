@@ -1,6 +1,6 @@
 //! Bars and lines.
 
-use crate::human;
+use crate::{human, output};
 use dialoguer::console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rovodev::core::progress::{Event, Stage};
@@ -105,13 +105,13 @@ impl Lines {
             .unwrap_or_default();
         let figures = figures(event).join(", ");
         let told = format!("{}{percent} {figures}{table}", event.stage.label());
-        eprintln!("{}", told.trim_end());
+        output::tell(told.trim_end());
     }
 }
 
 pub fn notice_alone(event: &Event) {
     if let Some(notice) = &event.notice {
-        eprintln!("{notice}");
+        output::tell(notice);
     }
 }
 
