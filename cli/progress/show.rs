@@ -3,7 +3,7 @@
 use crate::{human, output};
 use dialoguer::console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rovodev::core::progress::{Event, Stage};
+use rovodev::core::progress::Event;
 use std::time::{Duration, Instant};
 
 /// The least time between two plain lines.
@@ -14,52 +14,37 @@ const FRAMES: u8 = 8;
 
 /// Below this many columns there is no room for the drawing beside the figures.
 const NARROW: u16 = 60;
+/// Characters of the drawing, without its brackets.
+const DRAWING: usize = 12;
 
 /// One calm line at the bottom of the terminal; gone when dropped.
 pub struct Bar {
     bar: ProgressBar,
     narrow: bool,
-    /// Whether the bar has a length now, and which stage it tells.
-    drawn: Option<(Stage, bool)>,
 }
 
 impl Bar {
     pub fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(FRAMES));
-        // The library's own style, before the first event, would be a stray 0/0.
-        bar.set_style(style(false, false));
-        bar.set_prefix("Starting");
+        // All in one message: of fields that are set one by one, a frame may show some old and some new.
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        bar.set_message("Starting");
         bar.enable_steady_tick(Duration::from_secs(1) / u32::from(FRAMES));
         let (_, columns) = Term::stderr().size();
         Self {
             bar,
             narrow: columns < NARROW,
-            drawn: None,
         }
     }
 
     pub fn show(&mut self, event: &Event) {
-        if let Some(notice) = &event.notice {
-            self.bar.println(notice);
-            return;
+        match &event.notice {
+            Some(notice) => self.bar.println(notice),
+            None => self.bar.set_message(told(event, self.narrow)),
         }
-        let measured = event.total_bytes > 0;
-        if self.drawn != Some((event.stage, measured)) {
-            self.drawn = Some((event.stage, measured));
-            self.bar.set_style(style(measured, self.narrow));
-            self.bar.set_prefix(event.stage.label());
-        }
-        if measured {
-            self.bar.set_length(event.total_bytes.max(event.bytes));
-            self.bar.set_position(event.bytes);
-        }
-        let mut parts = figures(event);
-        if self.narrow {
-            // What does not fit is cut off at the end, so the least needed goes there.
-            parts.reverse();
-        }
-        parts.extend(event.table.clone());
-        self.bar.set_message(parts.join(", "));
     }
 }
 
@@ -69,15 +54,31 @@ impl Drop for Bar {
     }
 }
 
-fn style(measured: bool, narrow: bool) -> ProgressStyle {
-    let template = match (measured, narrow) {
-        (true, false) => "{spinner} {prefix} [{bar:12}] {percent:>3}% {wide_msg}",
-        (true, true) => "{spinner} {prefix} {percent}% {wide_msg}",
-        (false, _) => "{spinner} {prefix} {wide_msg}",
-    };
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ")
+/// `Rows [=====>      ]  45% 12 MiB of 80 MiB, 4 MiB/s, 17s left, public.calls`
+fn told(event: &Event, narrow: bool) -> String {
+    let mut parts = figures(event);
+    if narrow {
+        // What does not fit is cut off at the end, so the least needed goes there.
+        parts.reverse();
+    }
+    parts.extend(event.table.clone());
+    let parts = parts.join(", ");
+    let stage = event.stage.label();
+    match percent(event) {
+        None => format!("{stage} {parts}"),
+        Some(percent) if narrow => format!("{stage} {percent}% {parts}"),
+        Some(percent) => {
+            let done = usize::try_from(percent).unwrap_or(0) * DRAWING / 100;
+            let head = if done < DRAWING { ">" } else { "" };
+            let drawing = format!("{}{head}", "=".repeat(done));
+            format!("{stage} [{drawing:<DRAWING$}] {percent:>3}% {parts}")
+        }
+    }
+}
+
+/// At most 100, whatever the estimate was; none where nothing is known of all that is to do.
+fn percent(event: &Event) -> Option<u64> {
+    (event.bytes.min(event.total_bytes) * 100).checked_div(event.total_bytes)
 }
 
 /// At most one plain line every two seconds, so that a log stays short.
@@ -96,8 +97,7 @@ impl Lines {
             return;
         }
         self.0 = Instant::now();
-        let percent = (event.bytes.min(event.total_bytes) * 100).checked_div(event.total_bytes);
-        let percent = percent.map(|p| format!(" {p}%")).unwrap_or_default();
+        let percent = percent(event).map(|p| format!(" {p}%")).unwrap_or_default();
         let table = event
             .table
             .as_ref()
@@ -139,6 +139,7 @@ fn figures(event: &Event) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rovodev::core::progress::Stage;
 
     #[test]
     fn figures_tell_bytes_rate_and_time_left() {
@@ -155,6 +156,14 @@ mod tests {
         assert_eq!(
             figures(&event),
             ["12.00 MiB of 80.00 MiB", "4.00 MiB/s", "17s left"]
+        );
+        assert_eq!(
+            told(&event, false),
+            "Rows [=>          ]  15% 12.00 MiB of 80.00 MiB, 4.00 MiB/s, 17s left"
+        );
+        assert_eq!(
+            told(&event, true),
+            "Rows 15% 17s left, 4.00 MiB/s, 12.00 MiB of 80.00 MiB"
         );
         let unknown = Event {
             bytes: 0,
