@@ -9,6 +9,7 @@ mod init;
 mod init_asks;
 mod reading;
 mod restoring;
+mod screen;
 mod secrets;
 mod status;
 mod stopping;

@@ -1,5 +1,6 @@
 //! Progress as it looks on a terminal, and colours.
 
+use super::screen::screen;
 use super::terminal::{CURSOR_HIDDEN, CURSOR_SHOWN, Terminal};
 use super::{Shell, app, url};
 use crate::pg_dump::Database;
@@ -23,20 +24,6 @@ fn frames(shown: &str) -> Vec<String> {
         .split(['\r', '\n'])
         .map(|f| strip_ansi_codes(f).trim_end().to_string());
     drawn.filter(|f| !f.is_empty()).collect()
-}
-
-/// What is left on a screen where every line starts anew after `\r` and is cleared by `ESC [2K`.
-fn left(shown: &str) -> String {
-    let line = |l: &str| {
-        let last = l.rsplit("\u{1b}[2K").next().unwrap_or_default();
-        let last = last
-            .trim_end_matches('\r')
-            .rsplit('\r')
-            .next()
-            .unwrap_or_default();
-        strip_ansi_codes(last).trim_end().to_string()
-    };
-    shown.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 fn assert_calm(shown: &str, columns: usize, stages: &[&str]) {
@@ -65,7 +52,7 @@ fn assert_calm(shown: &str, columns: usize, stages: &[&str]) {
             "no {stage} among {bars:#?}"
         );
     }
-    let left = left(shown);
+    let left = screen(shown, columns);
     assert!(
         !left.contains([
             '\u{2800}', '%', '⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'
@@ -91,7 +78,7 @@ async fn bars_are_calm_at_every_width() {
                 println!(
                     "{arguments:?} at {columns}\n{:#?}\n{}",
                     frames(&shown),
-                    left(&shown)
+                    screen(&shown, columns.into())
                 );
             }
             assert_eq!(code, 0, "{shown}");
@@ -135,7 +122,7 @@ async fn ctrl_c_clears_the_bar() {
     person.types("\u{3}");
     let (code, shown) = person.ends();
     assert_eq!(code, 130, "{shown}");
-    assert!(left(&shown).contains("Stopping cleanly"), "{shown:?}");
+    assert!(screen(&shown, 80).contains("Stopping cleanly"), "{shown:?}");
     assert_calm(&shown, 80, &["Connecting"]);
     drop(locker);
     database.drop().await;

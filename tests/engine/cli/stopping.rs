@@ -23,18 +23,19 @@ async fn locker(database: &Database) -> Session {
     session
 }
 
-async fn until_it_waits(locker: &Session) {
+/// One that was stopped before may still be waiting for a moment.
+async fn until(locker: &Session, waiting: bool) {
     let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = \
                  (SELECT oid FROM pg_database WHERE datname = current_database())";
     let begun = Instant::now();
     loop {
         let row = locker.query_one("looking", waits, &[]).await.unwrap();
-        if row.get::<_, i64>(0) > 0 {
+        if (row.get::<_, i64>(0) > 0) == waiting {
             return;
         }
         assert!(
             begun.elapsed().as_secs() < 60,
-            "it never waited for the lock"
+            "waiting for the lock was never {waiting}"
         );
         tokio::task::yield_now().await;
     }
@@ -65,8 +66,9 @@ async fn sigterm_stops_as_cleanly_as_ctrl_c() {
     let locker = locker(&database).await;
     let shell = Shell::new().with("DATABASE_URL", url(&database));
     for arguments in [&["backup"][..], &["backup", "--json"]] {
+        until(&locker, false).await;
         let child = start(&shell, arguments);
-        until_it_waits(&locker).await;
+        until(&locker, true).await;
         send(&child, Signal::TERM);
         let said: Said = child.wait_with_output().unwrap().into();
         assert_eq!(said.code, 130, "{said:?}");
@@ -129,8 +131,9 @@ async fn a_second_signal_ends_at_once_and_says_what_may_be_left() {
             .with("AWS_ACCESS_KEY_ID", &s3.credentials().key)
             .with("AWS_SECRET_ACCESS_KEY", &s3.credentials().secret)
             .with("BACKUP_STORE", format!("s3://stopping/{}", arguments.len()));
+        until(&locker, false).await;
         let mut child = start(&shell, arguments);
-        until_it_waits(&locker).await;
+        until(&locker, true).await;
         frozen.store(true, Ordering::SeqCst);
         let mut errors = BufReader::new(child.stderr.take().unwrap());
         send(&child, Signal::INT);
