@@ -191,9 +191,10 @@ fn refuse_misplaced_at(place: &str) -> Result<()> {
         ));
     }
     let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
-    if user.contains('@') && !user.contains(':') {
+    let user = user.split_once(':').map_or(user, |(user, _)| user);
+    if user.contains('@') {
         return Err(wrong(
-            "it has more than one @ and no : between user and password; in a name write %40 for @",
+            "an @ stands where the user's name is, not followed by a host; in a name write %40 for @, and : before the password",
         ));
     }
     Ok(())
@@ -323,6 +324,8 @@ mod tests {
     fn refuses_what_is_no_database_url() {
         for text in [
             "",
+            "postgres://user@secret@h/d",
+            "postgres://user@secret:@h/d",
             "mysql://a/b",
             "postgres://host",
             "postgres://h/d?sslmode=maybe",

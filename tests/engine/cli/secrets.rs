@@ -24,6 +24,7 @@ async fn no_failure_shows_a_password() {
         format!("postgres://somebody:{PASSWORD} @127.0.0.1/x"),
         PASSWORD.to_string(),
         format!("postgres://somebody@{PASSWORD}@127.0.0.1:1/x"),
+        format!("postgres://somebody@{PASSWORD}:@127.0.0.1:1/x"),
         at("12/x@127.0.0.1:1/x"),
         format!("postgres://somebody:12/{PASSWORD}@127.0.0.1:1/x"),
         format!("postgres://somebody:12?{PASSWORD}@127.0.0.1:1/x"),
