@@ -41,7 +41,7 @@ impl Entry {
 }
 
 /// The qualified names of a statement in their order, those of `'schema.name'::regclass` included. `alias.column` is
-/// none: what stands as an alias in the statement is taken for no schema.
+/// none: what stands as an alias in the statement is taken for no schema, except before an alias or a call's `(`.
 fn names(statement: &str) -> Vec<QName> {
     let words = significant(statement);
     let (mut found, mut aliases) = (Vec::new(), BTreeSet::from(["old".into(), "new".into()]));
@@ -49,8 +49,10 @@ fn names(statement: &str) -> Vec<QName> {
     while at < words.len() {
         if let Some(pair) = pair_at(&words, at) {
             aliases.insert(pair.name.clone());
-            found.push(pair);
             at += 3;
+            let next = words.get(at);
+            let is_object = next.is_some_and(|w| w.0 == Token::QuotedName || w.1 == "(");
+            found.push((pair, is_object));
             // A column of it.
             while words.get(at).is_some_and(|w| w.1 == ".") {
                 at += 2;
@@ -60,11 +62,12 @@ fn names(statement: &str) -> Vec<QName> {
         if is_alias(&words, at) {
             aliases.extend(name(words[at]));
         }
-        found.extend(registered(&words, at));
+        found.extend(registered(&words, at).map(|name| (name, true)));
         at += 1;
     }
-    found.retain(|q| !aliases.contains(&q.schema));
-    found
+    let objects = found.into_iter();
+    let objects = objects.filter(|(q, is_object)| *is_object || !aliases.contains(&q.schema));
+    objects.map(|(q, _)| q).collect()
 }
 
 fn pair_at(words: &[(Token, &str)], at: usize) -> Option<QName> {
@@ -117,6 +120,8 @@ mod tests {
  SELECT "t"."id", "x"."n", EXTRACT(year FROM "x"."at") AS "year", "sub"."a" FROM (("app"."t"
      JOIN "public"."u" "x" ON (("x"."id" = "t"."id"))) JOIN ( SELECT 1 AS "a") "sub" ON (("app"."f"("sub"."a") IS DISTINCT FROM "x"."n")));"#;
         assert_eq!(told(view), ["app.v", "app.t", "public.u", "app.f"]);
+        let shadowed = r#"CREATE VIEW "app"."v" AS SELECT "public"."id" FROM "public"."u" "public" WHERE "public"."f"("public"."id");"#;
+        assert_eq!(told(shadowed), ["app.v", "public.u", "public.f"]);
         let trigger = r#"CREATE TRIGGER "x" BEFORE UPDATE ON "app"."t" FOR EACH ROW WHEN (("old"."a" IS DISTINCT FROM "new"."a")) EXECUTE FUNCTION "public"."touch"();"#;
         assert_eq!(told(trigger), ["app.t", "public.touch"]);
         let comment = r#"COMMENT ON COLUMN "app"."t"."id" IS 'see public.u';"#;

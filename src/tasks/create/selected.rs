@@ -91,9 +91,11 @@ pub fn select(listing: Listing, request: &CreateRequest) -> Result<Selected> {
         .collect();
     refuse_unreadable(&tables, listing.bypasses_row_security)?;
     let names: HashSet<&QName> = tables.iter().map(|t| &t.name).collect();
-    // A sequence comes with its table, or with its schema.
-    let with_table =
-        |s: &Sequence| chosen(&s.name) || s.owned_by.as_ref().is_some_and(|t| names.contains(t));
+    // A sequence comes with its table, or with its schema. One that no table owns may feed any of the chosen tables.
+    let with_table = |s: &Sequence| match &s.owned_by {
+        Some(owner) => chosen(&s.name) || names.contains(owner),
+        None => chosen(&s.name) || !selection.tables.is_empty(),
+    };
     if let Some(name) = listing.unreadable_sequences.iter().find(|s| chosen(s)) {
         return Err(no_right(&[name]));
     }

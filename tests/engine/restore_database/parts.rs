@@ -87,7 +87,7 @@ async fn what_leads_out_of_a_schema_is_named_and_left_out() {
         one::<i64>(&session, "SELECT nextval('app.calls_id_seq')").await,
         51
     );
-    let keys = "SELECT string_agg(conname, ' ' ORDER BY 1) FROM pg_constraint WHERE connamespace = 'app'::regnamespace AND convalidated AND contype IN ('f', 'p')";
+    let keys = "SELECT string_agg(conname, ' ' ORDER BY conname) FROM pg_constraint WHERE connamespace = 'app'::regnamespace AND convalidated AND contype IN ('f', 'p')";
     assert_eq!(
         one::<String>(&session, keys).await,
         "calls_boss_fkey calls_pkey"

@@ -104,7 +104,7 @@ impl Target {
     pub async fn has(&self, names: &BTreeSet<QName>) -> Result<BTreeSet<QName>> {
         let schemas: Vec<_> = names.iter().map(|q| q.schema.as_str()).collect();
         let bare: Vec<_> = names.iter().map(|q| q.name.as_str()).collect();
-        let sql = "SELECT DISTINCT x.schema, x.name FROM pg_catalog.unnest($1::text[], $2::text[]) AS x(schema, name)
+        let sql = "SELECT DISTINCT x.schema, x.name FROM unnest($1::text[], $2::text[]) AS x(schema, name)
                      JOIN pg_catalog.pg_namespace n ON n.nspname = x.schema
                     WHERE EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = n.oid AND relname = x.name)
                        OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = n.oid AND typname = x.name)
