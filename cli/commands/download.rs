@@ -109,7 +109,13 @@ async fn to_file(
     };
     let part = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     let mut out = tokio::fs::File::from_std(part.reopen().map_err(failed)?);
-    let written = download::download(ctx, store, manifest, format, &mut out).await?;
+    let written = download::download(ctx, store, manifest, format, &mut out)
+        .await
+        .map_err(|mut e| {
+            e.message
+                .push_str(&format!("; {} was not written", file.display()));
+            e
+        })?;
     out.sync_all().await.map_err(failed)?;
     part.persist(file).map_err(|e| failed(e.error))?;
     Ok(written)

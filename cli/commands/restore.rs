@@ -178,6 +178,8 @@ fn request(
             Error::new(Code::Usage, message).hint("Bring its files back with --component config.")
         );
     }
+    let source = settings.get(&config::DATABASE_URL);
+    let source = source.map(DatabaseUrl::parse).transpose()?;
     let mode = match args.mode {
         Some(mode) => mode,
         None if person && args.target_url.is_none() => ask_mode()?,
@@ -186,6 +188,7 @@ fn request(
     Ok(RestoreRequest {
         backup,
         target,
+        source,
         mode: match mode {
             ModeArg::Exact => Mode::Exact,
             ModeArg::Missing => Mode::Missing,

@@ -63,6 +63,7 @@ async fn format_1_is_checked_and_restored() {
     let request = RestoreRequest {
         backup,
         target: target.url.clone(),
+        source: None,
         mode: Mode::Exact,
         choice: Choice::default(),
         force: false,

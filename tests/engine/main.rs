@@ -13,3 +13,4 @@ mod restore_database;
 mod restore_in_place;
 mod store;
 mod support;
+mod tls;

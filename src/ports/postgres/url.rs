@@ -17,7 +17,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 pub(super) enum Verify {
     /// `disable`, `prefer`, `require`: encrypted or not, the certificate is not checked.
     Nothing,
-    /// `verify-ca`: signed by a trusted authority.
+    /// `verify-ca`, and `require` with `sslrootcert`: signed by a trusted authority.
     Authority,
     /// `verify-full`: and issued for this host.
     AuthorityAndHost,
@@ -78,6 +78,9 @@ impl DatabaseUrl {
                     plain.query_pairs_mut().append_pair(&key, &value);
                 }
             }
+        }
+        if tls == SslMode::Require && verify == Verify::Nothing && root_certificate.is_some() {
+            verify = Verify::Authority;
         }
         let mut config: tokio_postgres::Config =
             plain.as_str().parse().map_err(|e: tokio_postgres::Error| {

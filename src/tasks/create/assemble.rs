@@ -103,7 +103,7 @@ fn table(sized: &Sized, shape: Shaped) -> Table {
         oid: listed.oid,
         relfilenode: listed.relfilenode,
         unlogged: listed.unlogged,
-        partition_root: listed.partition_root.clone(),
+        partition_root: listed.above.last().cloned(),
         columns: listed.columns.clone(),
         primary_key: listed.primary_key.clone(),
         shape: listed.shape.clone(),

@@ -94,6 +94,7 @@ fn arguments(section: Section, request: &CreateRequest, selected: &Selected) -> 
         } else {
             Vec::new()
         },
+        extensions: by_schema,
         exclude_schema_patterns: if by_schema {
             Vec::new()
         } else {

@@ -33,6 +33,7 @@ use crate::error::{Code, Result};
 use crate::ports::postgres::target;
 use crate::ports::store::Store;
 use crate::tasks::Context;
+use crate::tasks::segments::explained;
 use futures_util::FutureExt;
 use uuid::Uuid;
 
@@ -79,7 +80,8 @@ pub async fn prepare(
         Ok(()) => Ok(prepared),
         Err(e) => {
             prepared.work.clean().await;
-            Err(e)
+            let unharmed = Some("the live tables are as they were");
+            Err(explained(e, &request.backup, unharmed))
         }
     }
 }

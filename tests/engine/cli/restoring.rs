@@ -122,3 +122,30 @@ async fn configuration_files_come_back_when_asked_for() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"a\":1}");
     database.drop().await;
 }
+
+#[tokio::test]
+async fn the_own_database_is_no_other_database() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    damage(&database).await;
+    let before = contents(&database).await;
+    let same = format!("{}?application_name=other", url(&database));
+    let asked = [
+        "restore",
+        "--input",
+        "one",
+        "--target-url",
+        &same,
+        "--force",
+    ];
+    let (code, refused) = shell.json(&asked);
+    let hint = refused["error"]["hint"].as_str().unwrap();
+    assert_eq!(
+        (code, refused["error"]["code"].as_str()),
+        (5, Some("not_empty"))
+    );
+    assert!(hint.contains("Leave out --target-url"), "{refused}");
+    assert_eq!(contents(&database).await, before);
+    database.drop().await;
+}

@@ -86,6 +86,7 @@ impl Fixture {
         RestoreRequest {
             backup: backup.clone(),
             target: self.url.clone(),
+            source: None,
             mode,
             choice: Choice::default(),
             force: false,

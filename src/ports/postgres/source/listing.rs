@@ -14,6 +14,8 @@ use tokio_postgres::Row;
 pub struct Listing {
     /// Tables with rows of their own: plain tables and partition leaves.
     pub tables: Vec<Listed>,
+    /// Their partitions stand among the tables.
+    pub partitioned_tables: Vec<QName>,
     pub materialized_views: Vec<QName>,
     pub foreign_tables: Vec<QName>,
     pub sequences: Vec<Sequence>,
@@ -33,7 +35,8 @@ pub struct Listed {
     pub kind: TableKind,
     pub relfilenode: u32,
     pub unlogged: bool,
-    pub partition_root: Option<QName>,
+    /// The partitioned tables above a partition, the nearest first.
+    pub above: Vec<QName>,
     pub columns: Vec<Column>,
     pub primary_key: Vec<String>,
     pub shape: String,
@@ -45,7 +48,7 @@ pub struct Listed {
 
 /// Rights on what was dropped a moment ago are NULL; the comparison of two listings finds that, not this.
 const RELATIONS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence, \
-     coalesce(a.amname = 'heap', false), pg_relation_filenode(c.oid), r.nspname::text, r.relname::text, \
+     coalesce(a.amname = 'heap', false), pg_relation_filenode(c.oid), r.schemas, r.names, \
      coalesce(obj_description(c.oid, 'pg_class') LIKE $1, false), \
      coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), true), \
      coalesce(c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')), false), \
@@ -54,9 +57,10 @@ const RELATIONS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relki
            JOIN pg_attribute t ON t.attrelid = i.indrelid AND t.attnum = k.num \
            WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.place) \
    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam \
-   LEFT JOIN LATERAL (SELECT rn.nspname, rc.relname FROM pg_class rc JOIN pg_namespace rn ON rn.oid = rc.relnamespace \
-        WHERE c.relispartition AND rc.oid = pg_partition_root(c.oid)) r ON true \
-   WHERE (c.relkind IN ('r', 'f') OR c.relkind = 'm' AND c.relispopulated) AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%' \
+   LEFT JOIN LATERAL (SELECT array_agg(rn.nspname::text ORDER BY u.place) AS schemas, array_agg(rc.relname::text ORDER BY u.place) AS names \
+        FROM pg_partition_ancestors(c.oid) WITH ORDINALITY u(oid, place) JOIN pg_class rc ON rc.oid = u.oid \
+        JOIN pg_namespace rn ON rn.oid = rc.relnamespace WHERE c.relispartition AND rc.oid <> c.oid) r ON true \
+   WHERE (c.relkind IN ('r', 'f', 'p') OR c.relkind = 'm' AND c.relispopulated) AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%' \
      AND n.nspname <> 'information_schema' \
      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') \
    ORDER BY n.nspname, c.relname";
@@ -123,6 +127,7 @@ pub async fn list(session: &Session) -> Result<Listing> {
         match row.get::<_, i8>(3).cast_unsigned() {
             b'm' => views.push((depth.get(&row.get::<_, u32>(0)).copied().unwrap_or(0), name)),
             b'f' => listing.foreign_tables.push(name),
+            b'p' => listing.partitioned_tables.push(name),
             _ if row.get(9) => listing.catalog_tables.push(name),
             _ => listing.tables.push(table(row, name, &mut shapes)),
         }
@@ -135,9 +140,11 @@ pub async fn list(session: &Session) -> Result<Listing> {
 fn table(row: &Row, name: QName, shapes: &mut HashMap<u32, Shape>) -> Listed {
     let oid: u32 = row.get(0);
     let shape = shapes.remove(&oid).unwrap_or_default();
-    let root = row
-        .get::<_, Option<String>>(7)
-        .zip(row.get::<_, Option<String>>(8));
+    let names = |column: usize| {
+        row.get::<_, Option<Vec<String>>>(column)
+            .unwrap_or_default()
+    };
+    let above = names(7).into_iter().zip(names(8));
     Listed {
         oid,
         name,
@@ -148,7 +155,7 @@ fn table(row: &Row, name: QName, shapes: &mut HashMap<u32, Shape>) -> Listed {
         },
         relfilenode: row.get::<_, Option<u32>>(6).unwrap_or(0),
         unlogged: row.get::<_, i8>(4).cast_unsigned() == b'u',
-        partition_root: root.map(|(s, n)| QName::new(s, n)),
+        above: above.map(|(s, n)| QName::new(s, n)).collect(),
         columns: shape.columns,
         primary_key: row.get(13),
         shape: shape.hash.finalize().to_hex().to_string(),

@@ -74,7 +74,10 @@ impl Recovery {
                         .message
                         .push_str(&format!(" (cleaning up failed: {why})"));
                 }
-                let then = "Restore again with --force, which drops what is there first.";
+                let then = match request.force {
+                    true => "Then run the same command again: it drops what is there first.",
+                    false => "Restore again with --force, which drops what is there first.",
+                };
                 error.hint = Some(match error.hint.take() {
                     Some(hint) => format!("{hint} {then}"),
                     None => then.into(),
