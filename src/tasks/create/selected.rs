@@ -87,7 +87,7 @@ pub fn select(listing: Listing, request: &CreateRequest) -> Result<Selected> {
     let tables: Vec<Listed> = listing
         .tables
         .into_iter()
-        .filter(|t| chosen(&t.name))
+        .filter(|t| chosen(&t.name) || t.partition_root.as_ref().is_some_and(&chosen))
         .collect();
     refuse_unreadable(&tables, listing.bypasses_row_security)?;
     let names: HashSet<&QName> = tables.iter().map(|t| &t.name).collect();
@@ -153,15 +153,23 @@ fn all_found(listing: &Listing, selection: &Selection) -> Result<()> {
         }
     }
     for table in &selection.tables {
-        if !listing.tables.iter().any(|t| t.name == *table) {
+        let is_root = |t: &Listed| t.partition_root.as_ref() == Some(table);
+        if !listing
+            .tables
+            .iter()
+            .any(|t| t.name == *table || is_root(t))
+        {
             missing.push(format!("table {table}"));
         }
     }
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Code::NothingSelected, format!("not in the database: {}", missing.join(", ")))
-        .hint("Names are matched exactly, upper and lower case included. A partitioned table is chosen by its partitions or its schema."))
+    Err(Error::new(
+        Code::NothingSelected,
+        format!("not in the database: {}", missing.join(", ")),
+    )
+    .hint("Names are matched exactly, upper and lower case included."))
 }
 
 fn refuse_unreadable(tables: &[Listed], bypasses_row_security: bool) -> Result<()> {
