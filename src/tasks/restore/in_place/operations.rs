@@ -171,8 +171,9 @@ async fn drop_dead(session: &Session, spared: Option<Uuid>) -> Result<Vec<String
         rows.iter().filter(dead).partition(|r| r.get::<_, bool>(1));
     let mut dropped = drop_all(session, &restores).await?;
     if !dry_runs.is_empty() && lock::hold_off_dry_runs(session).await? {
-        dropped.extend(drop_all(session, &dry_runs).await?);
+        let done = drop_all(session, &dry_runs).await;
         lock::allow_dry_runs(session).await?;
+        dropped.extend(done?);
     }
     Ok(dropped)
 }
