@@ -4,6 +4,7 @@ mod database;
 mod files;
 mod in_place;
 mod input;
+mod kept;
 mod plan;
 mod undo;
 
@@ -32,6 +33,7 @@ Examples:
   rovodev restore --input before-migration --mode missing --table calls
   rovodev restore --input latest --target-url \"$OTHER_DATABASE_URL\"
   rovodev restore --undo latest
+  rovodev restore --list-undo                      what can be undone
 
 Without --target-url the rows go back into the source, in one transaction,
 after a safety backup of the tables concerned; what it changes is kept and can
@@ -80,6 +82,15 @@ pub struct RestoreArgs {
     /// With --undo: leave rows alone that changed since the restore, and reverse the others
     #[arg(long, requires = "undo", hide_short_help = true)]
     leave_changed: bool,
+    /// List the restores that are kept and can be undone
+    #[arg(long, hide_short_help = true)]
+    #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo"])]
+    list_undo: bool,
+    /// Drop what a restore keeps for its undo: its operation, or all
+    #[arg(long, value_name = "OPERATION", hide_short_help = true)]
+    #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo",
+        "list_undo", "dry_run"])]
+    forget: Option<String>,
     /// The source [DATABASE_URL]
     #[arg(long, value_name = "URL", hide_short_help = true)]
     database_url: Option<String>,
@@ -132,6 +143,19 @@ impl Asked<'_> {
 pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Result<Answer> {
     let settings = settings.flag(&config::DATABASE_URL, args.database_url.clone());
     let style = Style::choose(common.json, common.progress);
+    // The parser forgets about a requirement that conflicts with what was said.
+    if args.leave_changed && args.undo.is_none() {
+        return Err(
+            Error::new(Code::Usage, "--leave-changed goes with --undo alone")
+                .hint("Name the restore to reverse by --undo OPERATION."),
+        );
+    }
+    if args.list_undo {
+        return kept::list(&settings).await;
+    }
+    if let Some(operation) = &args.forget {
+        return kept::forget(operation, &args, common, &settings).await;
+    }
     if let Some(operation) = &args.undo {
         return undo::run(operation, &args, common, &settings, style).await;
     }

@@ -1,6 +1,7 @@
 //! Pure rules: no I/O, no clock.
 
 pub mod codec;
+pub mod counted;
 pub mod ddl;
 pub mod extras;
 pub mod fingerprint;

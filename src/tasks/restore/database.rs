@@ -109,6 +109,8 @@ fn told(request: &RestoreRequest, ready: Ready<'_>) -> Plan {
         mode: None,
         tables: tables.collect(),
         objects_to_create: objects.count() as u64,
+        scope: None,
+        broken_references: Vec::new(),
         schemas_to_drop: dropped.into_iter().map(|s| (s.name, s.rows)).collect(),
         locks: Vec::new(),
         bytes_needed: bytes_needed(content),

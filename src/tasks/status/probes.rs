@@ -48,12 +48,7 @@ async fn pg_dump(settings: &Settings, server_version_num: u32) -> Result<PgDumpF
 
 /// On a connection of its own, so that neither waits for the other.
 pub async fn undoable(settings: &Settings, limit: Duration) -> Probe<Vec<Operation>> {
-    let found = async {
-        let all = in_place::operations(&places::source(settings)?).await?;
-        let undone: Vec<_> = all.iter().filter_map(|o| o.reverses).collect();
-        let open = |o: &Operation| !undone.contains(&o.id);
-        Ok(all.into_iter().filter(open).collect())
-    };
+    let found = async { in_place::undoable(&places::source(settings)?).await };
     within(
         limit,
         Code::DatabaseUnreachable,
