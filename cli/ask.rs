@@ -56,13 +56,17 @@ pub fn secret(question: &str) -> Result<String> {
         .map_err(not_answered)
 }
 
-/// The index of the chosen item; the first is preselected.
-pub fn choose(question: &str, items: &[String]) -> Result<usize> {
-    Select::with_theme(&*theme())
+/// The index of the chosen item. Where none is preselected, Enter alone chooses nothing.
+pub fn choose(question: &str, items: &[String], preselected: Option<usize>) -> Result<usize> {
+    let theme = theme();
+    let mut select = Select::with_theme(&*theme)
         .with_prompt(question)
         .items(items)
-        .default(0)
-        .max_length(15)
+        .max_length(15);
+    if let Some(index) = preselected {
+        select = select.default(index);
+    }
+    select
         .interact_opt()
         .map_err(not_answered)?
         .ok_or_else(Error::cancelled)

@@ -93,6 +93,11 @@ pub fn line(text: &str) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// Something worth knowing that needs no action, on stderr.
+pub fn note(text: &str) {
+    eprintln!("{}: {text}", style("note").for_stderr().bold());
+}
+
 /// A warning for people, on stderr.
 pub fn warn(text: &str) {
     eprintln!("{}: {text}", style("warning").for_stderr().yellow().bold());
