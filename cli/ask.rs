@@ -71,16 +71,19 @@ pub fn secret(question: &str, check: fn(&String) -> Result<(), Error>) -> Result
     })
 }
 
-/// The index of the chosen item; the first is preselected.
-pub fn choose(question: &str, items: &[String]) -> Result<usize> {
+/// The index of the chosen item. Where none is preselected, Enter alone chooses nothing.
+pub fn choose(question: &str, items: &[String], preselected: Option<usize>) -> Result<usize> {
     let (question, items) = (question.to_string(), items.to_vec());
     answer(move || {
-        Select::with_theme(&*theme())
+        let theme = theme();
+        let mut select = Select::with_theme(&*theme)
             .with_prompt(question)
             .items(items)
-            .default(0)
-            .max_length(15)
-            .interact_opt()
+            .max_length(15);
+        if let Some(index) = preselected {
+            select = select.default(index);
+        }
+        select.interact_opt()
     })?
     .ok_or_else(Error::cancelled)
 }

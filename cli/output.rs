@@ -99,6 +99,11 @@ pub fn tell(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// Something worth knowing that needs no action, on stderr.
+pub fn note(text: &str) {
+    eprintln!("{}: {text}", style("note").for_stderr().bold());
+}
+
 /// A warning for people, on stderr.
 pub fn warn(text: &str) {
     let warning = style("warning").for_stderr().yellow().bold();

@@ -124,6 +124,10 @@ pub async fn run(args: BackupArgs, common: &Common, settings: Settings) -> Resul
             .warnings
             .iter()
             .for_each(|w| output::warn(&w.message));
+        manifest
+            .left_out
+            .iter()
+            .for_each(|note| output::note(&note.message));
     }
     let text = text(&manifest, &taken.store, begun.elapsed());
     let exit = Exit::with_warnings(!manifest.warnings.is_empty());

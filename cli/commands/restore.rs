@@ -20,6 +20,7 @@ use rovodev::core::restore_plan::{Choice, Component, Mode};
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::ports::store::Store;
+use rovodev::tasks::backups::Wanted;
 use rovodev::tasks::restore::RestoreRequest;
 use std::path::PathBuf;
 
@@ -170,7 +171,8 @@ pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Resu
         json: common.json,
         style,
     };
-    let backup = input::backup(&store, what.as_deref(), asked.person()).await?;
+    let wanted = wanted(&args.components);
+    let backup = input::backup(&store, what.as_deref(), wanted, asked.person()).await?;
     if args.components == [ComponentArg::Config] {
         return files::run(&asked, &backup, &args.project).await;
     }
@@ -184,6 +186,15 @@ pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Resu
     }
     let files = files::run(&asked, &request.backup, &args.project).await?;
     Ok(answer.and("config", files))
+}
+
+fn wanted(components: &[ComponentArg]) -> Wanted {
+    let database = components.is_empty() || components.contains(&ComponentArg::Database);
+    match (database, components.contains(&ComponentArg::Config)) {
+        (true, true) => Wanted::Both,
+        (true, false) => Wanted::Database,
+        (false, _) => Wanted::Config,
+    }
 }
 
 fn request(
@@ -238,6 +249,6 @@ fn ask_mode() -> Result<ModeArg> {
         "keep-newer  also rows that changed are changed back; nothing is removed",
         "exact       the tables as they were: newer rows are removed",
     ];
-    let chosen = ask::choose("How far?", &items.map(String::from))?;
+    let chosen = ask::choose("How far?", &items.map(String::from), Some(0))?;
     Ok([ModeArg::Missing, ModeArg::KeepNewer, ModeArg::Exact][chosen])
 }

@@ -1,6 +1,7 @@
 //! Reading stored objects back, each proven to be what was written.
 
 use crate::core::manifest::{Codec, Manifest, Object, Segment};
+use crate::core::stored::Stored;
 use crate::core::{codec, keys};
 use crate::error::{Code, During, Error, Result};
 use crate::ports::store::Store;
@@ -9,7 +10,7 @@ use bytes::Bytes;
 /// The stored (compressed) bytes of a segment, with length and hash checked.
 pub async fn fetch_stored(store: &Store, codec: Codec, segment: &Segment) -> Result<Bytes> {
     let key = keys::segment(&segment.id, codec);
-    read(store, &key, segment.stored_bytes, &segment.stored_hash).await
+    checked(&key, store.get(&key).await?, &segment.stored())
 }
 
 /// The rows of a segment as COPY text.
@@ -26,7 +27,8 @@ pub async fn fetch_rows(store: &Store, codec: Codec, segment: &Segment) -> Resul
 
 /// The content of an object other than a segment; always zstd.
 pub async fn fetch_object(store: &Store, object: &Object) -> Result<Bytes> {
-    let stored = read(store, &object.key, object.stored_bytes, &object.stored_hash).await?;
+    let stored = store.get(&object.key).await?;
+    let stored = checked(&object.key, stored, &object.stored())?;
     unpack(Codec::Zstd, stored, object.raw_bytes, object.key.clone()).await
 }
 
@@ -45,9 +47,8 @@ pub fn explained(mut error: Error, backup: &Manifest, unharmed: Option<&str>) ->
     ))
 }
 
-async fn read(store: &Store, key: &str, bytes: u64, hash: &str) -> Result<Bytes> {
-    let stored = store.get(key).await?;
-    if stored.len() as u64 != bytes || blake3::hash(&stored).to_hex().as_str() != hash {
+fn checked(key: &str, stored: Bytes, written: &Stored) -> Result<Bytes> {
+    if !written.is(&stored) {
         let message = format!("{key} is not what was written");
         return Err(Error::new(Code::ObjectDamaged, message));
     }

@@ -7,6 +7,7 @@ mod backup;
 mod cli;
 mod fixtures;
 mod house;
+mod killed;
 mod pg_dump;
 mod pg_dump_bundle;
 mod restore_database;

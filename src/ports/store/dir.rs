@@ -6,6 +6,7 @@ mod error;
 use super::{ObjectInfo, Put};
 use crate::config;
 use crate::core::keys;
+use crate::core::stored::Stored;
 use crate::error::{Code, Error, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -37,6 +38,23 @@ impl Dir {
     pub(super) async fn create(&self) -> Result<()> {
         self.blocking(|d| fs::create_dir_all(d.root()).map_err(|e| not_made(d.root(), &e)))
             .await
+    }
+
+    pub(super) async fn could_be_made(&self) -> Result<()> {
+        self.blocking(|d| {
+            let there = d.root().ancestors().find(|a| a.is_dir());
+            let made = tempfile::tempdir_in(there.unwrap_or(Path::new("/")));
+            made.map(drop).map_err(|e| {
+                let told = failed(&e, true);
+                let path = d.root().display();
+                let message = format!("{path} does not exist and cannot be made: {told}");
+                let hint = told
+                    .hint
+                    .unwrap_or_else(|| "Choose another place (BACKUP_STORE).".into());
+                Error::new(Code::StoreMissing, message).hint(hint)
+            })
+        })
+        .await
     }
 
     pub(super) fn describe(&self) -> String {
@@ -80,6 +98,20 @@ impl Dir {
             Some(info) if info.bytes == body.len() as u64 => Ok(self.get(key).await? == body),
             _ => Ok(false),
         }
+    }
+
+    pub(super) async fn keeps(&self, key: &str, written: &Stored) -> Result<bool> {
+        match self.head(key).await? {
+            Some(info) if info.bytes == written.bytes => {}
+            _ => return Ok(false),
+        }
+        let (key, written) = (key.to_string(), written.clone());
+        self.blocking(move |d| match fs::read(d.root().join(&key)) {
+            Ok(body) => Ok(written.is(&body)),
+            Err(e) if is_absent(&e) => Ok(false),
+            Err(e) => Err(failed(&e, false)),
+        })
+        .await
     }
 
     pub(super) async fn head(&self, key: &str) -> Result<Option<ObjectInfo>> {

@@ -17,6 +17,7 @@ pub use s3::S3;
 pub use settings::{DEFAULT_REGION, S3Settings};
 pub use unreliable::{Fault, Op, Rule, Unreliable, When};
 
+use crate::core::stored::Stored;
 use crate::error::{During, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -62,6 +63,15 @@ impl Store {
             Self::Dir(dir) => dir.create().await,
             Self::S3(_) => Ok(()),
             Self::Unreliable(faulty) => Box::pin(faulty.inner().create()).await,
+        }
+    }
+
+    /// Whether [`Store::create`] could make the folder, shown by making another beside it and removing it.
+    pub async fn could_be_made(&self) -> Result<()> {
+        match self {
+            Self::Dir(dir) => dir.could_be_made().await,
+            Self::S3(_) => Ok(()),
+            Self::Unreliable(faulty) => Box::pin(faulty.inner().could_be_made()).await,
         }
     }
 
@@ -118,6 +128,15 @@ impl Store {
     pub async fn holds(&self, key: &str, body: &Bytes) -> Result<bool> {
         key::check(key)?;
         attempt::repeated(attempt::UNKNOWN_SIZE, || self.holds_once(key, body))
+            .await
+            .during(self.doing("comparing", key))
+    }
+
+    /// Whether the object is there and still what was written. A directory is read; S3 compares length and CRC32
+    /// without a download where both are known.
+    pub async fn keeps(&self, key: &str, written: &Stored) -> Result<bool> {
+        key::check(key)?;
+        attempt::repeated(attempt::UNKNOWN_SIZE, || self.keeps_once(key, written))
             .await
             .during(self.doing("comparing", key))
     }
@@ -185,6 +204,14 @@ impl Store {
             Self::Dir(dir) => dir.holds(key, body).await,
             Self::S3(s3) => Box::pin(s3.holds(key, body)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.holds(key, body)).await,
+        }
+    }
+
+    async fn keeps_once(&self, key: &str, written: &Stored) -> Result<bool> {
+        match self {
+            Self::Dir(dir) => dir.keeps(key, written).await,
+            Self::S3(s3) => Box::pin(s3.keeps(key, written)).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.keeps(key, written)).await,
         }
     }
 

@@ -6,6 +6,7 @@ mod error;
 use super::attempt::silent;
 use super::{ObjectInfo, Put, S3Settings};
 use crate::config;
+use crate::core::stored::{Stored, crc32};
 use crate::error::{Code, Error, Result};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -145,11 +146,35 @@ impl S3 {
         match asked.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(told) if told.content_length() != Some(body.len() as i64) => Ok(false),
             Ok(told) => match told.checksum_crc32() {
-                Some(crc) => Ok(crc == crc32_base64(body)),
+                Some(crc) => Ok(crc == base64(crc32(body))),
                 None => Ok(self.get(key).await? == body),
             },
             Err(e) if failed_code(&e).as_deref() == Some("NotFound") => Ok(false),
             Err(e) => Err(failed(e, Doing::Read)),
+        }
+    }
+
+    /// A checksum that the service computed when it took the object tells a body that was put in its place. Where
+    /// it keeps none, or the manifest knows none, the body itself is read.
+    pub(super) async fn keeps(&self, key: &str, written: &Stored) -> Result<bool> {
+        let asked = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(self.full(key));
+        let told = match asked.checksum_mode(ChecksumMode::Enabled).send().await {
+            Ok(told) if told.content_length() == i64::try_from(written.bytes).ok() => told,
+            Ok(_) => return Ok(false),
+            Err(e) if failed_code(&e).as_deref() == Some("NotFound") => return Ok(false),
+            Err(e) => return Err(failed(e, Doing::Read)),
+        };
+        match (told.checksum_crc32(), written.crc32) {
+            (Some(kept), Some(crc)) => Ok(kept == base64(crc)),
+            _ => match self.get(key).await {
+                Ok(body) => Ok(written.is(&body)),
+                Err(e) if e.code == Code::ObjectMissing => Ok(false),
+                Err(e) => Err(e),
+            },
         }
     }
 
@@ -277,10 +302,8 @@ async fn download(answer: GetObjectOutput) -> Result<Bytes> {
 }
 
 /// As the `x-amz-checksum-crc32` header has it.
-fn crc32_base64(body: &[u8]) -> String {
-    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body);
-    let low = u32::try_from(crc).unwrap_or_default();
-    aws_smithy_types::base64::encode(low.to_be_bytes())
+fn base64(crc: u32) -> String {
+    aws_smithy_types::base64::encode(crc.to_be_bytes())
 }
 
 fn time(told: Option<&S3Time>) -> Result<DateTime<Utc>> {

@@ -1,11 +1,10 @@
 //! One restore at a time per database, whichever kind it is; dry runs work beside it.
 
+use crate::core::managed;
 use crate::error::Result;
 use crate::ports::postgres::Session;
 use std::time::Duration;
 
-/// An advisory lock of two numbers ("rovo", 1), held until the session ends.
-const LOCK: &str = "1919907695, 1";
 /// Shared by dry runs; whoever clears up takes it alone, so as not to drop what they have staged.
 const DRY_RUNS: &str = "1919907695, 2";
 /// A restore that just ended or was cancelled may still hold it until the server noticed.
@@ -14,7 +13,9 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether the session now holds the lock.
 pub async fn try_lock(session: &Session) -> Result<bool> {
-    let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({LOCK})");
+    // Held until the session ends.
+    let (space, lock) = managed::RESTORE_LOCK;
+    let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({space}, {lock})");
     for _ in 1..TRIES {
         if session
             .query_one("taking the restore lock", &sql, &[])

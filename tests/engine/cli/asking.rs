@@ -72,8 +72,19 @@ async fn what_is_missing_is_asked_for() {
         .batch("breaking", "DELETE FROM calls WHERE id = 1")
         .await
         .unwrap();
+    let safety = shell.run(&["restore", "--input", "one", "--force"]);
+    assert_eq!(safety.code, 0, "{safety:?}");
+    database
+        .session()
+        .await
+        .batch("breaking", "DELETE FROM calls WHERE id = 1")
+        .await
+        .unwrap();
     let mut person = Terminal::start(&shell, &["restore"]);
     person.sees("Which backup?");
+    // The list starts with the newest, a safety backup; what is preselected is the latest that is none.
+    person.sees("safety");
+    person.sees("full");
     person.types("\r");
     person.sees("How far?");
     person.types("\r");
