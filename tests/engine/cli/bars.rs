@@ -18,11 +18,12 @@ async fn larger(database: &Database) {
         .unwrap();
 }
 
-/// What was drawn on the last line, one after the other.
+/// What was drawn on the last line, one after the other; the terminal itself shows a Ctrl-C as `^C`.
 fn frames(shown: &str) -> Vec<String> {
-    let drawn = shown
-        .split(['\r', '\n'])
-        .map(|f| strip_ansi_codes(f).trim_end().to_string());
+    let drawn = shown.split(['\r', '\n']).map(|f| {
+        let text = strip_ansi_codes(f).replace("^C", "");
+        text.trim_end().to_string()
+    });
     drawn.filter(|f| !f.is_empty()).collect()
 }
 

@@ -25,11 +25,11 @@ async fn wrong_answers_are_asked_for_again() {
         ),
     ] {
         person.sees("Database URL");
-        person.types(&format!("{wrong}\r"));
+        person.types_hidden(&format!("{wrong}\r"));
         person.sees(why);
     }
     person.sees("Database URL");
-    person.types(&format!("{address}\r"));
+    person.types_hidden(&format!("{address}\r"));
     person.sees("Where backups go");
     person.types("s3://KEY:a/b@bucket\r");
     person.sees("names no bucket");
@@ -65,7 +65,7 @@ async fn nothing_is_written_without_a_yes() {
     for answer in ["\r", "n", "\u{3}"] {
         let mut person = Terminal::start(&shell, &["init"]);
         person.sees("Database URL");
-        person.types(&format!("{}\r", url(&database)));
+        person.types_hidden(&format!("{}\r", url(&database)));
         person.sees("Where backups go");
         person.types("\r");
         person.sees("Write this to .env?");
@@ -103,19 +103,14 @@ fn an_interrupted_question_gives_the_terminal_back() {
     let shell = Shell::new();
     let mut person = Terminal::start(&shell, &["init"]);
     person.sees("Database URL");
-    while person.echoes() {
-        std::thread::yield_now();
-    }
-    person.types("\u{3}");
+    person.types_hidden("\u{3}");
     let (code, shown) = person.ends();
     assert_eq!(code, 130, "{shown}");
     assert!(person.echoes() && shown.contains("cancelled"), "{shown}");
 
     let mut person = Terminal::start(&shell, &["init"]);
     person.sees("Database URL");
-    while person.echoes() {
-        std::thread::yield_now();
-    }
+    person.types_hidden("");
     kill_process(Pid::from_child(&person.child), Signal::TERM).unwrap();
     assert_eq!(person.ends().0, 130);
     assert!(person.echoes());

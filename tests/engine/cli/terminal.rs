@@ -97,6 +97,19 @@ impl Terminal {
         self.keyboard.write_all(text.as_bytes()).unwrap();
     }
 
+    /// Types once nothing is echoed any more: what was typed before is thrown away then.
+    pub fn types_hidden(&mut self, text: &str) {
+        let begun = Instant::now();
+        while self.echoes() {
+            assert!(
+                begun.elapsed().as_secs() < 60,
+                "what is typed stays to be seen"
+            );
+            std::thread::yield_now();
+        }
+        self.types(text);
+    }
+
     /// Whether what is typed is shown.
     pub fn echoes(&self) -> bool {
         let modes = tcgetattr(&self.keyboard).unwrap();
