@@ -47,6 +47,7 @@ async fn child_process() {
     let request = RestoreRequest {
         backup,
         target,
+        source: None,
         mode: Mode::Exact,
         choice: Default::default(),
         force: false,
