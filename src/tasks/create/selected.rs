@@ -91,10 +91,15 @@ pub fn select(listing: Listing, request: &CreateRequest) -> Result<Selected> {
         .collect();
     refuse_unreadable(&tables, listing.bypasses_row_security)?;
     let names: HashSet<&QName> = tables.iter().map(|t| &t.name).collect();
-    // A sequence comes with its table, or with its schema. One that no table owns may feed any of the chosen tables.
-    let with_table = |s: &Sequence| match &s.owned_by {
-        Some(owner) => chosen(&s.name) || names.contains(owner),
-        None => chosen(&s.name) || !selection.tables.is_empty(),
+    // A sequence comes with its schema, with the table that owns it, and with one that takes numbers from it.
+    let fed = listing
+        .feeds
+        .iter()
+        .filter(|(_, table)| names.contains(table));
+    let fed: HashSet<&QName> = fed.map(|(sequence, _)| sequence).collect();
+    let with_table = |s: &Sequence| {
+        let owned = s.owned_by.as_ref().is_some_and(|t| names.contains(t));
+        chosen(&s.name) || owned || fed.contains(&s.name)
     };
     if let Some(name) = listing.unreadable_sequences.iter().find(|s| chosen(s)) {
         return Err(no_right(&[name]));

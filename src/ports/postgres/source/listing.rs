@@ -20,6 +20,8 @@ pub struct Listing {
     pub foreign_tables: Vec<QName>,
     pub sequences: Vec<Sequence>,
     pub unreadable_sequences: Vec<QName>,
+    /// A sequence and a table whose default takes numbers from it, whoever owns it.
+    pub feeds: Vec<(QName, QName)>,
     /// Tables of ours, which take no part.
     pub catalog_tables: Vec<QName>,
     pub large_objects: u64,
@@ -84,6 +86,11 @@ const SEQUENCES: &str = "SELECT s.schemaname::text, s.sequencename::text, coales
    WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e') \
    ORDER BY 1, 2";
 
+const FEEDS: &str = "SELECT sn.nspname::text, s.relname::text, tn.nspname::text, t.relname::text FROM pg_depend d \
+   JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace \
+   JOIN pg_attrdef a ON a.oid = d.objid JOIN pg_class t ON t.oid = a.adrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace \
+   WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass ORDER BY 1, 2, 3, 4";
+
 /// Materialized views in the order in which they can be refreshed: those that others read come first.
 const REFRESH_ORDER: &str = "WITH RECURSIVE uses AS ( \
      SELECT DISTINCT r.ev_class AS view, d.refobjid AS used FROM pg_rewrite r \
@@ -97,15 +104,16 @@ const REFRESH_ORDER: &str = "WITH RECURSIVE uses AS ( \
 const ROLE: &str = "SELECT r.rolsuper OR r.rolbypassrls, r.rolsuper, (SELECT count(*) FROM pg_largeobject_metadata) \
    FROM pg_roles r WHERE r.rolname = current_user";
 
-/// Lists the database. Five queries, sent together.
+/// Lists the database. Six queries, sent together.
 pub async fn list(session: &Session) -> Result<Listing> {
     let doing = "listing the tables";
     let marker = format!("{CATALOG_MARKER}%");
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&marker];
-    let (relations, columns, sequences, order, role) = tokio::try_join!(
+    let (relations, columns, sequences, feeds, order, role) = tokio::try_join!(
         session.query(doing, RELATIONS, &values),
         session.query(doing, COLUMNS, &[]),
         session.query(doing, SEQUENCES, &[]),
+        session.query(doing, FEEDS, &[]),
         session.query(doing, REFRESH_ORDER, &[]),
         session.query_one(doing, ROLE, &[]),
     )?;
@@ -116,6 +124,8 @@ pub async fn list(session: &Session) -> Result<Listing> {
         ..Listing::default()
     };
     (listing.sequences, listing.unreadable_sequences) = read_sequences(session, &sequences).await?;
+    let name = |r: &Row, at: usize| QName::new(r.get::<_, String>(at), r.get::<_, String>(at + 1));
+    listing.feeds = feeds.iter().map(|r| (name(r, 0), name(r, 2))).collect();
     let mut shapes = shapes(&columns);
     let depth: HashMap<u32, i32> = order.iter().map(|r| (r.get(0), r.get(1))).collect();
     let mut views = Vec::new();
