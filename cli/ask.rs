@@ -1,10 +1,12 @@
 //! Questions to a person, on stderr. Never asked where nobody can answer.
 
+use crate::progress::Signals;
 use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Password, Select};
 use rovodev::error::{Code, Error, Result};
 use std::io::IsTerminal;
+use std::sync::mpsc::{Sender, channel};
 
 /// Whether a person sits at both ends.
 pub fn person_is_there() -> bool {
@@ -94,18 +96,9 @@ fn answer<T: Send + 'static>(
     question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> Result<T> {
     let modes = Modes::now();
-    let (tell, told) = std::sync::mpsc::channel();
-    let interrupted = tell.clone();
+    let (tell, told) = channel();
+    tell_when_interrupted(tell.clone());
     std::thread::spawn(move || tell.send(Some(question())));
-    std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build();
-        if let Ok(runtime) = runtime {
-            runtime.block_on(crate::progress::asked());
-            let _ = interrupted.send(None);
-        }
-    });
     match told.recv() {
         Ok(Some(Ok(answer))) => Ok(answer),
         Ok(Some(Err(e))) => {
@@ -117,6 +110,26 @@ fn answer<T: Send + 'static>(
             Err(Error::cancelled())
         }
     }
+}
+
+/// Sends `None` on Ctrl-C or SIGTERM; comes back once these are listened for.
+fn tell_when_interrupted<T: Send + 'static>(tell: Sender<Option<T>>) {
+    let (ready, is_ready) = channel::<()>();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let Ok(runtime) = runtime else { return };
+        let within = runtime.enter();
+        let signals = Signals::listen();
+        drop((within, ready));
+        if let Some(mut signals) = signals {
+            runtime.block_on(signals.next());
+            let _ = tell.send(None);
+        }
+    });
+    // Its sender is dropped then.
+    let _ = is_ready.recv();
 }
 
 /// How the terminal treats what is typed.

@@ -103,25 +103,49 @@ async fn stop_when_asked(style: Style, progress: Progress, cancel: CancellationT
 }
 
 /// Waits for Ctrl-C or SIGTERM, which from now on have no other effect.
-#[cfg(unix)]
-pub async fn asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        // Without handlers the signals keep their deadly default.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+async fn asked() {
+    match Signals::listen() {
+        Some(mut signals) => signals.next().await,
+        None => std::future::pending().await,
     }
 }
 
-#[cfg(not(unix))]
-pub async fn asked() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+/// Ctrl-C and SIGTERM, which have no other effect once this is made.
+pub struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Inside a runtime. Without handlers the signals keep their deadly default.
+    #[cfg(unix)]
+    pub fn listen() -> Option<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Some(Self {
+            interrupt: signal(SignalKind::interrupt()).ok()?,
+            terminate: signal(SignalKind::terminate()).ok()?,
+        })
+    }
+
+    #[cfg(not(unix))]
+    pub fn listen() -> Option<Self> {
+        Some(Self {})
+    }
+
+    #[cfg(unix)]
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }

@@ -145,7 +145,10 @@ pub async fn apply(
         content: &content,
         target: &target,
     };
-    match work.run(&undo.marker).await {
+    let done = work.run(&undo.marker).await;
+    // Its session lets go of the lock, for whoever cleans up.
+    drop(target);
+    match done {
         Ok((rows, warnings)) => Ok(Outcome {
             operation: plan.operation,
             backup: plan.backup,
