@@ -1,7 +1,7 @@
 //! Definitions as parts of a script that tolerates what a restore tolerates: what the platform or an extension owns,
 //! owners and grants that the role may not give. The app's own definitions stay strict.
 
-use super::tolerant::{Tolerance, block, execute, may_give_to};
+use super::tolerant::{Tolerance, block, execute, may_give_to, warning_unless};
 use crate::core::ddl::{Entry, Kind, statement};
 use crate::core::ident::{QName, quote};
 use std::collections::BTreeSet;
@@ -43,12 +43,11 @@ impl Definitions {
     pub fn ask_for_owners(&self, out: &mut String) {
         for (i, owner) in self.owners.iter().enumerate() {
             let may = may_give_to(owner);
-            let told = format!("the objects of role {owner:?} will belong to you");
             let _ = writeln!(out, "SELECT {may} AS rovodev_owner_{i} \\gset");
-            let unless = format!(
-                "IF NOT {may} THEN RAISE EXCEPTION 'the role does not exist or you are no member of it'; END IF;\n"
-            );
-            out.push_str(&block(&told, &unless, Tolerance::Of));
+            out.push_str(&warning_unless(
+                &may,
+                &format!("what belongs to role {owner:?} will be yours: it does not exist, or you are no member of it"),
+            ));
         }
         out.push('\n');
     }

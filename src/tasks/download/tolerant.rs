@@ -32,6 +32,15 @@ pub fn execute(sql: &str) -> String {
     format!("EXECUTE {};\n", dollars(sql))
 }
 
+/// One statement that tells something where an SQL condition does not hold.
+pub fn warning_unless(condition: &str, told: &str) -> String {
+    let told = literal(told);
+    let check = format!(
+        "\nBEGIN\nIF NOT {condition} THEN\n  RAISE WARNING USING MESSAGE = {told};\nEND IF;\nEND\n"
+    );
+    format!("DO {};\n", dollars(&check))
+}
+
 /// Whether the session may give objects to a role, as SQL. Since PostgreSQL 16 a member may lack that right.
 pub fn may_give_to(role: &str) -> String {
     format!(
