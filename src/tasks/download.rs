@@ -1,11 +1,13 @@
 //! A backup as one file that needs nothing of ours to be restored.
 
 mod ddl;
+mod definitions;
 mod frames;
 mod rows;
 mod script;
 mod sql;
 mod tar;
+mod tolerant;
 
 use super::Context;
 use super::segments::explained;

@@ -1,34 +1,49 @@
 //! The definitions of a backup, as text.
 
+use crate::core::ddl::{self, Entry, Filter, Kind};
 use crate::core::extras::Extras;
 use crate::core::ident::QName;
-use crate::core::manifest::{Manifest, Object};
+use crate::core::manifest::{Manifest, Object, Sequence};
 use crate::error::{Code, Error, Result};
 use crate::ports::store::Store;
 use crate::tasks::segments::fetch_object;
 use std::collections::BTreeSet;
 
-/// Empty texts where the backup has no definitions.
-#[derive(Debug, Default)]
+/// Empty where the backup has no definitions.
 pub struct Ddl {
-    pub pre_data: String,
-    pub post_data: String,
+    /// In pg_dump's order, which is an order in which they can run.
+    pub pre_data: Vec<Entry>,
+    pub post_data: Vec<Entry>,
+    /// Of a part of a database there are none.
     pub extras: Extras,
+    filter: Filter,
     whole: bool,
 }
 
 impl Ddl {
     pub async fn fetch(store: &Store, manifest: &Manifest) -> Result<Self> {
         let schema = &manifest.schema;
-        let extras = match &schema.extras {
+        let pre_data = ddl::parse(&text(store, schema.pre_data.as_ref()).await?).entries;
+        let post_data = text(store, schema.post_data.as_ref()).await?;
+        let post_data = without_checks_of_absent_rows(&post_data, &tables(manifest));
+        let filter = Filter::new(&[&manifest.selection], &pre_data);
+        let mut extras = match &schema.extras {
             Some(object) => Extras::from_json(&fetch_object(store, object).await?)?,
             None => Extras::default(),
         };
-        let post_data = text(store, schema.post_data.as_ref()).await?;
+        if filter.is_partial() {
+            extras = Extras {
+                roles: extras.roles,
+                managed: extras.managed,
+                ..Extras::default()
+            };
+        }
+        let kept = |entries: Vec<Entry>| entries.into_iter().filter(|e| filter.keeps(e)).collect();
         Ok(Self {
-            pre_data: text(store, schema.pre_data.as_ref()).await?,
-            post_data: without_checks_of_absent_rows(&post_data, &tables(manifest)),
+            pre_data: kept(pre_data),
+            post_data: kept(ddl::parse(&post_data).entries),
             extras,
+            filter,
             whole: schema.pre_data.is_some() && schema.post_data.is_some(),
         })
     }
@@ -36,6 +51,27 @@ impl Ddl {
     /// Whether the tables can be made from it.
     pub fn is_whole(&self) -> bool {
         self.whole
+    }
+
+    /// Whether only some schemas or tables were chosen.
+    pub fn is_partial(&self) -> bool {
+        self.filter.is_partial()
+    }
+
+    /// Whether the script can set it: its definition was chosen, or must be there already.
+    pub fn keeps_sequence(&self, sequence: &Sequence) -> bool {
+        let kept = match &sequence.owned_by {
+            Some(table) => self.filter.keeps_table(table),
+            None => self.filter.keeps_sequence(&sequence.name),
+        };
+        kept || !self.whole
+    }
+
+    /// The same of a materialized view.
+    pub fn keeps_view(&self, view: &QName) -> bool {
+        let mut made = self.pre_data.iter().chain(&self.post_data);
+        let is_it = |e: &Entry| e.kind == Kind::MaterializedView && e.table.as_ref() == Some(view);
+        !self.whole || made.any(is_it)
     }
 }
 

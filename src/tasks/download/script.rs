@@ -1,7 +1,10 @@
 //! The parts of a `psql` script around the rows.
 
 use super::ddl::Ddl;
-use crate::core::extras::Item;
+use super::definitions::Definitions;
+use super::tolerant::{Tolerance, block, execute};
+use crate::core::ddl::{Entry, Kind, parse};
+use crate::core::extras::{Extras, Item, ManagedSchema};
 use crate::core::ident::{list, literal, quote};
 use crate::core::manifest::{Manifest, Table};
 use std::fmt::Write;
@@ -27,34 +30,25 @@ SELECT pg_catalog.set_config('search_path', '', false);
 pub fn before_rows(manifest: &Manifest, ddl: &Ddl) -> String {
     let mut out = header(manifest, ddl);
     out.push_str(SETTINGS);
-    if !ddl.is_whole() {
-        tolerated(
-            &mut out,
-            "-- Rows come in any order, so foreign keys and triggers wait where the role may say so.\n\
-             SET session_replication_role = replica;\n",
-        );
-        return out;
+    match ddl.is_whole() {
+        true => definitions_before_rows(&mut out, ddl),
+        false => {
+            out.push_str("-- Rows come in any order, so foreign keys and triggers wait where the role may say so.\n");
+            let wait = execute("SET session_replication_role = replica");
+            out.push_str(&block(
+                "the waiting of foreign keys and triggers",
+                &wait,
+                Tolerance::Of,
+            ));
+        }
     }
-    items(&mut out, "Roles", &ddl.extras.roles);
-    items(&mut out, "Memberships", &ddl.extras.memberships);
-    for (i, schema) in ddl.extras.managed.iter().enumerate() {
-        let name = literal(&quote(&schema.name));
-        let _ = write!(
-            out,
-            "SELECT pg_catalog.to_regnamespace({name}) IS NULL AS make_{i} \\gset\n\\if :make_{i}\n{}\n\\endif\n\n",
-            schema.pre_data
-        );
-    }
-    out.push_str(&ddl.pre_data);
-    out.push_str("\n\n");
-    out.push_str(SETTINGS);
     out
 }
 
 /// Everything after the rows. The last line tells that the script is whole.
 pub fn after_rows(manifest: &Manifest, ddl: &Ddl) -> String {
     let mut out = String::new();
-    for s in &manifest.sequences {
+    for s in manifest.sequences.iter().filter(|s| ddl.keeps_sequence(s)) {
         let name = literal(&s.name.sql());
         let _ = writeln!(
             out,
@@ -66,19 +60,52 @@ pub fn after_rows(manifest: &Manifest, ddl: &Ddl) -> String {
     if ddl.is_whole() {
         definitions_after_rows(&mut out, ddl);
     }
-    for view in &manifest.materialized_views {
-        let _ = writeln!(out, "REFRESH MATERIALIZED VIEW {};", view.sql());
+    let views = manifest.materialized_views.iter();
+    for view in views.filter(|v| ddl.keeps_view(v)) {
+        let refresh = execute(&format!("REFRESH MATERIALIZED VIEW {}", view.sql()));
+        let label = format!("the rows of materialized view {view}");
+        out.push_str(&block(&label, &refresh, Tolerance::Of));
     }
     let _ = writeln!(out, "\n-- The end of Rovodev backup {}", manifest.id);
     out
 }
 
-fn definitions_after_rows(out: &mut String, ddl: &Ddl) {
-    for (i, schema) in ddl.extras.managed.iter().enumerate() {
-        let _ = write!(out, "\\if :make_{i}\n{}\n\\endif\n\n", schema.post_data);
+fn definitions_before_rows(out: &mut String, ddl: &Ddl) {
+    let platform = Platform::read(ddl);
+    let mut definitions = definitions(ddl, &platform);
+    for (i, (name, ..)) in platform.0.iter().enumerate() {
+        let name = literal(&quote(name));
+        let _ = writeln!(
+            out,
+            "SELECT pg_catalog.to_regnamespace({name}) IS NULL AS rovodev_make_{i} \\gset"
+        );
     }
-    out.push_str(&ddl.post_data);
-    out.push_str("\n\n");
+    roles(out, ddl, &definitions);
+    items(out, "Memberships", &ddl.extras.memberships);
+    definitions.ask_for_owners(out);
+    definitions.extension_schemas(out, &ddl.pre_data);
+    let is_first = |e: &&Entry| matches!(e.kind, Kind::Schema | Kind::Extension);
+    let (first, rest): (Vec<_>, Vec<_>) = ddl.pre_data.iter().partition(is_first);
+    for entry in first {
+        definitions.write(out, entry, false);
+    }
+    for (i, (_, pre_data, _)) in platform.0.iter().enumerate() {
+        platforms(out, &mut definitions, i, pre_data);
+    }
+    for entry in rest {
+        definitions.write(out, entry, false);
+    }
+}
+
+fn definitions_after_rows(out: &mut String, ddl: &Ddl) {
+    let platform = Platform::read(ddl);
+    let mut definitions = definitions(ddl, &platform);
+    for (i, (_, _, post_data)) in platform.0.iter().enumerate() {
+        platforms(out, &mut definitions, i, post_data);
+    }
+    for entry in &ddl.post_data {
+        definitions.write(out, entry, false);
+    }
     let extras = &ddl.extras;
     for (title, list) in [
         ("Triggers on managed tables", &extras.triggers),
@@ -89,12 +116,85 @@ fn definitions_after_rows(out: &mut String, ddl: &Ddl) {
             "Settings of roles in the database",
             &extras.role_settings_here,
         ),
-        ("Settings of roles", &extras.role_settings),
         ("Scheduled jobs", &extras.cron_jobs),
         ("Rows of extensions", &extras.extension_rows),
     ] {
         items(out, title, list);
     }
+    settings_of_new_roles(out, extras);
+}
+
+/// A role that was there before keeps its settings: they hold in every database of the server.
+fn settings_of_new_roles(out: &mut String, extras: &Extras) {
+    for (i, role) in extras.roles.iter().enumerate() {
+        let settings = extras.role_settings.iter();
+        let settings: Vec<_> = settings.filter(|s| s.name == role.name).cloned().collect();
+        if !settings.is_empty() {
+            let _ = writeln!(out, "\\if :rovodev_role_{i}");
+            items(out, "Settings of a role", &settings);
+            out.push_str("\\endif\n");
+        }
+    }
+}
+
+/// The platform's schemas, made where the target lacks them: name, definitions before the rows and after them.
+struct Platform(Vec<(String, Vec<Entry>, Vec<Entry>)>);
+
+impl Platform {
+    fn read(ddl: &Ddl) -> Self {
+        let managed = ddl.extras.managed.iter();
+        let entries = |text: &str| parse(text).entries;
+        let schema = |m: &ManagedSchema| {
+            let (pre_data, post_data) = (entries(&m.pre_data), entries(&m.post_data));
+            (m.name.clone(), pre_data, post_data)
+        };
+        Self(managed.map(schema).collect())
+    }
+}
+
+/// Those of both parts of the script, so that both count the owners alike.
+fn definitions(ddl: &Ddl, platform: &Platform) -> Definitions {
+    let platforms = platform
+        .0
+        .iter()
+        .flat_map(|(_, pre, post)| pre.iter().chain(post));
+    let all = ddl.pre_data.iter().chain(&ddl.post_data);
+    Definitions::new(all.chain(platforms), ddl.is_partial())
+}
+
+fn platforms(out: &mut String, definitions: &mut Definitions, i: usize, entries: &[Entry]) {
+    let _ = writeln!(out, "\\if :rovodev_make_{i}");
+    for entry in entries {
+        definitions.write(out, entry, true);
+    }
+    out.push_str("\\endif\n\n");
+}
+
+/// Makes roles that the server lacks. To give an object away, who is no superuser must be a member of the new owner.
+fn roles(out: &mut String, ddl: &Ddl, definitions: &Definitions) {
+    for (i, item) in ddl.extras.roles.iter().enumerate() {
+        let name = quote(&item.name);
+        let text = literal(&name);
+        let (full, plain) = (
+            execute(&item.sql),
+            execute(&format!("CREATE ROLE {name} NOLOGIN")),
+        );
+        let label = format!("role {}", item.name);
+        let make =
+            format!("BEGIN\n{full}EXCEPTION WHEN insufficient_privilege THEN\n{plain}END;\n");
+        let _ = writeln!(
+            out,
+            "SELECT pg_catalog.to_regrole({text}) IS NULL AS rovodev_role_{i} \\gset"
+        );
+        let _ = writeln!(out, "\\if :rovodev_role_{i}");
+        out.push_str(&block(&label, &make, Tolerance::Of));
+        if definitions.is_owner(&item.name) {
+            let join = execute(&format!("GRANT {name} TO CURRENT_USER"));
+            out.push_str(&block(&label, &join, Tolerance::Of));
+        }
+        out.push_str("\\endif\n");
+    }
+    out.push('\n');
 }
 
 /// `COPY … ` up to `FROM` or `TO`. A table without columns has no list.
@@ -121,7 +221,9 @@ fn header(manifest: &Manifest, ddl: &Ddl) -> String {
         ));
     }
     lines.push(match ddl.is_whole() {
-        true => "Run it by psql in an empty database.".into(),
+        true => "Run it by psql -v ON_ERROR_STOP=1 in a database that holds none of the app's tables, as its owner.\n\
+                 What belongs to the platform and what the role may not do is left out with a WARNING."
+            .into(),
         false => {
             "ROWS ALONE: it holds no table definitions. Run it by psql where the tables exist."
                 .into()
@@ -150,16 +252,9 @@ fn items(out: &mut String, title: &str, items: &[Item]) {
         let sql = item.sql.trim_end();
         let end = if sql.ends_with(';') { "\n" } else { ";\n" };
         match item.optional {
-            true => tolerated(out, &format!("{sql}{end}")),
+            true => out.push_str(&block(&item.name, &execute(sql), Tolerance::Of)),
             false => out.extend([sql, end]),
         }
     }
     out.push('\n');
-}
-
-/// SQL that may fail, whatever the user chose for `ON_ERROR_STOP`.
-fn tolerated(out: &mut String, sql: &str) {
-    out.push_str("\\set rovodev_stop :ON_ERROR_STOP\n\\set ON_ERROR_STOP off\n");
-    out.push_str(sql);
-    out.push_str("\\set ON_ERROR_STOP :rovodev_stop\n");
 }

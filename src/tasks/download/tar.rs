@@ -59,7 +59,7 @@ pub async fn write<W: AsyncWrite + Unpin>(
 }
 
 const RESTORE: &str = "\
--- Restores this backup into an empty database. Run it in this folder:
+-- Restores this backup into a database that holds none of its tables. Run it in this folder:
 --   psql -X -v ON_ERROR_STOP=1 -d 'postgresql://…' -f restore.sql
 \\ir before.sql
 \\ir rows.sql

@@ -11,3 +11,4 @@ mod opening;
 pub mod places;
 pub mod psql;
 pub mod sample;
+mod targets;
