@@ -184,6 +184,7 @@ fn request(
         None => ModeArg::Exact,
     };
     Ok(RestoreRequest {
+        operation: None,
         backup,
         target,
         mode: match mode {

@@ -15,3 +15,4 @@ pub mod ranges;
 pub mod restore_plan;
 pub mod row_hash;
 pub mod segmenter;
+pub mod size;

@@ -177,10 +177,10 @@ CREATE POLICY rovodev_own ON public.rovodev_exports FOR SELECT TO authenticated
 CREATE POLICY rovodev_own ON public.backup_schedules FOR SELECT TO authenticated
     USING (tenant_id IN (SELECT rovodev.my_tenants()));
 
--- A page of backups and how many there are, in one request; rights are the caller's own (RLS). `cursor_at` or
--- `cursor_size`, with `cursor_id`, is the last row of the page before. `sort`: createdAt, size, type.
+-- A page of backups and how many there are, in one request; rights are the caller's own (RLS). `cursor_value` is what
+-- the last row of the page before was sorted by, `cursor_id` its id. `sort`: createdAt, size, type.
 CREATE FUNCTION public.rovodev_list_backups(
-    tenant uuid, types text[] DEFAULT NULL, statuses text[] DEFAULT NULL, triggers text[] DEFAULT NULL,
+    tenant text DEFAULT NULL, types text[] DEFAULT NULL, statuses text[] DEFAULT NULL, triggers text[] DEFAULT NULL,
     created_from timestamptz DEFAULT NULL, created_to timestamptz DEFAULT NULL, search text DEFAULT NULL,
     sort text DEFAULT 'createdAt', ascending boolean DEFAULT false, page_size integer DEFAULT 50,
     cursor_value text DEFAULT NULL, cursor_id uuid DEFAULT NULL
@@ -192,9 +192,13 @@ DECLARE
     sort_type text := CASE sort WHEN 'size' THEN 'bigint' WHEN 'type' THEN 'text' ELSE 'timestamptz' END;
     direction text := CASE WHEN ascending THEN 'ASC' ELSE 'DESC' END;
     after text := CASE WHEN ascending THEN '>' ELSE '<' END;
+    owner public.rovodev_tenants := rovodev.my_tenant(tenant);
     page jsonb;
     total bigint;
 BEGIN
+    IF owner.id IS NULL THEN
+        RETURN rovodev.refusal('no_tenant', 'You belong to no tenant, or not to this one.');
+    END IF;
     EXECUTE format($query$
         WITH chosen AS (
             SELECT b.id, %1$s AS sort_key
@@ -224,9 +228,9 @@ BEGIN
         FROM page p JOIN public.backups b ON b.id = p.id
     $query$, sort_key, after, sort_type, direction)
     INTO total, page
-    USING tenant, types, statuses, triggers, created_from, created_to, nullif(search, ''), cursor_value, cursor_id,
+    USING owner.id, types, statuses, triggers, created_from, created_to, nullif(search, ''), cursor_value, cursor_id,
         least(greatest(page_size, 1), 201);
-    RETURN jsonb_build_object('total', total, 'backups', page);
+    RETURN jsonb_build_object('outcome', 'done', 'total', total, 'backups', page);
 END $$;
 COMMENT ON FUNCTION public.rovodev_list_backups IS 'rovodev:catalog A page of a tenant''s backups.';
 

@@ -46,10 +46,12 @@ GRANT SELECT (
 
 -- Policies ask these.
 GRANT EXECUTE ON FUNCTION rovodev.caller(), rovodev.my_tenants(), rovodev.my_role(uuid) TO authenticated;
+-- A function with the caller's own rights asks these.
+GRANT EXECUTE ON FUNCTION rovodev.my_tenant(text), rovodev.refusal(text, text) TO authenticated;
 
 GRANT EXECUTE ON FUNCTION
     public.rovodev_list_backups(
-        uuid, text[], text[], text[], timestamptz, timestamptz, text, text, boolean, integer, text, uuid
+        text, text[], text[], text[], timestamptz, timestamptz, text, text, boolean, integer, text, uuid
     ),
     public.rovodev_create_backup(text, jsonb, text, text, text, text),
     public.rovodev_change_backup(uuid, jsonb, text, text),

@@ -97,8 +97,13 @@ async fn open(request: &RestoreRequest) -> Result<(Work, Vec<Warning>)> {
     let keys = target::foreign_keys(&session, &selected.units).await?;
     session.batch(doing, "ROLLBACK").await?;
     let stamp = staging::stamp(&request.backup, &selected.units)?;
-    let taken_over = staging::interrupted(&session, &stamp).await?;
-    let operation = taken_over.unwrap_or_else(Uuid::now_v7);
+    // A promised operation takes up its own staging alone.
+    let taken_over = staging::interrupted(&session, &stamp)
+        .await?
+        .filter(|found| request.operation.is_none_or(|promised| promised == *found));
+    let operation = taken_over
+        .or(request.operation)
+        .unwrap_or_else(Uuid::now_v7);
     let work = Work {
         target: request.target.clone(),
         identity: session.identity.clone(),

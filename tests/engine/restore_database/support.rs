@@ -65,6 +65,7 @@ impl Source {
 
 pub fn request(backup: &Manifest, target: &DatabaseUrl) -> RestoreRequest {
     RestoreRequest {
+        operation: None,
         backup: backup.clone(),
         target: target.clone(),
         mode: Mode::Exact,
