@@ -118,9 +118,10 @@ async fn is_operator(service: &Service, asker: &Asker) -> (bool, Result<()>) {
         slug: String,
         scoped: bool,
     }
+    let arguments = json!({});
     let asked = service
         .catalog()
-        .call::<Who>(As::Person(&asker.token), "rovodev_whoami", &json!({}), Repeat::Safely);
+        .call::<Who>(As::Person(&asker.token), "rovodev_whoami", &arguments, Repeat::Safely);
     match within("the catalog", asked).await {
         Ok(who) => {
             let meant = who.tenants.iter().find(|t| match &asker.tenant {

@@ -51,7 +51,7 @@ pub(super) fn fields(manifest: &Manifest) -> Map<String, Value> {
     let files: Vec<Value> = manifest
         .config
         .iter()
-        .map(|f| json!({ "name": f.name, "size": f.raw_bytes }))
+        .map(|f| json!({ "name": f.path, "size": f.object.raw_bytes }))
         .collect();
     let mut components = Vec::new();
     if manifest.source.is_some() {
