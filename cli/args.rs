@@ -46,7 +46,7 @@ pub struct Cli {
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Common options")]
 pub struct Common {
-    /// Where backups lie: a directory or s3://BUCKET/PREFIX [BACKUP_STORE]
+    /// Where backups lie: a directory or s3://BUCKET/PREFIX [BACKUP_STORE, or ./backups]
     #[arg(long, global = true, value_name = "STORE")]
     pub store: Option<String>,
     /// Print one JSON object on stdout, errors too; never ask

@@ -1,9 +1,12 @@
 //! Questions to a person, on stderr. Never asked where nobody can answer.
 
+use crate::progress::Signals;
+use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Password, Select};
 use rovodev::error::{Code, Error, Result};
 use std::io::IsTerminal;
+use std::sync::mpsc::{Sender, channel};
 
 /// Whether a person sits at both ends.
 pub fn person_is_there() -> bool {
@@ -20,52 +23,149 @@ fn theme() -> Box<dyn Theme> {
 
 /// Yes or no; no unless said otherwise.
 pub fn yes(question: &str) -> Result<bool> {
-    Confirm::with_theme(&*theme())
-        .with_prompt(question)
-        .default(false)
-        .interact()
-        .map_err(not_answered)
+    let question = question.to_string();
+    answer(move || {
+        Confirm::with_theme(&*theme())
+            .with_prompt(question)
+            .default(false)
+            .interact()
+    })
 }
 
 /// Whether the person types exactly `expected`.
 pub fn types(question: &str, expected: &str) -> Result<bool> {
-    let typed: String = Input::with_theme(&*theme())
-        .with_prompt(question)
-        .allow_empty(true)
-        .interact_text()
-        .map_err(not_answered)?;
+    let question = question.to_string();
+    let typed: String = answer(move || {
+        Input::with_theme(&*theme())
+            .with_prompt(question)
+            .allow_empty(true)
+            .interact_text()
+    })?;
     Ok(typed.trim() == expected)
 }
 
-/// A line of text, `default` where only Enter is pressed.
-pub fn text(question: &str, default: Option<&str>) -> Result<String> {
-    let theme = theme();
-    let mut input = Input::with_theme(&*theme).with_prompt(question);
-    if let Some(default) = default {
-        input = input.default(default.to_string());
+/// A line of text, `default` where only Enter is pressed. One that `check` refuses is asked for again.
+pub fn text(
+    question: &str,
+    default: Option<&str>,
+    check: fn(&String) -> Result<(), Error>,
+) -> Result<String> {
+    let (question, default) = (question.to_string(), default.map(str::to_string));
+    answer(move || {
+        let theme = theme();
+        let mut input = Input::with_theme(&*theme).with_prompt(question);
+        if let Some(default) = default {
+            input = input.default(default);
+        }
+        input.validate_with(check).interact_text()
+    })
+}
+
+/// A line that is not echoed. One that `check` refuses is asked for again.
+pub fn secret(question: &str, check: fn(&String) -> Result<(), Error>) -> Result<String> {
+    let question = question.to_string();
+    answer(move || {
+        Password::with_theme(&*theme())
+            .with_prompt(question)
+            .allow_empty_password(true)
+            .validate_with(check)
+            .interact()
+    })
+}
+
+/// The index of the chosen item. Where none is preselected, Enter alone chooses nothing.
+pub fn choose(question: &str, items: &[String], preselected: Option<usize>) -> Result<usize> {
+    let (question, items) = (question.to_string(), items.to_vec());
+    answer(move || {
+        let theme = theme();
+        let mut select = Select::with_theme(&*theme)
+            .with_prompt(question)
+            .items(items)
+            .max_length(15);
+        if let Some(index) = preselected {
+            select = select.default(index);
+        }
+        select.interact_opt()
+    })?
+    .ok_or_else(Error::cancelled)
+}
+
+/// Asks on a thread of its own: a question cannot be called off, but the wait for its answer ends with
+/// Ctrl-C or SIGTERM, and the terminal gets back the modes and the cursor that it had.
+fn answer<T: Send + 'static>(
+    question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
+) -> Result<T> {
+    let modes = Modes::now();
+    let (tell, told) = channel();
+    tell_when_interrupted(tell.clone());
+    std::thread::spawn(move || tell.send(Some(question())));
+    match told.recv() {
+        Ok(Some(Ok(answer))) => Ok(answer),
+        Ok(Some(Err(e))) => {
+            modes.restore();
+            Err(not_answered(e))
+        }
+        Ok(None) | Err(_) => {
+            modes.restore();
+            Err(Error::cancelled())
+        }
     }
-    input.interact_text().map_err(not_answered)
 }
 
-/// A line that is not echoed; may be empty.
-pub fn secret(question: &str) -> Result<String> {
-    Password::with_theme(&*theme())
-        .with_prompt(question)
-        .allow_empty_password(true)
-        .interact()
-        .map_err(not_answered)
+/// Sends `None` on Ctrl-C or SIGTERM; comes back once these are listened for.
+fn tell_when_interrupted<T: Send + 'static>(tell: Sender<Option<T>>) {
+    let (ready, is_ready) = channel::<()>();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        let Ok(runtime) = runtime else { return };
+        let within = runtime.enter();
+        let signals = Signals::listen();
+        drop((within, ready));
+        if let Some(mut signals) = signals {
+            runtime.block_on(signals.next());
+            let _ = tell.send(None);
+        }
+    });
+    // Its sender is dropped then.
+    let _ = is_ready.recv();
 }
 
-/// The index of the chosen item; the first is preselected.
-pub fn choose(question: &str, items: &[String]) -> Result<usize> {
-    Select::with_theme(&*theme())
-        .with_prompt(question)
-        .items(items)
-        .default(0)
-        .max_length(15)
-        .interact_opt()
-        .map_err(not_answered)?
-        .ok_or_else(Error::cancelled)
+/// How the terminal treats what is typed.
+#[cfg(unix)]
+struct Modes(Option<rustix::termios::Termios>);
+
+#[cfg(unix)]
+impl Modes {
+    fn now() -> Self {
+        Self(rustix::termios::tcgetattr(std::io::stdin()).ok())
+    }
+
+    /// And shows the cursor, on a line of its own.
+    fn restore(self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        if let Some(modes) = self.0 {
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &modes);
+        }
+        let _ = Term::stderr().show_cursor();
+        eprintln!();
+    }
+}
+
+#[cfg(not(unix))]
+struct Modes;
+
+#[cfg(not(unix))]
+impl Modes {
+    fn now() -> Self {
+        Self
+    }
+
+    fn restore(self) {
+        let _ = Term::stderr().show_cursor();
+        eprintln!();
+    }
 }
 
 fn not_answered(error: dialoguer::Error) -> Error {

@@ -13,12 +13,14 @@ pub mod show;
 pub mod status;
 
 use crate::args::{Command, Common};
-use crate::output::Answer;
+use crate::output::{self, Answer};
 use rovodev::config::{STORE_KEY, Settings};
 use rovodev::core::keys;
+use rovodev::core::manifest::Manifest;
 use rovodev::error::Result;
 use rovodev::ports::store::Store;
 use rovodev::tasks::Context;
+use rovodev::tasks::backups::{self, Wanted};
 use rovodev::tasks::open_store::{self, ReadableStore};
 
 pub const ENV_FILE: &str = ".env";
@@ -28,6 +30,15 @@ pub const TENANT: &str = keys::DEFAULT_TENANT;
 /// The store, proven to be one of ours and of a format that we know.
 async fn readable(ctx: &Context, settings: &Settings, store: &Store) -> Result<ReadableStore> {
     open_store::open_to_read(ctx, store, settings.get(&STORE_KEY)).await
+}
+
+/// The backup that is meant. What there is to say of `latest` goes to stderr.
+async fn named(store: &Store, what: &str, wanted: Wanted) -> Result<Manifest> {
+    let found = backups::find_for(store, TENANT, what, wanted).await?;
+    if let Some(note) = &found.note {
+        output::warn(note);
+    }
+    Ok(found.manifest)
 }
 
 pub async fn run(command: Command, common: Common, settings: Settings) -> Result<Answer> {

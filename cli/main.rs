@@ -9,10 +9,10 @@ mod names;
 mod output;
 mod progress;
 mod table;
+mod usage;
 
 use args::Cli;
 use clap::Parser;
-use exit::Exit;
 use output::Answer;
 use rovodev::config::{self, Settings};
 use rovodev::error::{Code, Error, Result};
@@ -23,7 +23,13 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(wrong) => return ExitCode::from(explain(&wrong).code()),
+        Err(wrong) => {
+            let arguments: Vec<_> = std::env::args_os()
+                .skip(1)
+                .map(|a| a.to_string_lossy().into_owned())
+                .collect();
+            return ExitCode::from(usage::explain(wrong, &arguments).code());
+        }
     };
     let json = cli.common.json;
     let exit = match run(cli) {
@@ -35,7 +41,8 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<Answer> {
     // Before the settings are known, their own errors need to know about colours too.
-    choose_colors(cli.common.no_color || std::env::var_os(config::NO_COLOR.name).is_some());
+    let no_color = std::env::var_os(config::NO_COLOR.name).is_some_and(|v| !v.is_empty());
+    choose_colors(cli.common.no_color || no_color);
     let settings = Settings::load(Path::new(commands::ENV_FILE))?;
     choose_colors(cli.common.no_color || settings.get(&config::NO_COLOR).is_some());
     start_logging(cli.common.verbosity, &settings)?;
@@ -57,26 +64,9 @@ fn run(cli: Cli) -> Result<Answer> {
     answer
 }
 
-/// Help and usage errors, which clap words itself.
-fn explain(wrong: &clap::Error) -> Exit {
-    let json = std::env::args_os().any(|a| a == "--json");
-    if !wrong.use_stderr() {
-        let _ = wrong.print();
-        return Exit::Done;
-    }
-    if json {
-        let message = wrong.to_string();
-        let message = message.lines().next().unwrap_or_default();
-        let message = message.trim_start_matches("error: ");
-        let error = Error::new(Code::Usage, message).hint("See `rovodev --help`.");
-        return output::show_error(&error, true);
-    }
-    let _ = wrong.print();
-    Exit::Usage
-}
-
 fn choose_colors(off: bool) {
     use dialoguer::console::{set_colors_enabled, set_colors_enabled_stderr};
+    let off = off || output::terminal_is_dumb();
     set_colors_enabled(!off && std::io::stdout().is_terminal());
     set_colors_enabled_stderr(!off && std::io::stderr().is_terminal());
 }

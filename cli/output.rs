@@ -49,19 +49,15 @@ pub fn show_error(error: &Error, as_json: bool) -> Exit {
     if as_json {
         line(&json!({ "error": error }).to_string());
     } else {
-        eprintln!(
-            "{}: {}",
-            style(format!("error[{}]", error.code.as_str()))
-                .for_stderr()
-                .red()
-                .bold(),
-            error.message
-        );
+        let code = format!("error[{}]", error.code.as_str());
+        let code = style(code).for_stderr().red().bold();
+        tell(&format!("{code}: {}", error.message));
         for cause in causes(error) {
-            eprintln!("  because: {cause}");
+            tell(&format!("  because: {cause}"));
         }
         if let Some(hint) = &error.hint {
-            eprintln!("  {}: {hint}", style("what to do").for_stderr().bold());
+            let what = style("what to do").for_stderr().bold();
+            tell(&format!("  {what}: {hint}"));
         }
     }
     Exit::from(error.code.class())
@@ -87,13 +83,29 @@ fn causes(error: &Error) -> Vec<String> {
     causes
 }
 
+/// Whether the terminal says of itself that it knows no colours and no movements.
+pub fn terminal_is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term == "dumb")
+}
+
 /// One line on stdout. A reader that went away (`| head`) is no failure.
 pub fn line(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// One line on stderr, which may be gone as well.
+pub fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// Something worth knowing that needs no action, on stderr.
+pub fn note(text: &str) {
+    eprintln!("{}: {text}", style("note").for_stderr().bold());
+}
+
 /// A warning for people, on stderr.
 pub fn warn(text: &str) {
-    eprintln!("{}: {text}", style("warning").for_stderr().yellow().bold());
+    let warning = style("warning").for_stderr().yellow().bold();
+    tell(&format!("{warning}: {text}"));
 }

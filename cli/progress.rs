@@ -3,12 +3,18 @@
 mod show;
 
 use crate::output;
-use rovodev::error::Result;
+use dialoguer::console::Term;
+use rovodev::error::{Error, Result};
 use rovodev::tasks::progress::Progress;
 use rovodev::tasks::{Clock, Context};
 use show::{Bar, Lines};
 use std::io::IsTerminal;
 use tokio_util::sync::CancellationToken;
+
+/// After a second Ctrl-C.
+const LEFT_BEHIND: &str = "It ended in the middle of its work. A database restored in place is old or new, never between; `rovodev status` \
+tells whether a restore in place was done. What may be left: staged rows or an unfinished target, which the same \
+restore takes up or clears when it is run again, and rows in the store that no backup uses, which `rovodev prune` deletes.";
 
 /// Where progress goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,13 +34,13 @@ impl Style {
         match (json, progress) {
             (true, true) => Style::Json,
             (true, false) => Style::Quiet,
-            _ if std::io::stderr().is_terminal() => Style::Bar,
+            _ if std::io::stderr().is_terminal() && !output::terminal_is_dumb() => Style::Bar,
             _ => Style::Lines,
         }
     }
 }
 
-/// Runs `work` with its progress shown. The first Ctrl-C (or SIGTERM) asks it to stop, the second kills.
+/// Runs `work` with its progress shown. The first Ctrl-C (or SIGTERM) asks it to stop, the second ends the program.
 pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T>) -> Result<T> {
     let (progress, mut events) = Progress::channel();
     let context = Context {
@@ -47,7 +53,7 @@ pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T
         context.cancel.clone(),
         CancellationToken::new(),
     );
-    let stopper = tokio::spawn(stop_when_asked(told, cancel));
+    let stopper = tokio::spawn(stop_when_asked(style, told, cancel));
     let ended = finished.clone();
     let display = tokio::spawn(async move {
         let mut sink: Box<dyn FnMut(&_) + Send> = match style {
@@ -83,33 +89,63 @@ pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T
     done
 }
 
-async fn stop_when_asked(progress: Progress, cancel: CancellationToken) {
+async fn stop_when_asked(style: Style, progress: Progress, cancel: CancellationToken) {
     asked().await;
     cancel.cancel();
-    progress.notice("Stopping cleanly; press Ctrl-C again to kill.");
+    progress.notice("Stopping cleanly; press Ctrl-C again to end at once.");
     asked().await;
-    std::process::exit(130);
+    if style == Style::Bar {
+        let _ = Term::stderr().clear_line();
+    }
+    let ended = Error::cancelled().hint(LEFT_BEHIND);
+    let exit = output::show_error(&ended, matches!(style, Style::Json | Style::Quiet));
+    std::process::exit(exit.code().into());
 }
 
-#[cfg(unix)]
+/// Waits for Ctrl-C or SIGTERM, which from now on have no other effect.
 async fn asked() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (
-        signal(SignalKind::interrupt()),
-        signal(SignalKind::terminate()),
-    ) else {
-        // Without handlers the signals keep their deadly default.
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+    match Signals::listen() {
+        Some(mut signals) => signals.next().await,
+        None => std::future::pending().await,
     }
 }
 
-#[cfg(not(unix))]
-async fn asked() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+/// Ctrl-C and SIGTERM, which have no other effect once this is made.
+pub struct Signals {
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    /// Inside a runtime. Without handlers the signals keep their deadly default.
+    #[cfg(unix)]
+    pub fn listen() -> Option<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Some(Self {
+            interrupt: signal(SignalKind::interrupt()).ok()?,
+            terminate: signal(SignalKind::terminate()).ok()?,
+        })
+    }
+
+    #[cfg(not(unix))]
+    pub fn listen() -> Option<Self> {
+        Some(Self {})
+    }
+
+    #[cfg(unix)]
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    #[cfg(not(unix))]
+    pub async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending().await
+        }
     }
 }

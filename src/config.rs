@@ -148,6 +148,31 @@ impl Settings {
     }
 }
 
+/// A setting's value as it may be shown: what stands where an address holds a password is hidden.
+pub fn shown(value: &str) -> String {
+    const KEY: &str = "password=";
+    let hidden = match value.rfind('@') {
+        Some(at) if value[..at].contains(':') => {
+            let start = scheme_end(value).min(at);
+            format!("{}***{}", &value[..start], &value[at..])
+        }
+        _ => value.to_string(),
+    };
+    match hidden.to_ascii_lowercase().find(KEY) {
+        Some(at) => format!("{}***", &hidden[..at + KEY.len()]),
+        None => hidden,
+    }
+}
+
+/// Where the host begins, after `scheme://`; 0 where the text does not begin so.
+fn scheme_end(text: &str) -> usize {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    match text.split_once("://") {
+        Some((scheme, _)) if scheme.chars().all(plain) => scheme.len() + 3,
+        _ => 0,
+    }
+}
+
 /// The variables of a `.env` file; none where there is no such file.
 pub fn read_file(path: &Path) -> Result<BTreeMap<String, String>> {
     match std::fs::read_to_string(path) {
@@ -253,6 +278,22 @@ mod tests {
         let told = format!("{error} {:?}", error.hint);
         assert!(told.contains("line 3 of .env"), "{told}");
         assert!(!told.contains("s3"), "{told}");
+    }
+
+    #[test]
+    fn addresses_are_shown_without_their_password() {
+        for (text, told) in [
+            ("./backups", "./backups"),
+            ("./team@work", "./team@work"),
+            ("s3://bucket/prefix", "s3://bucket/prefix"),
+            ("s3://KEY:a/b@bucket/prefix", "s3://***@bucket/prefix"),
+            ("https://me:x@y@host", "https://***@host"),
+            ("me:a://b@host", "***@host"),
+            ("host=h Password=x dbname=d", "host=h Password=***"),
+            ("postgres://h/d?password=x", "postgres://h/d?password=***"),
+        ] {
+            assert_eq!(shown(text), told);
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ codes! {
     RestoreRunning "restore_running" Refused "Another restore of this database is running.";
     StagingChanged "staging_changed" Failed "Staged rows are not what was planned.";
     TriggersFire "triggers_fire" Refused "Triggers would change restored rows and cannot be switched off.";
-    MissingParent "missing_parent" Refused "Rows refer to rows that exist neither here nor in the backup.";
+    MissingParent "missing_parent" Refused "Rows would be left without the rows to which they refer.";
     SharedRows "shared_rows" Refused "The restore would change rows that other tenants share.";
     PublishedWithoutIdentity "published_without_identity" Refused "A published table has no replica identity.";
     ConstraintViolated "constraint_violated" Failed "Restored rows break a constraint of the target.";

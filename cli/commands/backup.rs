@@ -17,6 +17,8 @@ use serde::Serialize;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+const BUSY_HINT: &str =
+    "Say --wait to wait until it is done. If it died, its claim ends by itself.";
 /// How often a store that is held by another operation is tried again.
 const BUSY_RETRY: Duration = Duration::from_secs(2);
 
@@ -122,6 +124,10 @@ pub async fn run(args: BackupArgs, common: &Common, settings: Settings) -> Resul
             .warnings
             .iter()
             .for_each(|w| output::warn(&w.message));
+        manifest
+            .left_out
+            .iter()
+            .for_each(|note| output::note(&note.message));
     }
     let text = text(&manifest, &taken.store, begun.elapsed());
     let exit = Exit::with_warnings(!manifest.warnings.is_empty());
@@ -150,6 +156,7 @@ async fn create_or_wait(
                 };
                 ctx.or_cancelled(pause).await?;
             }
+            Err(e) if e.code == Code::StoreBusy => return Err(e.hint(BUSY_HINT)),
             done => return done,
         }
     }

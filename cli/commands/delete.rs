@@ -7,8 +7,9 @@ use crate::{ask, human};
 use clap::Args;
 use rovodev::config::Settings;
 use rovodev::error::{Code, Error, Result};
+use rovodev::tasks::backups::{self, Wanted};
 use rovodev::tasks::delete::{self, Deleted};
-use rovodev::tasks::{Clock, Context, backups, places};
+use rovodev::tasks::{Clock, Context, places};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -26,7 +27,7 @@ command finishes it.
 
 {}", crate::exit::help()))]
 pub struct DeleteArgs {
-    /// Ids (or their first digits), or names
+    /// Names, or ids (or their first or last digits)
     #[arg(value_name = "BACKUP", required = true)]
     backups: Vec<String>,
     /// Do not ask
@@ -39,10 +40,14 @@ pub async fn run(args: DeleteArgs, common: &Common, settings: &Settings) -> Resu
     super::readable(&Context::default(), settings, &store).await?;
     let mut chosen: Vec<(Uuid, String)> = Vec::new();
     for wanted in &args.backups {
-        let one = match backups::find(&store, TENANT, wanted).await {
+        let one = match super::named(&store, wanted, Wanted::Anything).await {
             Ok(manifest) => (manifest.id, manifest.name),
-            // A whole id may name a deletion that was interrupted, or a manifest that is damaged.
-            Err(e) => (Uuid::parse_str(wanted).map_err(|_| e)?, wanted.clone()),
+            // An id may name a deletion that was interrupted, or a manifest that is damaged.
+            Err(e) if e.code == Code::Usage => return Err(e),
+            Err(e) => match backups::id_of(&store, TENANT, wanted).await {
+                Ok(id) => (id, wanted.clone()),
+                Err(_) => return Err(e),
+            },
         };
         if !chosen.contains(&one) {
             chosen.push(one);

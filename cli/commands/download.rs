@@ -1,4 +1,3 @@
-use super::TENANT;
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::human;
@@ -9,8 +8,9 @@ use rovodev::config::Settings;
 use rovodev::core::manifest::Manifest;
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::store::Store;
+use rovodev::tasks::backups::Wanted;
 use rovodev::tasks::download::{self, DownloadFormat, Downloaded};
-use rovodev::tasks::{Context, backups, places};
+use rovodev::tasks::{Context, places};
 use serde_json::json;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ changes nothing else. An existing file is kept unless --force.
 
 {}", crate::exit::help()))]
 pub struct DownloadArgs {
-    /// Id (or its first digits), name, or latest
+    /// Name, id (or its first or last digits), or latest
     #[arg(value_name = "BACKUP")]
     backup: String,
     /// What kind of file
@@ -66,7 +66,7 @@ impl From<Format> for DownloadFormat {
 pub async fn run(args: DownloadArgs, common: &Common, settings: &Settings) -> Result<Answer> {
     let (store, format) = (places::store(settings)?, DownloadFormat::from(args.format));
     super::readable(&Context::default(), settings, &store).await?;
-    let manifest = backups::find(&store, TENANT, &args.backup).await?;
+    let manifest = super::named(&store, &args.backup, Wanted::Database).await?;
     let style = Style::choose(common.json, common.progress);
     if args.file.as_deref() == Some(Path::new("-")) {
         return to_stdout(&store, &manifest, format, common, style).await;
@@ -109,7 +109,13 @@ async fn to_file(
     };
     let part = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
     let mut out = tokio::fs::File::from_std(part.reopen().map_err(failed)?);
-    let written = download::download(ctx, store, manifest, format, &mut out).await?;
+    let written = download::download(ctx, store, manifest, format, &mut out)
+        .await
+        .map_err(|mut e| {
+            e.message
+                .push_str(&format!("; {} was not written", file.display()));
+            e
+        })?;
     out.sync_all().await.map_err(failed)?;
     part.persist(file).map_err(|e| failed(e.error))?;
     Ok(written)

@@ -8,7 +8,8 @@ use dialoguer::console::style;
 use rovodev::config::{self, Origin, Settings, Variable};
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
-use rovodev::tasks::init::{self, Change, Check, EnvFile, Verdict};
+use rovodev::ports::store::{S3Settings, Store};
+use rovodev::tasks::init::{self, Change, Check, EnvFile, KeyNeeded, Verdict};
 use rovodev::tasks::status::Health;
 use serde_json::json;
 use std::path::Path;
@@ -36,10 +37,11 @@ Examples:
 
 Writes .env in the working directory (mode 0600) from flags, answers and the
 environment, and keeps what else is in it; the changes are shown first. A
-store that is new gets a STORE_KEY: keep a copy of it elsewhere. Then checks
-the database (port, reach, role), pg_dump and the store (writes a small
-object, reads it, deletes it), and says what to fix. Replacing a value that
-.env holds needs a yes, or --force.
+store that is new gets a STORE_KEY, by which rows that are stored already are
+recognised: further backups need it, restoring does not. Then checks the
+database (port, reach, role), pg_dump and the store (writes a small object,
+reads it, deletes it), says what to fix, and names the recovery kit: what to
+keep elsewhere. Replacing a value that .env holds needs a yes, or --force.
 
 {}", crate::exit::help()))]
 pub struct InitArgs {
@@ -85,14 +87,18 @@ pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<
         Some(Verdict::Warning) => Exit::Warnings,
         _ => Exit::Done,
     };
-    let result = json!({ "file": ENV_FILE, "written": written, "checks": checks });
-    Ok(Answer::new(&result, text(&checks, exit), exit))
+    let kit = init::recovery_kit(&settings)?;
+    let result =
+        json!({ "file": ENV_FILE, "written": written, "checks": checks, "recoveryKit": kit });
+    Ok(Answer::new(&result, text(&checks, &kit, exit), exit))
 }
 
 fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
     if settings.get(&config::DATABASE_URL).is_none() {
-        let url =
-            ask::secret("Database URL (postgres://USER:PASSWORD@HOST:5432/DATABASE, not shown)")?;
+        let url = ask::secret(
+            "Database URL (postgres://USER:PASSWORD@HOST:5432/DATABASE, not shown)",
+            |url| DatabaseUrl::parse(url).map(drop).map_err(answerable),
+        )?;
         settings = settings.flag(&config::DATABASE_URL, Some(url));
     }
     if settings.origin(&config::BACKUP_STORE) == Some(Origin::Default) {
@@ -100,6 +106,11 @@ fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
         let store = ask::text(
             "Where backups go (a directory, or s3://BUCKET/PREFIX)",
             default,
+            |store| {
+                Store::open(store, &S3Settings::default())
+                    .map(drop)
+                    .map_err(answerable)
+            },
         )?;
         settings = settings.flag(&config::BACKUP_STORE, Some(store));
     }
@@ -107,16 +118,30 @@ fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
         .get(&config::BACKUP_STORE)
         .is_some_and(|s| s.starts_with("s3://"));
     if on_s3 && settings.get(&config::AWS_ACCESS_KEY_ID).is_none() {
-        let endpoint = ask::text("S3 endpoint (empty: Amazon's)", Some(""))?;
-        let key = ask::text("Access key id", None)?;
-        let secret = ask::secret("Secret access key (not shown)")?;
-        let given = |text: String| Some(text).filter(|t| !t.is_empty());
-        settings = settings
-            .flag(&config::S3_ENDPOINT, given(endpoint))
-            .flag(&config::AWS_ACCESS_KEY_ID, given(key))
-            .flag(&config::AWS_SECRET_ACCESS_KEY, given(secret));
+        settings = ask_for_keys(settings)?;
     }
     Ok(settings)
+}
+
+fn ask_for_keys(mut settings: Settings) -> Result<Settings> {
+    let given = |text: String| Some(text).filter(|t| !t.is_empty());
+    if settings.get(&config::S3_ENDPOINT).is_none() {
+        let endpoint = ask::text("S3 endpoint (empty: Amazon's)", Some(""), |_| Ok(()))?;
+        settings = settings.flag(&config::S3_ENDPOINT, given(endpoint));
+    }
+    let key = ask::text("Access key id", None, |_| Ok(()))?;
+    let secret = ask::secret("Secret access key (not shown)", |_| Ok(()))?;
+    Ok(settings
+        .flag(&config::AWS_ACCESS_KEY_ID, given(key))
+        .flag(&config::AWS_SECRET_ACCESS_KEY, given(secret)))
+}
+
+/// What is wrong with an answer, and what to do, in one line beside the question.
+fn answerable(wrong: Error) -> Error {
+    match wrong.hint.clone() {
+        Some(hint) => Error::new(wrong.code, format!("{wrong}. {hint}")),
+        None => wrong,
+    }
 }
 
 /// A new store gets a key. Where the store cannot be asked, the check that follows says why.
@@ -124,15 +149,16 @@ async fn with_store_key(settings: Settings, limit: Duration) -> Result<Settings>
     if settings.get(&config::STORE_KEY).is_some() {
         return Ok(settings);
     }
-    match init::store_exists(&settings, limit).await {
-        Ok(false) => Ok(settings.flag(&config::STORE_KEY, Some(init::new_store_key()))),
-        Ok(true) => {
+    match init::key_needed(&settings, limit).await {
+        Ok(KeyNeeded::New) => Ok(settings.flag(&config::STORE_KEY, Some(init::new_store_key()))),
+        Ok(KeyNeeded::ItsOwn) => {
             output::warn(
-                "the store exists already; set STORE_KEY to the key that it was made with",
+                "the store exists already; set STORE_KEY to the key that it was made with, from the copy you kept",
             );
             Ok(settings)
         }
-        Err(_) => Ok(settings),
+        // A backup made it without a key, and it serves as it is.
+        Ok(KeyNeeded::None) | Err(_) => Ok(settings),
     }
 }
 
@@ -177,7 +203,7 @@ fn write(settings: &Settings, person: bool, args: &InitArgs) -> Result<Vec<Chang
     Ok(changes)
 }
 
-fn text(checks: &[Check], exit: Exit) -> String {
+fn text(checks: &[Check], kit: &[String], exit: Exit) -> String {
     let mut lines = Vec::new();
     for check in checks {
         let mark = match check.verdict {
@@ -188,6 +214,10 @@ fn text(checks: &[Check], exit: Exit) -> String {
         lines.push(format!("{mark}  {:<9} {}", check.name, check.message));
         lines.extend(check.hint.as_ref().map(|hint| format!("{:19} {hint}", "")));
     }
+    lines.push(
+        "\nRecovery kit: keep a copy of these elsewhere, such as in a password manager".into(),
+    );
+    lines.extend(kit.iter().map(|part| format!("  - {part}")));
     lines.push(String::new());
     lines.push(match exit {
         Exit::Done | Exit::Warnings => "Ready. Next: rovodev backup".into(),

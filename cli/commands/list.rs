@@ -6,12 +6,13 @@ use crate::table::Columns;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use rovodev::config::Settings;
-use rovodev::core::manifest::{BackupType, Trigger};
 use rovodev::error::Result;
-use rovodev::tasks::backups::{self, Listed, Summary};
+use rovodev::tasks::backups::{self, Listed, Newest, Summary};
 use rovodev::tasks::{Context, places};
 use serde_json::{Value, json};
-use std::collections::HashMap;
+
+/// Characters of a name that are shown; those that backups get by themselves fit.
+const LONGEST_NAME: usize = 26;
 
 /// List backups, newest first
 #[derive(Args)]
@@ -21,7 +22,9 @@ Examples:
   rovodev list --limit 5 --store s3://backups/app
   rovodev list --limit 0 --json        every backup, with exact times and bytes
 
-Reads the manifests in the store; changes nothing and needs no database.
+Any backup can be called by its name or its id; the digits shown are the end of
+the id and enough. Reads the manifests in the store; changes nothing and needs
+no database.
 
 {}", crate::exit::help()))]
 pub struct ListArgs {
@@ -34,14 +37,14 @@ pub async fn run(args: ListArgs, settings: &Settings) -> Result<Answer> {
     let store = places::store(settings)?;
     let ctx = Context::default();
     super::readable(&ctx, settings, &store).await?;
-    let all = backups::list(&store, TENANT).await?;
-    let shown = match args.limit {
-        0 => all.as_slice(),
-        limit => &all[..limit.min(all.len())],
+    let limit = match args.limit {
+        0 => usize::MAX,
+        limit => limit,
     };
-    let objects: Vec<_> = shown.iter().map(as_json).collect();
-    let result = json!({ "store": store.describe(), "total": all.len(), "backups": objects });
-    let text = text(&all, shown, &store.describe(), Utc::now());
+    let newest = backups::newest(&store, TENANT, limit).await?;
+    let objects: Vec<_> = newest.backups.iter().map(as_json).collect();
+    let result = json!({ "store": store.describe(), "total": newest.total, "backups": objects });
+    let text = text(&newest, &store.describe(), Utc::now());
     Ok(Answer::new(&result, text, Exit::Done))
 }
 
@@ -52,68 +55,54 @@ fn as_json(listed: &Listed) -> Value {
     }
 }
 
-fn text(all: &[Listed], shown: &[Listed], store: &str, now: DateTime<Utc>) -> String {
-    if all.is_empty() {
+fn text(newest: &Newest, store: &str, now: DateTime<Utc>) -> String {
+    if newest.total == 0 {
         return format!("No backups in {store} yet. Make one with `rovodev backup`.");
     }
-    let mut table = Columns::new(&["<Name", "<Age", "<Type", ">Rows", ">Size", "<Note"]);
-    let names = names(all);
-    for listed in shown {
+    let mut table = Columns::new(&["<Id", "<Name", "<Age", "<Type", ">Rows", ">Size", "<Note"]);
+    for listed in &newest.backups {
         let age = human::ago(listed.finished_at(), now);
         table.row(match &listed.manifest {
-            Ok(summary) => row(summary, handle(summary, &names), age),
+            Ok(summary) => row(summary, age),
             Err(e) => {
-                let (id, none) = (listed.id.to_string(), String::new);
-                [id, age, none(), none(), none(), e.code.as_str().into()]
+                let (id, none) = (backups::short_id(listed.id), String::new);
+                [
+                    id,
+                    none(),
+                    age,
+                    none(),
+                    none(),
+                    none(),
+                    e.code.as_str().into(),
+                ]
             }
         });
     }
-    let left = all.len() - shown.len();
-    let rest = match left {
+    let shown = newest.backups.len();
+    let rest = match newest.total.saturating_sub(shown) {
         0 => String::new(),
-        _ => format!(
-            "\n{} of {} shown; --limit 0 shows all.",
-            shown.len(),
-            all.len()
-        ),
+        _ => format!("\n{shown} of {} shown; --limit 0 shows all.", newest.total),
     };
     table.text() + &rest
 }
 
-/// How many backups have each name.
-fn names(all: &[Listed]) -> HashMap<&str, u64> {
-    let mut names = HashMap::new();
-    for summary in all.iter().filter_map(|l| l.manifest.as_ref().ok()) {
-        *names.entry(summary.name.as_str()).or_default() += 1;
+fn row(summary: &Summary, age: String) -> [String; 7] {
+    let kind = summary.what_it_holds();
+    let (kind, part) = kind.split_once(',').unwrap_or((&kind, ""));
+    let mut notes = Vec::new();
+    if !part.is_empty() {
+        notes.push("partial".to_string());
     }
-    names
-}
-
-/// What a backup can be called by: its name, or its id where another has the same name.
-fn handle(summary: &Summary, names: &HashMap<&str, u64>) -> String {
-    match names.get(summary.name.as_str()) {
-        Some(1) => human::short(&summary.name, 36),
-        _ => summary.id.to_string(),
+    if !summary.warnings.is_empty() {
+        notes.push(human::counted(summary.warnings.len() as u64, "warning"));
     }
-}
-
-fn row(summary: &Summary, handle: String, age: String) -> [String; 6] {
-    let kind = match (summary.trigger, summary.kind) {
-        (Trigger::Safety, _) => "safety",
-        (_, BackupType::Full) => "full",
-        (_, BackupType::Database) => "database",
-        (_, BackupType::Config) => "config",
-    };
-    let note = match summary.warnings.len() as u64 {
-        0 => String::new(),
-        n => human::counted(n, "warning"),
-    };
     [
-        handle,
+        backups::short_id(summary.id),
+        human::short(&summary.name, LONGEST_NAME),
         age,
         kind.into(),
         human::count(summary.totals.rows),
         human::bytes(summary.totals.stored_bytes),
-        note,
+        notes.join(", "),
     ]
 }

@@ -4,6 +4,7 @@ mod database;
 mod files;
 mod in_place;
 mod input;
+mod kept;
 mod plan;
 mod undo;
 
@@ -19,6 +20,7 @@ use rovodev::core::restore_plan::{Choice, Component, Mode};
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::ports::store::Store;
+use rovodev::tasks::backups::Wanted;
 use rovodev::tasks::restore::RestoreRequest;
 use std::path::PathBuf;
 
@@ -32,6 +34,7 @@ Examples:
   rovodev restore --input before-migration --mode missing --table calls
   rovodev restore --input latest --target-url \"$OTHER_DATABASE_URL\"
   rovodev restore --undo latest
+  rovodev restore --list-undo                      what can be undone
 
 Without --target-url the rows go back into the source, in one transaction,
 after a safety backup of the tables concerned; what it changes is kept and can
@@ -80,6 +83,15 @@ pub struct RestoreArgs {
     /// With --undo: leave rows alone that changed since the restore, and reverse the others
     #[arg(long, requires = "undo", hide_short_help = true)]
     leave_changed: bool,
+    /// List the restores that are kept and can be undone
+    #[arg(long, hide_short_help = true)]
+    #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo"])]
+    list_undo: bool,
+    /// Drop what a restore keeps for its undo: its operation, or all
+    #[arg(long, value_name = "OPERATION", hide_short_help = true)]
+    #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo",
+        "list_undo", "dry_run"])]
+    forget: Option<String>,
     /// The source [DATABASE_URL]
     #[arg(long, value_name = "URL", hide_short_help = true)]
     database_url: Option<String>,
@@ -132,6 +144,19 @@ impl Asked<'_> {
 pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Result<Answer> {
     let settings = settings.flag(&config::DATABASE_URL, args.database_url.clone());
     let style = Style::choose(common.json, common.progress);
+    // The parser forgets about a requirement that conflicts with what was said.
+    if args.leave_changed && args.undo.is_none() {
+        return Err(
+            Error::new(Code::Usage, "--leave-changed goes with --undo alone")
+                .hint("Name the restore to reverse by --undo OPERATION."),
+        );
+    }
+    if args.list_undo {
+        return kept::list(&settings).await;
+    }
+    if let Some(operation) = &args.forget {
+        return kept::forget(operation, &args, common, &settings).await;
+    }
     if let Some(operation) = &args.undo {
         return undo::run(operation, &args, common, &settings, style).await;
     }
@@ -146,7 +171,8 @@ pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Resu
         json: common.json,
         style,
     };
-    let backup = input::backup(&store, what.as_deref(), asked.person()).await?;
+    let wanted = wanted(&args.components);
+    let backup = input::backup(&store, what.as_deref(), wanted, asked.person()).await?;
     if args.components == [ComponentArg::Config] {
         return files::run(&asked, &backup, &args.project).await;
     }
@@ -160,6 +186,15 @@ pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Resu
     }
     let files = files::run(&asked, &request.backup, &args.project).await?;
     Ok(answer.and("config", files))
+}
+
+fn wanted(components: &[ComponentArg]) -> Wanted {
+    let database = components.is_empty() || components.contains(&ComponentArg::Database);
+    match (database, components.contains(&ComponentArg::Config)) {
+        (true, true) => Wanted::Both,
+        (true, false) => Wanted::Database,
+        (false, _) => Wanted::Config,
+    }
 }
 
 fn request(
@@ -178,6 +213,8 @@ fn request(
             Error::new(Code::Usage, message).hint("Bring its files back with --component config.")
         );
     }
+    let source = settings.get(&config::DATABASE_URL);
+    let source = source.map(DatabaseUrl::parse).transpose()?;
     let mode = match args.mode {
         Some(mode) => mode,
         None if person && args.target_url.is_none() => ask_mode()?,
@@ -187,6 +224,7 @@ fn request(
         operation: None,
         backup,
         target,
+        source,
         mode: match mode {
             ModeArg::Exact => Mode::Exact,
             ModeArg::Missing => Mode::Missing,
@@ -212,6 +250,6 @@ fn ask_mode() -> Result<ModeArg> {
         "keep-newer  also rows that changed are changed back; nothing is removed",
         "exact       the tables as they were: newer rows are removed",
     ];
-    let chosen = ask::choose("How far?", &items.map(String::from))?;
+    let chosen = ask::choose("How far?", &items.map(String::from), Some(0))?;
     Ok([ModeArg::Missing, ModeArg::KeepNewer, ModeArg::Exact][chosen])
 }

@@ -1,4 +1,3 @@
-use super::TENANT;
 use crate::exit::Exit;
 use crate::human;
 use crate::output::Answer;
@@ -8,7 +7,7 @@ use clap::Args;
 use rovodev::config::Settings;
 use rovodev::core::manifest::{Manifest, SchemaStatus};
 use rovodev::error::Result;
-use rovodev::tasks::backups::{self, Summary};
+use rovodev::tasks::backups::{Summary, Wanted};
 use rovodev::tasks::{Context, places};
 use serde_json::{Value, json};
 
@@ -23,7 +22,7 @@ Reads one manifest; changes nothing and needs no database.
 
 {}", crate::exit::help()))]
 pub struct ShowArgs {
-    /// Id (or its first digits), name, or latest
+    /// Name, id (or its first or last digits), or latest
     #[arg(value_name = "BACKUP")]
     backup: String,
 }
@@ -31,7 +30,7 @@ pub struct ShowArgs {
 pub async fn run(args: ShowArgs, settings: &Settings) -> Result<Answer> {
     let store = places::store(settings)?;
     super::readable(&Context::default(), settings, &store).await?;
-    let manifest = backups::find(&store, TENANT, &args.backup).await?;
+    let manifest = super::named(&store, &args.backup, Wanted::Anything).await?;
     Ok(Answer::new(
         &as_json(&manifest),
         text(&manifest),
@@ -70,12 +69,10 @@ fn text(manifest: &Manifest) -> String {
         }
         parts.push(table.text());
     }
-    if !manifest.warnings.is_empty() {
-        let lines: Vec<_> = manifest
-            .warnings
-            .iter()
-            .map(|w| format!("! {}", w.message))
-            .collect();
+    let warnings = manifest.warnings.iter().map(|w| format!("! {}", w.message));
+    let notes = manifest.left_out.iter().map(|n| format!("- {}", n.message));
+    let lines: Vec<_> = warnings.chain(notes).collect();
+    if !lines.is_empty() {
         parts.push(lines.join("\n"));
     }
     parts.join("\n\n")
@@ -106,8 +103,8 @@ fn facts(manifest: &Manifest) -> String {
         ));
         lines.push(("Schema", schema(manifest)));
     }
-    if let Some(scope) = &manifest.selection.scope {
-        lines.push(("Scope", format!("{}={}", scope.column, scope.value)));
+    if !manifest.selection.is_whole() {
+        lines.push(("Part", format!("{} alone", manifest.selection)));
     }
     lines.push((
         "Holds",

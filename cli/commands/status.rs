@@ -25,8 +25,9 @@ Examples:
   rovodev status --json
 
 Asks the database, pg_dump and the store at the same time; one that hangs is
-named. Changes nothing. Exit code 0 when all is well, 3 with warnings, 6 when
-the database or the store cannot be reached.
+named. Changes nothing in the database; writes a small object into the store
+and deletes it. Exit code 0 when all is well, 3 with warnings, 6 when the
+database or the store cannot be reached.
 
 {}", crate::exit::help()))]
 pub struct StatusArgs {
@@ -121,8 +122,12 @@ fn store(store: &StoreFound) -> String {
         .bytes
         .map(|b| format!(", {}", human::bytes(b)))
         .unwrap_or_default();
+    let unwritable = match &store.unwritable {
+        Some(_) => "\nno backup can be written (see below)",
+        None => "",
+    };
     format!(
-        "{}\n{}{bytes}",
+        "{}\n{}{bytes}{unwritable}",
         store.location,
         human::counted(store.backups, "backup")
     )
@@ -131,11 +136,14 @@ fn store(store: &StoreFound) -> String {
 fn last_backup(store: &StoreFound) -> String {
     match &store.last_backup {
         None => "none yet".into(),
-        Some(last) => format!(
-            "{}, {}",
-            last.name,
-            human::ago(last.finished_at, Utc::now())
-        ),
+        Some(last) => {
+            let part = match last.selection.is_whole() {
+                true => String::new(),
+                false => format!("\n{} alone", last.selection),
+            };
+            let age = human::ago(last.finished_at, Utc::now());
+            format!("{}, {age}{part}", last.name)
+        }
     }
 }
 

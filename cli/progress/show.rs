@@ -1,43 +1,50 @@
 //! Bars and lines.
 
-use crate::human;
+use crate::{human, output};
+use dialoguer::console::Term;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rovodev::core::progress::{Event, Stage};
+use rovodev::core::progress::Event;
 use std::time::{Duration, Instant};
 
 /// The least time between two plain lines.
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
 
+/// How often the line is drawn anew at most, per second.
+const FRAMES: u8 = 8;
+
+/// Below this many columns there is no room for the drawing beside the figures.
+const NARROW: u16 = 60;
+/// Characters of the drawing, without its brackets.
+const DRAWING: usize = 12;
+
 /// One calm line at the bottom of the terminal; gone when dropped.
 pub struct Bar {
     bar: ProgressBar,
-    /// Whether the bar has a length now, and which stage it tells.
-    drawn: Option<(Stage, bool)>,
+    narrow: bool,
 }
 
 impl Bar {
     pub fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(8));
-        bar.enable_steady_tick(Duration::from_millis(125));
-        Self { bar, drawn: None }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(FRAMES));
+        // All in one message: of fields that are set one by one, a frame may show some old and some new.
+        bar.set_style(
+            ProgressStyle::with_template("{spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        bar.set_message("Starting");
+        bar.enable_steady_tick(Duration::from_secs(1) / u32::from(FRAMES));
+        let (_, columns) = Term::stderr().size();
+        Self {
+            bar,
+            narrow: columns < NARROW,
+        }
     }
 
     pub fn show(&mut self, event: &Event) {
-        if let Some(notice) = &event.notice {
-            self.bar.println(notice);
-            return;
+        match &event.notice {
+            Some(notice) => self.bar.println(notice),
+            None => self.bar.set_message(told(event, self.narrow)),
         }
-        let measured = event.total_bytes > 0;
-        if self.drawn != Some((event.stage, measured)) {
-            self.drawn = Some((event.stage, measured));
-            self.bar.set_style(style(measured));
-            self.bar.set_prefix(event.stage.label());
-        }
-        if measured {
-            self.bar.set_length(event.total_bytes.max(event.bytes));
-            self.bar.set_position(event.bytes);
-        }
-        self.bar.set_message(figures(event));
     }
 }
 
@@ -47,15 +54,31 @@ impl Drop for Bar {
     }
 }
 
-fn style(measured: bool) -> ProgressStyle {
-    let template = if measured {
-        "{spinner} {prefix} [{bar:20}] {percent:>3}% {wide_msg}"
-    } else {
-        "{spinner} {prefix} {wide_msg}"
-    };
-    ProgressStyle::with_template(template)
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
-        .progress_chars("=> ")
+/// `Rows [=====>      ]  45% 12 MiB of 80 MiB, 4 MiB/s, 17s left, public.calls`
+fn told(event: &Event, narrow: bool) -> String {
+    let mut parts = figures(event);
+    if narrow {
+        // What does not fit is cut off at the end, so the least needed goes there.
+        parts.reverse();
+    }
+    parts.extend(event.table.clone());
+    let parts = parts.join(", ");
+    let stage = event.stage.label();
+    match percent(event) {
+        None => format!("{stage} {parts}"),
+        Some(percent) if narrow => format!("{stage} {percent}% {parts}"),
+        Some(percent) => {
+            let done = usize::try_from(percent).unwrap_or(0) * DRAWING / 100;
+            let head = if done < DRAWING { ">" } else { "" };
+            let drawing = format!("{}{head}", "=".repeat(done));
+            format!("{stage} [{drawing:<DRAWING$}] {percent:>3}% {parts}")
+        }
+    }
+}
+
+/// At most 100, whatever the estimate was; none where nothing is known of all that is to do.
+fn percent(event: &Event) -> Option<u64> {
+    (event.bytes.min(event.total_bytes) * 100).checked_div(event.total_bytes)
 }
 
 /// At most one plain line every two seconds, so that a log stays short.
@@ -74,25 +97,26 @@ impl Lines {
             return;
         }
         self.0 = Instant::now();
-        let percent = (event.bytes.min(event.total_bytes) * 100).checked_div(event.total_bytes);
-        let percent = percent.map(|p| format!(" {p}%")).unwrap_or_default();
+        let percent = percent(event).map(|p| format!(" {p}%")).unwrap_or_default();
         let table = event
             .table
             .as_ref()
             .map(|t| format!(" ({t})"))
             .unwrap_or_default();
-        eprintln!("{}{percent} {}{table}", event.stage.label(), figures(event));
+        let figures = figures(event).join(", ");
+        let told = format!("{}{percent} {figures}{table}", event.stage.label());
+        output::tell(told.trim_end());
     }
 }
 
 pub fn notice_alone(event: &Event) {
     if let Some(notice) = &event.notice {
-        eprintln!("{notice}");
+        output::tell(notice);
     }
 }
 
-/// `12 MiB of 80 MiB, 4 MiB/s, 17 seconds left`
-fn figures(event: &Event) -> String {
+/// `12 MiB of 80 MiB`, `4 MiB/s`, `17s left`
+fn figures(event: &Event) -> Vec<String> {
     let mut parts = Vec::new();
     if event.total_bytes > 0 {
         let total = human::bytes(event.total_bytes.max(event.bytes));
@@ -107,14 +131,15 @@ fn figures(event: &Event) -> String {
     }
     if let Some(left) = event.seconds_left {
         let left = indicatif::HumanDuration(Duration::from_secs(left));
-        parts.push(format!("{left} left"));
+        parts.push(format!("{left:#} left"));
     }
-    parts.join(", ")
+    parts
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rovodev::core::progress::Stage;
 
     #[test]
     fn figures_tell_bytes_rate_and_time_left() {
@@ -130,7 +155,15 @@ mod tests {
         };
         assert_eq!(
             figures(&event),
-            "12.00 MiB of 80.00 MiB, 4.00 MiB/s, 17 seconds left"
+            ["12.00 MiB of 80.00 MiB", "4.00 MiB/s", "17s left"]
+        );
+        assert_eq!(
+            told(&event, false),
+            "Rows [=>          ]  15% 12.00 MiB of 80.00 MiB, 4.00 MiB/s, 17s left"
+        );
+        assert_eq!(
+            told(&event, true),
+            "Rows 15% 17s left, 4.00 MiB/s, 12.00 MiB of 80.00 MiB"
         );
         let unknown = Event {
             bytes: 0,
@@ -139,6 +172,6 @@ mod tests {
             seconds_left: None,
             ..event
         };
-        assert_eq!(figures(&unknown), "10 rows");
+        assert_eq!(figures(&unknown), ["10 rows"]);
     }
 }

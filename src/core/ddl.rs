@@ -4,6 +4,7 @@
 mod filter;
 mod kind;
 pub mod lexer;
+mod references;
 pub mod statement;
 
 pub use filter::Filter;

@@ -67,7 +67,6 @@ impl Extras {
                 Code::ObjectDamaged,
                 "the backup's extras (definitions beside the schema) cannot be read",
             )
-            .hint("Restore from another backup.")
             .source(e)
         })
     }

@@ -108,7 +108,7 @@ impl Format {
                 if check(&key) != *told {
                     return Err(
                         mismatch("STORE_KEY is not the key that this store was made with")
-                            .hint("Set the STORE_KEY of this store; the recovery kit has it."),
+                            .hint("Set the STORE_KEY that `rovodev init` made for this store, from the copy that was kept of it; reading and restoring work without."),
                     );
                 }
                 key

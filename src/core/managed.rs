@@ -38,6 +38,8 @@ pub const PLATFORM: &[&str] = &[
 pub const STAGING: &str = "staging_";
 pub const UNDO: &str = "undo_";
 pub const RESTORE_MARKER: &str = "rovodev_restore_";
+/// The advisory lock ("rovo", 1) of whoever restores into a database.
+pub const RESTORE_LOCK: (i64, i64) = (1_919_907_695, 1);
 const OWN: &[&str] = &[STAGING, UNDO, RESTORE_MARKER];
 const ID_PATTERN: &str = "[0-9a-f-]{32,36}";
 
@@ -80,6 +82,11 @@ pub fn not_app_regex() -> String {
         .chain(own)
         .collect();
     format!("^({})$", all.join("|"))
+}
+
+/// A POSIX regular expression of the schemas that mark a restore as unfinished.
+pub fn restore_marker_regex() -> String {
+    format!("^{RESTORE_MARKER}{ID_PATTERN}$")
 }
 
 /// Patterns for `pg_dump --exclude-schema`, one option each. pg_dump leaves the server's own schemas out by itself.

@@ -8,9 +8,11 @@ pub use seal::{FORMAT_VERSION, open, seal};
 pub use table::{Column, Identity, Range, Segment, Sequence, Table, TableKind};
 
 use crate::core::ident::QName;
+use crate::core::stored::Stored;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::fmt;
 use uuid::Uuid;
 
 /// One backup, complete by itself.
@@ -42,6 +44,9 @@ pub struct Manifest {
     pub foreign_tables: Vec<QName>,
     pub config: Vec<ConfigFile>,
     pub warnings: Vec<Warning>,
+    /// What the source has and the backup does not, where nobody needs to be warned of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<Warning>,
     pub totals: Totals,
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -103,6 +108,27 @@ pub struct Selection {
     pub scope: Option<Scope>,
 }
 
+impl Selection {
+    /// Whether nothing was chosen, so that everything is held.
+    pub fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// `schema crm, table public.calls, rows with tenant_id=42`; empty for everything.
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let schemas = self.schemas.iter().map(|s| format!("schema {s}"));
+        let tables = self.tables.iter().map(|t| format!("table {t}"));
+        let scope = self
+            .scope
+            .iter()
+            .map(|s| format!("rows with {}={}", s.column, s.value));
+        let parts: Vec<String> = schemas.chain(tables).chain(scope).collect();
+        f.write_str(&parts.join(", "))
+    }
+}
+
 /// The rows of one tenant: those whose `column` equals `value`, and what their foreign keys need.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -147,6 +173,17 @@ pub struct Object {
     pub stored_bytes: u64,
     /// BLAKE3 of the stored bytes, hex.
     pub stored_hash: String,
+}
+
+impl Object {
+    /// What it must be in the store.
+    pub fn stored(&self) -> Stored {
+        Stored {
+            bytes: self.stored_bytes,
+            hash: self.stored_hash.clone(),
+            crc32: None,
+        }
+    }
 }
 
 /// A file of the project, or the names of its environment variables.

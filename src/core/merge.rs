@@ -12,6 +12,7 @@ pub mod names;
 pub mod order;
 pub mod scope;
 pub mod stage;
+pub mod stranded;
 pub mod undo;
 
 pub use foreign_keys::ForeignKey;
@@ -32,6 +33,9 @@ pub struct Unit {
     pub columns: Vec<Column>,
     /// Columns that the target has besides; generated ones are not listed.
     pub extra: Vec<Column>,
+    /// Columns that the target computes; staging holds none of them.
+    #[serde(default)]
+    pub generated: Vec<Generated>,
     /// Empty: rows are a multiset of exact row texts.
     pub key: Vec<KeyColumn>,
     /// A change of one of these is a delete and an insert.
@@ -46,6 +50,16 @@ pub struct Column {
     #[serde(rename = "type")]
     pub type_name: String,
     pub identity_always: bool,
+}
+
+/// A column that is computed from others of its row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generated {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub type_name: String,
+    /// As `pg_get_expr` prints it with an empty search path.
+    pub expression: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,6 +117,11 @@ impl Unit {
 
     pub fn has_column(&self, name: &str) -> bool {
         self.columns.iter().any(|c| c.name == name)
+    }
+
+    /// Whether rows hold the column or compute it.
+    pub fn holds(&self, name: &str) -> bool {
+        self.has_column(name) || self.generated.iter().any(|g| g.name == name)
     }
 
     /// What people see of a row in a message: its key, or else its first columns.

@@ -1,6 +1,7 @@
 //! Pure rules: no I/O, no clock.
 
 pub mod codec;
+pub mod counted;
 pub mod ddl;
 pub mod extras;
 pub mod fingerprint;
@@ -16,3 +17,4 @@ pub mod restore_plan;
 pub mod row_hash;
 pub mod segmenter;
 pub mod size;
+pub mod stored;

@@ -1,9 +1,11 @@
 //! What a restore would do, counted before it does it.
 
 use crate::core::ident::QName;
-use crate::core::manifest::{Selection, Warning};
+use crate::core::manifest::{Scope, Selection, Warning};
+use crate::error::{Code, Error, Result};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use uuid::Uuid;
 
 /// How far a restore in place goes.
@@ -46,11 +48,15 @@ pub struct Plan {
     pub target: String,
     /// Absent for another database.
     pub mode: Option<Mode>,
+    /// The tenant whose rows alone are restored; the tables are those with rows of theirs.
+    pub scope: Option<Scope>,
     pub tables: Vec<TablePlan>,
     /// Definitions to be created (another database only).
     pub objects_to_create: u64,
     /// Schemas that `force` drops first (another database only), with the rows in them.
     pub schemas_to_drop: Vec<(String, u64)>,
+    /// Foreign keys that the restore would break (in place only): while there is one, it is refused.
+    pub broken_references: Vec<BrokenReference>,
     /// What is locked, against what, and for how long at most.
     pub locks: Vec<String>,
     /// Bytes that staging, indexes, undo and WAL need at most, and what is free where it can be known.
@@ -74,6 +80,65 @@ pub struct TablePlan {
     pub removed_between: Option<(String, String)>,
 }
 
+/// Rows of one table that would be left without the rows to which they refer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BrokenReference {
+    pub foreign_key: String,
+    pub child: QName,
+    pub parent: QName,
+    /// Rows of the child that would refer to nothing.
+    pub rows: u64,
+    pub why: Broken,
+    /// Up to five of these rows, for people.
+    pub examples: Vec<String>,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+/// [`Code::MissingParent`], with every reference and what to do, where there is any.
+pub fn refuse(broken: &[BrokenReference]) -> Result<()> {
+    if broken.is_empty() {
+        return Ok(());
+    }
+    let each: Vec<String> = broken.iter().map(ToString::to_string).collect();
+    let mut remedies: Vec<&str> = broken.iter().map(|b| b.remedy.as_str()).collect();
+    remedies.sort_unstable();
+    remedies.dedup();
+    Err(Error::new(Code::MissingParent, each.join(". ")).hint(remedies.join(" ")))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Broken {
+    /// Live rows refer to rows that the restore would remove.
+    ParentRemoved,
+    /// Rows that would come back refer to rows that are not there.
+    ParentMissing,
+}
+
+impl fmt::Display for BrokenReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (rows, refer) = match self.rows {
+            1 => ("row", "refers"),
+            _ => ("rows", "refer"),
+        };
+        let what = match self.why {
+            Broken::ParentRemoved => "would be removed",
+            Broken::ParentMissing => "are not there",
+        };
+        write!(
+            f,
+            "{} {rows} of {} {refer} by {} to rows of {} that {what}: {}",
+            self.rows,
+            self.child,
+            self.foreign_key,
+            self.parent,
+            self.examples.join("; ")
+        )
+    }
+}
+
 impl Plan {
     pub fn add(&self) -> u64 {
         self.tables.iter().map(|t| t.add).sum()
@@ -83,6 +148,10 @@ impl Plan {
     }
     pub fn remove(&self) -> u64 {
         self.tables.iter().map(|t| t.remove).sum()
+    }
+    /// Refuses where the restore would break references.
+    pub fn refuse_broken(&self) -> Result<()> {
+        refuse(&self.broken_references)
     }
     /// Whether live data stays exactly as it is.
     pub fn is_empty(&self) -> bool {

@@ -32,6 +32,7 @@ pub async fn check(
     let wanted = wanted(store, tenant, ids).await?;
     let mut report = CheckReport {
         rows_compared: store.keys.is_some(),
+        wrong_key: store.wrong_key.as_ref().map(ToString::to_string),
         ..CheckReport::default()
     };
     let mut contents = Contents::default();
@@ -85,7 +86,6 @@ async fn check_objects(
         match verified {
             Ok(()) => {}
             Err(e) if is_problem(&e) => {
-                ctx.progress.notice(e.to_string());
                 broken.push(Problem::new(item.key, &e));
             }
             Err(e) => return Err(e),

@@ -8,6 +8,7 @@ mod sql;
 mod tar;
 
 use super::Context;
+use super::segments::explained;
 use crate::core::manifest::{Codec, Manifest};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
@@ -57,6 +58,17 @@ impl DownloadFormat {
 ///
 /// A failure leaves an incomplete file: the script's last line, or the tar's end, is missing then.
 pub async fn download<W: AsyncWrite + Unpin + Send>(
+    ctx: &Context,
+    store: &Store,
+    manifest: &Manifest,
+    format: DownloadFormat,
+    out: &mut W,
+) -> Result<Downloaded> {
+    let written = write(ctx, store, manifest, format, out).await;
+    written.map_err(|e| explained(e, manifest, None))
+}
+
+async fn write<W: AsyncWrite + Unpin + Send>(
     ctx: &Context,
     store: &Store,
     manifest: &Manifest,

@@ -5,11 +5,12 @@ mod env_file;
 pub use env_file::{Change, EnvFile};
 
 use crate::config::{self, Settings};
+use crate::core::format::SegmentKeySource;
 use crate::core::keys;
 use crate::error::{Code, Error, Result};
 use crate::ports::store::{Access, Store};
-use crate::tasks::places;
 use crate::tasks::status::{self, Status};
+use crate::tasks::{Context, open_store, places};
 use serde::Serialize;
 use std::time::Duration;
 use uuid::Uuid;
@@ -41,15 +42,55 @@ pub fn new_store_key() -> String {
     blake3::hash(&bytes).to_hex().to_string()
 }
 
-/// Whether the store was made before, so that its key exists already and a new one would not fit.
-pub async fn store_exists(settings: &Settings, limit: Duration) -> Result<bool> {
+/// Which key a store takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyNeeded {
+    /// There is no store yet: a new key.
+    New,
+    /// The one it was made with.
+    ItsOwn,
+    /// It was made without, so none ever fits.
+    None,
+}
+
+/// Asks the store, which may not exist yet.
+pub async fn key_needed(settings: &Settings, limit: Duration) -> Result<KeyNeeded> {
     let store = places::store(settings)?;
-    match tokio::time::timeout(limit, store.head(keys::FORMAT)).await {
-        Ok(Ok(found)) => Ok(found.is_some()),
-        Ok(Err(e)) if e.code == Code::StoreMissing && matches!(store, Store::Dir(_)) => Ok(false),
+    let ctx = Context::default();
+    match tokio::time::timeout(limit, open_store::open_to_read(&ctx, &store, None)).await {
+        Ok(Ok(found)) => Ok(match found.format.segment_key {
+            SegmentKeySource::Secret { .. } => KeyNeeded::ItsOwn,
+            SegmentKeySource::StoreId => KeyNeeded::None,
+        }),
+        // An empty bucket answers so too, and a missing one when it is checked.
+        Ok(Err(e)) if e.code == Code::StoreMissing => Ok(KeyNeeded::New),
         Ok(Err(e)) => Err(e),
         Err(_) => Err(silent(&store, limit)),
     }
+}
+
+/// What to keep away from this machine and from the store, so that backups outlive both: how to reach the store, and
+/// with what.
+pub fn recovery_kit(settings: &Settings) -> Result<Vec<String>> {
+    let store = places::store(settings)?;
+    let mut kit = vec![format!("where the backups are: {}", store.describe())];
+    if matches!(store, Store::S3(_)) {
+        kit.push(
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or others that may read there".into(),
+        );
+    }
+    if settings.get(&config::STORE_KEY).is_some() {
+        kit.push(
+            "STORE_KEY: restoring works without it, but no further backup into this store does, \
+             and nobody can make it again"
+                .into(),
+        );
+    }
+    kit.push(format!(
+        "that {} in the store says how to restore with psql and zstd, without rovodev",
+        keys::RECOVERY
+    ));
+    Ok(kit)
 }
 
 /// Checks the database (port, reach, role), pg_dump, and that the store takes writes.
@@ -80,17 +121,26 @@ fn database(status: &Status) -> Check {
 
 fn role(status: &Status) -> Option<Check> {
     let source = status.source.ok()?;
-    Some(match source.bypasses_row_security {
-        true => ok(
-            "role",
-            format!("{} sees every row (BYPASSRLS)", source.role),
+    let failed = |message, hint: &str| Check {
+        name: "role",
+        verdict: Verdict::Failed,
+        message,
+        hint: Some(hint.into()),
+    };
+    let role = &source.role;
+    Some(match &source.unreadable_example {
+        _ if !source.bypasses_row_security => failed(
+            format!("row level security hides rows from {role}"),
+            "Use a role with BYPASSRLS; on Supabase that is postgres.",
         ),
-        false => Check {
-            name: "role",
-            verdict: Verdict::Failed,
-            message: format!("row level security hides rows from {}", source.role),
-            hint: Some("Use a role with BYPASSRLS; on Supabase that is postgres.".into()),
-        },
+        Some(example) => failed(
+            format!(
+                "{role} may not read {} of the app's tables and sequences ({example})",
+                source.unreadable
+            ),
+            "Grant it SELECT on them, or the role pg_read_all_data.",
+        ),
+        None => ok("role", format!("{role} sees every row (BYPASSRLS)")),
     })
 }
 
@@ -108,10 +158,15 @@ async fn store_takes_writes(settings: &Settings, limit: Duration) -> Result<Chec
         store.create().await?;
         store.probe(Access::Write).await
     };
+    let key = settings.get(&config::STORE_KEY);
+    let tried = async {
+        tried.await?;
+        open_store::fitting_key(&store, key).await
+    };
     tokio::time::timeout(limit, tried)
         .await
         .map_err(|_| silent(&store, limit))??;
-    let key = match settings.get(&config::STORE_KEY) {
+    let key = match key {
         Some(_) => "",
         None => "; without STORE_KEY",
     };

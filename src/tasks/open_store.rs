@@ -24,12 +24,13 @@ pub struct OpenedStore {
 }
 
 /// A store that is only read from.
-#[derive(Clone)]
 pub struct ReadableStore {
     pub store: Store,
     pub format: Format,
     /// Absent without the right `STORE_KEY`; everything but the check of ids and row sums works without.
     pub keys: Option<StoreKeys>,
+    /// Why `keys` are absent although a `STORE_KEY` is set.
+    pub wrong_key: Option<Error>,
 }
 
 /// Opens a store for writing; `create` makes it where there is none.
@@ -54,14 +55,30 @@ pub async fn open_to_read(
 ) -> Result<ReadableStore> {
     ctx.or_cancelled(async {
         let format = read(store).await?.ok_or_else(|| no_store(store))?;
-        let keys = format.keys(store_key).ok();
+        let (keys, wrong) = match format.keys(store_key) {
+            Ok(keys) => (Some(keys), None),
+            Err(wrong) => (None, store_key.map(|_| wrong)),
+        };
         Ok(ReadableStore {
             store: store.clone(),
             format,
             keys,
+            wrong_key: wrong,
         })
     })
     .await
+}
+
+/// Whether backups can be written with this key: it is the one of the store, or long enough for one that is to come.
+pub async fn fitting_key(store: &Store, store_key: Option<&str>) -> Result<()> {
+    let format = match read(store).await {
+        Err(e) if e.code == Code::StoreMissing => None,
+        found => found?,
+    };
+    match format {
+        Some(format) => format.keys(store_key).map(drop),
+        None => Format::new(Uuid::nil(), Utc::now(), Codec::Zstd, store_key).map(drop),
+    }
 }
 
 async fn open_or_create(

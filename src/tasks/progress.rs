@@ -9,6 +9,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 const INTERVAL: Duration = Duration::from_millis(100);
 /// The rate is that of the last few seconds, so that it follows what happens now.
 const WINDOW: Duration = Duration::from_secs(5);
+/// A rate is worth a guess at the time left once it was measured this long.
+const MEASURED: Duration = Duration::from_secs(1);
 
 /// The sending side; without a listener it costs next to nothing.
 #[derive(Clone, Default)]
@@ -112,11 +114,13 @@ impl Inner {
 
 impl State {
     fn event(&self) -> Event {
-        let rate = match (self.samples.front(), self.samples.back()) {
-            (Some((t0, b0)), Some((t1, b1))) if t1 > t0 => {
-                ((b1 - b0) as f64 / t1.duration_since(*t0).as_secs_f64()) as u64
-            }
-            _ => 0,
+        let (span, moved) = match (self.samples.front(), self.samples.back()) {
+            (Some((t0, b0)), Some((t1, b1))) => (t1.duration_since(*t0), b1 - b0),
+            _ => (Duration::ZERO, 0),
+        };
+        let rate = match span.is_zero() {
+            true => 0,
+            false => (moved as f64 / span.as_secs_f64()) as u64,
         };
         let left = self.total.saturating_sub(self.bytes);
         Event {
@@ -126,8 +130,47 @@ impl State {
             bytes: self.bytes,
             total_bytes: self.total,
             bytes_per_second: rate,
-            seconds_left: (rate > 0 && self.total > 0).then(|| left / rate),
+            seconds_left: (rate > 0 && left > 0 && span >= MEASURED).then(|| left.div_ceil(rate)),
             notice: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(total: u64, samples: &[(u64, u64)]) -> Event {
+        let begun = Instant::now();
+        let at = |(ms, bytes): &(u64, u64)| (begun + Duration::from_millis(*ms), *bytes);
+        let state = State {
+            stage: Stage::Rows,
+            table: None,
+            rows: 0,
+            bytes: samples.last().map_or(0, |(_, bytes)| *bytes),
+            total,
+            told: None,
+            samples: samples.iter().map(at).collect(),
+        };
+        state.event()
+    }
+
+    #[test]
+    fn time_left_is_told_once_there_is_something_to_base_it_on() {
+        let told = |total, samples: &[(u64, u64)]| {
+            let e = event(total, samples);
+            (e.bytes_per_second, e.seconds_left)
+        };
+        assert_eq!(told(100, &[]), (0, None));
+        assert_eq!(told(100, &[(0, 5)]), (0, None));
+        assert_eq!(told(100, &[(0, 0), (100, 1)]), (10, None), "too early");
+        assert_eq!(told(100, &[(0, 0), (2000, 20)]), (10, Some(8)));
+        assert_eq!(told(100, &[(0, 90), (2000, 99)]), (4, Some(1)), "not 0");
+        assert_eq!(
+            told(100, &[(0, 90), (2000, 110)]),
+            (10, None),
+            "more than guessed"
+        );
+        assert_eq!(told(0, &[(0, 0), (2000, 20)]), (10, None), "no total");
     }
 }

@@ -1,6 +1,7 @@
 //! Reading stored objects back, each proven to be what was written.
 
-use crate::core::manifest::{Codec, Object, Segment};
+use crate::core::manifest::{Codec, Manifest, Object, Segment};
+use crate::core::stored::Stored;
 use crate::core::{codec, keys};
 use crate::error::{Code, During, Error, Result};
 use crate::ports::store::Store;
@@ -9,12 +10,7 @@ use bytes::Bytes;
 /// The stored (compressed) bytes of a segment, with length and hash checked.
 pub async fn fetch_stored(store: &Store, codec: Codec, segment: &Segment) -> Result<Bytes> {
     let key = keys::segment(&segment.id, codec);
-    checked(
-        &key,
-        store.get(&key).await?,
-        segment.stored_bytes,
-        &segment.stored_hash,
-    )
+    checked(&key, store.get(&key).await?, &segment.stored())
 }
 
 /// The rows of a segment as COPY text.
@@ -32,24 +28,29 @@ pub async fn fetch_rows(store: &Store, codec: Codec, segment: &Segment) -> Resul
 /// The content of an object other than a segment; always zstd.
 pub async fn fetch_object(store: &Store, object: &Object) -> Result<Bytes> {
     let stored = store.get(&object.key).await?;
-    let stored = checked(
-        &object.key,
-        stored,
-        object.stored_bytes,
-        &object.stored_hash,
-    )?;
+    let stored = checked(&object.key, stored, &object.stored())?;
     unpack(Codec::Zstd, stored, object.raw_bytes, object.key.clone()).await
 }
 
-fn checked(key: &str, stored: Bytes, bytes: u64, hash: &str) -> Result<Bytes> {
-    if stored.len() as u64 != bytes || blake3::hash(&stored).to_hex().as_str() != hash {
-        return Err(Error::new(
-            Code::ObjectDamaged,
-            format!("{key} is not what was written"),
-        )
-        .hint(
-            "Run `rovodev check` to see what else is damaged, and restore from another backup.",
-        ));
+/// Tells what to do where an object of `backup` turned out to be gone or altered, and what is unharmed (where the
+/// caller does not say so itself). Other errors stay as they are.
+pub fn explained(mut error: Error, backup: &Manifest, unharmed: Option<&str>) -> Error {
+    if !matches!(error.code, Code::ObjectMissing | Code::ObjectDamaged) {
+        return error;
+    }
+    if let Some(unharmed) = unharmed {
+        error.message.push_str(&format!("; {unharmed}"));
+    }
+    error.hint(format!(
+        "Run `rovodev check {}` to see what of this backup is missing or damaged, and choose another one (`rovodev list`).",
+        backup.id
+    ))
+}
+
+fn checked(key: &str, stored: Bytes, written: &Stored) -> Result<Bytes> {
+    if !written.is(&stored) {
+        let message = format!("{key} is not what was written");
+        return Err(Error::new(Code::ObjectDamaged, message));
     }
     Ok(stored)
 }

@@ -4,7 +4,7 @@ mod probes;
 mod warnings;
 
 use crate::config::{self, Settings};
-use crate::core::manifest::Warning;
+use crate::core::manifest::{Selection, Warning};
 use crate::error::{Class, Code, Error};
 use crate::ports::postgres::overview::Overview;
 use crate::tasks::restore::in_place::Operation;
@@ -67,7 +67,7 @@ pub struct PgDumpFound {
     pub major: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StoreFound {
     /// Where it is.
@@ -75,7 +75,10 @@ pub struct StoreFound {
     pub backups: u64,
     /// Bytes of all objects; absent where there are too many to count in the time there is.
     pub bytes: Option<u64>,
+    /// What `latest` names: no safety backup, and a whole one where there is one.
     pub last_backup: Option<LastBackup>,
+    /// Why no backup could be written: the right to write is missing, or STORE_KEY is not the store's.
+    pub unwritable: Option<Error>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -84,6 +87,7 @@ pub struct LastBackup {
     pub id: Uuid,
     pub name: String,
     pub finished_at: DateTime<Utc>,
+    pub selection: Selection,
     pub warnings: Vec<Warning>,
 }
 
@@ -137,7 +141,7 @@ fn configuration(settings: &Settings) -> Vec<SettingFound> {
         name: v.name,
         set: settings.get(v).is_some(),
         secret: v.secret,
-        value: settings.get(v).filter(|_| !v.secret).map(str::to_string),
+        value: settings.get(v).filter(|_| !v.secret).map(config::shown),
         origin: settings.origin(v).map(config::Origin::label),
     });
     found.collect()

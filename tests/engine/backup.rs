@@ -10,7 +10,7 @@ mod fingerprints;
 mod moving;
 mod objects;
 mod own_server;
-mod proxy;
+pub mod proxy;
 mod refusals;
 mod scopes;
 mod size;

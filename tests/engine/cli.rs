@@ -1,14 +1,21 @@
 //! The real command line, run as people and scripts run it.
 
 mod asking;
+mod bars;
 mod examples;
 mod exits;
 mod help;
 mod init;
+mod init_asks;
 mod reading;
 mod restoring;
+mod screen;
 mod secrets;
 mod status;
+mod stopping;
+mod stores;
+mod terminal;
+mod usage;
 
 use crate::pg_dump::Database;
 use serde_json::Value;

@@ -64,6 +64,7 @@ async fn format_1_is_checked_and_restored() {
         operation: None,
         backup,
         target: target.url.clone(),
+        source: None,
         mode: Mode::Exact,
         choice: Choice::default(),
         force: false,

@@ -41,38 +41,27 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
         )
         .hint("See the plan with --dry-run; say --force to restore without being asked."));
     }
+    if asked.dry_run {
+        return dry_run(asked, request).await;
+    }
     let begun = Instant::now();
     let (safety, prepared) = progress::shown(asked.style, async |ctx| {
-        let safety = match asked.dry_run {
-            true => None,
-            false => Some(Box::pin(safety(ctx, asked, request)).await?),
-        };
-        let id = safety.as_ref().map(|m| m.id);
-        let prepared = Box::pin(in_place::prepare(ctx, asked.store, request, id)).await?;
-        Ok((safety, prepared))
+        let safety = Box::pin(safety(ctx, asked, request)).await?;
+        let prepared = in_place::prepare(ctx, asked.store, request, Some(safety.id));
+        let prepared = Box::pin(prepared).await;
+        let safety = Summary::of(&safety);
+        let prepared = prepared.map_err(|e| with_safety(e, Some(&safety)))?;
+        Ok((Some(safety), prepared))
     })
     .await?;
-    let safety = safety.as_ref().map(Summary::of);
     let planned = prepared.plan().clone();
-    if asked.dry_run {
-        prepared.discard().await?;
-        let report = Report {
-            plan: &planned,
-            dry_run: true,
-            safety_backup: None,
-            outcome: None,
-            seconds: begun.elapsed().as_secs_f64(),
-        };
-        let text = format!(
-            "{}\n\nA dry run: nothing was changed.",
-            plan::text(&planned)
-        );
-        return Ok(Answer::new(&report, text, Exit::Done));
-    }
     if !asked.json {
         eprintln!("{}\n", plan::text(&planned));
     }
-    if let Err(refused) = confirm(asked, &planned) {
+    let go_on = planned
+        .refuse_broken()
+        .and_then(|()| confirm(asked, &planned));
+    if let Err(refused) = go_on {
         return Err(given_up(prepared, safety.as_ref(), refused).await);
     }
     let outcome =
@@ -115,6 +104,27 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
     ))
 }
 
+async fn dry_run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> {
+    let begun = Instant::now();
+    let planned = progress::shown(asked.style, async |ctx| {
+        Box::pin(in_place::plan(ctx, asked.store, request)).await
+    })
+    .await?;
+    let report = Report {
+        plan: &planned,
+        dry_run: true,
+        safety_backup: None,
+        outcome: None,
+        seconds: begun.elapsed().as_secs_f64(),
+    };
+    let text = format!(
+        "{}\n\nA dry run: nothing was changed.",
+        plan::text(&planned)
+    );
+    let refused = !planned.broken_references.is_empty();
+    Ok(Answer::new(&report, text, Exit::with_warnings(refused)))
+}
+
 /// A backup of the tables that the restore may touch, as they are now.
 async fn safety(ctx: &Context, asked: &Asked<'_>, request: &RestoreRequest) -> Result<Manifest> {
     let opened = open_store::open(ctx, asked.store, asked.store_key, false).await?;
@@ -140,13 +150,17 @@ async fn safety(ctx: &Context, asked: &Asked<'_>, request: &RestoreRequest) -> R
         .map_err(|e| e.during("taking the safety backup; nothing was changed"))
 }
 
-/// Everything, where everything comes back; else the chosen schemas and tables.
+/// Everything, where everything comes back; else the chosen schemas and tables, of which a scope may say nothing
+/// without the tables above them.
 fn safety_selection(request: &RestoreRequest) -> Selection {
     let chosen = &request.choice.selection;
     let backed_up = &request.backup.selection;
     match chosen.schemas.is_empty() && chosen.tables.is_empty() {
         true => backed_up.clone(),
-        false => chosen.clone(),
+        false => Selection {
+            scope: None,
+            ..chosen.clone()
+        },
     }
 }
 
@@ -180,14 +194,14 @@ async fn given_up(prepared: Prepared, safety: Option<&Summary>, refused: Error) 
 }
 
 fn with_safety(error: Error, safety: Option<&Summary>) -> Error {
-    match (safety, &error.hint) {
-        (Some(safety), None) => {
-            let hint = format!(
-                "The safety backup {} stays; `rovodev delete` removes it.",
-                safety.name
-            );
-            error.hint(hint)
-        }
-        _ => error,
-    }
+    let Some(safety) = safety else { return error };
+    let stays = format!(
+        "The safety backup stays; `rovodev delete {}` removes it.",
+        safety.name
+    );
+    let hint = match &error.hint {
+        Some(hint) => format!("{hint} {stays}"),
+        None => stays,
+    };
+    error.hint(hint)
 }

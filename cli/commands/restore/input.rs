@@ -1,14 +1,15 @@
 //! Which backup `--input` means, and where it lies.
 
-use super::super::TENANT;
+use super::super::{TENANT, named};
 use crate::{ask, human};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use rovodev::config::{self, Settings};
 use rovodev::core::keys;
 use rovodev::core::manifest::Manifest;
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::store::Store;
-use rovodev::tasks::{backups, places};
+use rovodev::tasks::backups::{self, Summary, Wanted};
+use rovodev::tasks::places;
 use std::path::Path;
 
 /// Backups that a person is offered.
@@ -59,10 +60,15 @@ async fn is_store(store: &Store) -> Result<bool> {
 }
 
 /// The backup that is meant; a person is asked where none is named.
-pub async fn backup(store: &Store, what: Option<&str>, person: bool) -> Result<Manifest> {
+pub async fn backup(
+    store: &Store,
+    what: Option<&str>,
+    wanted: Wanted,
+    person: bool,
+) -> Result<Manifest> {
     match what {
-        Some(what) => backups::find(store, TENANT, what).await,
-        None if person => choose(store).await,
+        Some(what) => named(store, what, wanted).await,
+        None if person => choose(store, wanted).await,
         None => Err(
             Error::new(Code::Usage, "which backup to restore is not said")
                 .hint("Name one by --input: latest, a name, or an id; `rovodev list` shows them."),
@@ -70,31 +76,33 @@ pub async fn backup(store: &Store, what: Option<&str>, person: bool) -> Result<M
     }
 }
 
-async fn choose(store: &Store) -> Result<Manifest> {
+/// What `latest` would be is preselected; never a safety backup, which Enter alone would bring back.
+async fn choose(store: &Store, wanted: Wanted) -> Result<Manifest> {
+    let newest = backups::newest(store, TENANT, OFFERED).await?.backups;
+    let usable: Vec<Summary> = newest.into_iter().filter_map(|l| l.manifest.ok()).collect();
     let now = Utc::now();
-    let mut usable = backups::list(store, TENANT).await?;
-    usable.retain(|l| l.manifest.is_ok());
-    usable.truncate(OFFERED);
-    let items: Vec<String> = usable
-        .iter()
-        .filter_map(|l| l.manifest.as_ref().ok())
-        .map(|m| {
-            let age = human::ago(m.finished_at, now);
-            format!(
-                "{}  {age}, {}",
-                m.name,
-                human::counted(m.totals.rows, "row")
-            )
-        })
-        .collect();
+    let items: Vec<String> = usable.iter().map(|m| item(m, now)).collect();
     if items.is_empty() {
         let message = format!("{} holds no backup", store.describe());
         return Err(
             Error::new(Code::BackupNotFound, message).hint("Make one with `rovodev backup`.")
         );
     }
-    let chosen = ask::choose("Which backup?", &items)?;
+    let latest = backups::latest(store, TENANT, wanted).await?;
+    let preselected = latest.and_then(|l| usable.iter().position(|m| m.id == l.manifest.id));
+    let chosen = ask::choose("Which backup?", &items, preselected)?;
     backups::read(store, TENANT, usable[chosen].id).await
+}
+
+fn item(m: &Summary, now: DateTime<Utc>) -> String {
+    format!(
+        "{}  {}  {}, {}, {}",
+        backups::short_id(m.id),
+        m.name,
+        human::ago(m.finished_at, now),
+        m.what_it_holds(),
+        human::counted(m.totals.rows, "row")
+    )
 }
 
 #[cfg(test)]

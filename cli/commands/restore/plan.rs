@@ -3,7 +3,7 @@
 use crate::human;
 use crate::table::Columns;
 use dialoguer::console::style;
-use rovodev::core::restore_plan::{Mode, Outcome, Plan, TablePlan};
+use rovodev::core::restore_plan::{BrokenReference, Mode, Outcome, Plan, TablePlan};
 use std::time::Duration;
 
 pub fn text(plan: &Plan) -> String {
@@ -15,14 +15,17 @@ pub fn text(plan: &Plan) -> String {
     };
     let taken = human::exact(plan.backup_taken_at);
     let mut lines = vec![format!(
-        "Restoring {} ({taken})\ninto {}, {way}:\n",
-        plan.backup_name, plan.target
+        "Restoring {} ({taken})\ninto {}, {way}{}:\n",
+        plan.backup_name,
+        plan.target,
+        scope(plan)
     )];
     if !plan.tables.is_empty() {
         lines.push(table(plan));
     }
     lines.extend(plan.tables.iter().filter_map(removed));
     lines.push(String::new());
+    lines.extend(plan.broken_references.iter().map(broken));
     if plan.objects_to_create > 0 {
         lines.push(format!(
             "Makes {}.",
@@ -40,6 +43,17 @@ pub fn text(plan: &Plan) -> String {
     let warnings = plan.warnings.iter();
     lines.extend(warnings.map(|w| format!("{} {}", style("!").yellow().bold(), w.message)));
     lines.join("\n")
+}
+
+fn scope(plan: &Plan) -> String {
+    let scope = plan.scope.as_ref();
+    let scope = scope.map(|s| format!(", only rows of {}={}", s.column, s.value));
+    scope.unwrap_or_default()
+}
+
+fn broken(reference: &BrokenReference) -> String {
+    let refused = style("Refused:").red().bold();
+    format!("{refused} {reference}. {}", reference.remedy)
 }
 
 fn table(plan: &Plan) -> String {

@@ -53,20 +53,15 @@ pub async fn run(
 
 /// The operation by its id; `latest` is the newest restore that was not undone.
 async fn find(target: &DatabaseUrl, wanted: &str) -> Result<Operation> {
-    let all = in_place::operations(target).await?;
-    let undone = |o: &Operation| all.iter().any(|u| u.reverses == Some(o.id));
     let found = match (wanted, Uuid::parse_str(wanted)) {
-        ("latest", _) => all.iter().find(|o| o.reverses.is_none() && !undone(o)),
-        (_, Ok(id)) => all.iter().find(|o| o.id == id),
+        ("latest", _) => in_place::undoable(target).await?.into_iter().next(),
+        (_, Ok(id)) => {
+            let mut all = in_place::operations(target).await?.into_iter();
+            all.find(|o| o.id == id)
+        }
         _ => None,
     };
-    found.cloned().ok_or_else(|| {
-        Error::new(
-            Code::OperationNotFound,
-            format!("no restore {wanted:?} is kept in {target}"),
-        )
-        .hint("`rovodev status` lists the restores that can be undone.")
-    })
+    found.ok_or_else(|| in_place::not_found(target, wanted))
 }
 
 fn confirm(target: &DatabaseUrl, operation: &Operation, common: &Common) -> Result<()> {

@@ -3,8 +3,9 @@
 //! - Nothing chosen: all of the app's; never the default privileges of `supabase_admin`, which nobody else may set.
 //! - Schemas: what lies in them, and extensions.
 //! - Tables: the tables with their partitions, sequences, constraints, indexes, triggers, policies and grants; of
-//!   every schema what stands by itself and rows may need (types, functions, collations, free sequences). No
-//!   views, and no foreign keys to tables that are not chosen.
+//!   every schema what stands by itself and rows may need (types, functions, collations, free sequences). No views.
+//!
+//! What is kept may name what is not; whether that can be made is decided where the target is known.
 
 use super::{Entry, Kind, statement};
 use crate::core::ident::QName;
@@ -12,7 +13,11 @@ use crate::core::managed;
 use crate::core::manifest::Selection;
 use std::collections::{BTreeMap, BTreeSet};
 
-pub struct Filter {
+/// What belongs both to a backup's own selection and to the choice made of it.
+pub struct Filter(Vec<Part>);
+
+/// One selection of schemas and tables.
+struct Part {
     schemas: BTreeSet<String>,
     tables: BTreeSet<QName>,
     /// The table that owns a sequence.
@@ -20,7 +25,51 @@ pub struct Filter {
 }
 
 impl Filter {
-    pub fn new(selection: &Selection, entries: &[Entry]) -> Self {
+    /// `entries` are all that the backup defines; selections that choose everything take no part.
+    pub fn new(selections: &[&Selection], entries: &[Entry]) -> Self {
+        let chooses = |s: &&&Selection| !s.schemas.is_empty() || !s.tables.is_empty();
+        let parts = selections.iter().filter(chooses);
+        Self(parts.map(|s| Part::new(s, entries)).collect())
+    }
+
+    /// Whether anything was left out by choice.
+    pub fn is_partial(&self) -> bool {
+        !self.0.is_empty()
+    }
+
+    /// Whether a table's rows and definition are chosen.
+    pub fn keeps_table(&self, table: &QName) -> bool {
+        self.0.iter().all(|part| part.keeps_table(table))
+    }
+
+    /// The same of a table of a partitioned one, which may be chosen by the name of either.
+    pub fn keeps_rows(&self, table: &QName, root: Option<&QName>) -> bool {
+        let by_either = |part: &Part| {
+            part.keeps_table(table) || root.is_some_and(|root| part.keeps_table(root))
+        };
+        self.0.iter().all(by_either)
+    }
+
+    pub fn keeps_sequence(&self, sequence: &QName) -> bool {
+        self.0.iter().all(|part| part.keeps_sequence(sequence))
+    }
+
+    pub fn keeps(&self, entry: &Entry) -> bool {
+        !is_platforms(entry) && self.0.iter().all(|part| part.keeps(entry))
+    }
+
+    /// Whether nobody chose this entry: it comes along in case a chosen table needs it.
+    pub fn only_helps(&self, entry: &Entry) -> bool {
+        let chosen = |part: &Part| {
+            entry.table.is_some()
+                || (entry.schema.as_ref()).is_some_and(|schema| part.schemas.contains(schema))
+        };
+        !self.0.iter().all(chosen)
+    }
+}
+
+impl Part {
+    fn new(selection: &Selection, entries: &[Entry]) -> Self {
         let attached: Vec<_> = entries.iter().filter_map(attachment).collect();
         let owners = entries.iter().filter_map(ownership).collect();
         let mut tables: BTreeSet<_> = selection.tables.iter().cloned().collect();
@@ -42,33 +91,20 @@ impl Filter {
         }
     }
 
-    /// Whether anything was left out by choice.
-    pub fn is_partial(&self) -> bool {
-        !self.schemas.is_empty() || !self.tables.is_empty()
+    fn keeps_table(&self, table: &QName) -> bool {
+        self.schemas.contains(&table.schema) || self.tables.contains(table)
     }
 
-    /// Whether a table's rows and definition are chosen.
-    pub fn keeps_table(&self, table: &QName) -> bool {
-        !self.is_partial() || self.schemas.contains(&table.schema) || self.tables.contains(table)
-    }
-
-    pub fn keeps_sequence(&self, sequence: &QName) -> bool {
+    fn keeps_sequence(&self, sequence: &QName) -> bool {
         match self.owners.get(sequence) {
             Some(table) => self.keeps_table(table),
             None => self.keeps_schema(&sequence.schema),
         }
     }
 
-    pub fn keeps(&self, entry: &Entry) -> bool {
-        if is_platforms(entry) {
-            return false;
-        }
-        if !self.is_partial() {
-            return true;
-        }
+    fn keeps(&self, entry: &Entry) -> bool {
         match (entry.kind, &entry.table) {
             (Kind::Extension, _) => true,
-            (Kind::ForeignKey, Some(table)) => self.keeps_table(table) && self.keeps_target(entry),
             (_, Some(table)) => self.keeps_table(table) || self.keeps_free_sequence(entry, table),
             (Kind::Sequence, None) => self.keeps_sequence(&QName::new(
                 entry.schema.clone().unwrap_or_default(),
@@ -92,14 +128,7 @@ impl Filter {
     }
 
     fn keeps_schema(&self, schema: &str) -> bool {
-        !self.is_partial()
-            || self.schemas.contains(schema)
-            || !self.tables.is_empty() && managed::is_app(schema)
-    }
-
-    fn keeps_target(&self, foreign_key: &Entry) -> bool {
-        references(foreign_key)
-            .is_none_or(|target| !managed::is_app(&target.schema) || self.keeps_table(&target))
+        self.schemas.contains(schema) || !self.tables.is_empty() && managed::is_app(schema)
     }
 }
 

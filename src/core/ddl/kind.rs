@@ -96,4 +96,18 @@ impl Kind {
                 | Kind::SecurityLabel
         )
     }
+
+    /// Kinds that may name objects of the platform or of a part that was not chosen, and on which no row depends.
+    pub fn may_lead_out(self) -> bool {
+        matches!(
+            self,
+            Kind::View
+                | Kind::MaterializedView
+                | Kind::Rule
+                | Kind::Trigger
+                | Kind::Policy
+                | Kind::Statistics
+                | Kind::ForeignKey
+        )
+    }
 }

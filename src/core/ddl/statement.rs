@@ -105,7 +105,7 @@ pub fn name_after_last(statement: &str, keyword: &str) -> Option<QName> {
     qualified(&words[at + 1..])
 }
 
-fn qualified(words: &[(Token, &str)]) -> Option<QName> {
+pub(super) fn qualified(words: &[(Token, &str)]) -> Option<QName> {
     match words {
         [schema, (_, "."), table, ..] => Some(QName::new(name(*schema)?, name(*table)?)),
         _ => None,
@@ -131,7 +131,7 @@ pub fn has_words(statement: &str, sought: &[&str]) -> bool {
     })
 }
 
-fn significant(statement: &str) -> Vec<(Token, &str)> {
+pub(super) fn significant(statement: &str) -> Vec<(Token, &str)> {
     let ignored = [
         Token::Space,
         Token::LineComment,
@@ -143,7 +143,7 @@ fn significant(statement: &str) -> Vec<(Token, &str)> {
         .collect()
 }
 
-fn name((token, text): (Token, &str)) -> Option<String> {
+pub(super) fn name((token, text): (Token, &str)) -> Option<String> {
     match token {
         Token::Word => Some(text.to_string()),
         Token::QuotedName => Some(

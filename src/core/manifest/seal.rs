@@ -104,6 +104,7 @@ mod tests {
             foreign_tables: Vec::new(),
             config: Vec::new(),
             warnings: Vec::new(),
+            left_out: Vec::new(),
             totals: Totals::default(),
             unknown: serde_json::Map::new(),
         }

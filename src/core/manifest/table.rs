@@ -1,6 +1,7 @@
 //! One table of a backup: its shape, and where its rows are.
 
 use crate::core::ident::QName;
+use crate::core::stored::Stored;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -91,8 +92,22 @@ pub struct Segment {
     pub stored_bytes: u64,
     /// BLAKE3 of the stored bytes, hex.
     pub stored_hash: String,
+    /// CRC32 of the stored bytes; absent in older manifests.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stored_crc32: Option<u32>,
     /// Order-independent sum (mod 2^128) of 128-bit row hashes, 32 hex digits.
     pub row_hash_sum: String,
+}
+
+impl Segment {
+    /// What its object must be.
+    pub fn stored(&self) -> Stored {
+        Stored {
+            bytes: self.stored_bytes,
+            hash: self.stored_hash.clone(),
+            crc32: self.stored_crc32,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -48,7 +48,7 @@ impl ForeignKey {
     }
 
     /// Whether a child row refers to anything.
-    fn refers(&self, child: &str) -> String {
+    pub(super) fn refers(&self, child: &str) -> String {
         let each = self
             .columns
             .iter()
@@ -57,11 +57,19 @@ impl ForeignKey {
         format!("({})", each.collect::<Vec<_>>().join(how))
     }
 
+    /// Units that hold rows of the parent.
+    pub fn parents(&self) -> impl Iterator<Item = usize> {
+        self.parent_unit
+            .iter()
+            .chain(&self.parent_partitions)
+            .copied()
+    }
+
     fn parent_live(&self) -> String {
         relation(&self.parent, self.parent_partitioned)
     }
 
-    fn shown_child(&self, alias: &str, unit: Option<&Unit>) -> String {
+    pub(super) fn shown_child(&self, alias: &str, unit: Option<&Unit>) -> String {
         let names: Vec<_> = self.columns.iter().map(|c| ident::quote(c)).collect();
         let refers = shown(&names, alias);
         match unit {
@@ -198,7 +206,7 @@ pub fn recheck_parents(names: &Names, fk: &ForeignKey, parent: &Unit) -> String 
     ))
 }
 
-fn counted(rows: &str) -> String {
+pub(super) fn counted(rows: &str) -> String {
     format!(
         "WITH rows AS MATERIALIZED ({rows}) SELECT (SELECT count(*) FROM rows), \
          ARRAY(SELECT shown FROM rows LIMIT 5)"

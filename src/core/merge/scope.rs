@@ -1,7 +1,8 @@
 //! One tenant's rows: those whose column holds the tenant's value, the rows of tables without that column that
 //! refer to them, and (in the backup) the shared rows that all these need.
 
-use super::{ForeignKey, Names, Unit};
+use super::names::TID;
+use super::{ForeignKey, Generated, Names, Unit};
 use crate::core::ident;
 use crate::core::manifest::Scope;
 
@@ -38,7 +39,7 @@ impl Side {
 
 /// Units whose rows belong to tenants: they hold the column, or refer to such a unit and do not hold it.
 pub fn owned_units(units: &[Unit], keys: &[ForeignKey], column: &str) -> Vec<bool> {
-    let mut owned: Vec<bool> = units.iter().map(|u| u.has_column(column)).collect();
+    let mut owned: Vec<bool> = units.iter().map(|u| u.holds(column)).collect();
     loop {
         let next = keys.iter().find_map(|k| {
             let (parent, child) = (k.parent_unit?, k.child_unit?);
@@ -54,17 +55,39 @@ pub fn owned_units(units: &[Unit], keys: &[ForeignKey], column: &str) -> Vec<boo
 /// Rows that hold the tenant's value. The value stands as a literal: a cast to the column's type would cut it to a
 /// `varchar(4)` or round it to a `numeric(4,0)`, and find another tenant.
 pub fn by_column(names: &Names, unit: &Unit, side: Side, scope: &Scope) -> Option<String> {
-    let held = unit.columns.iter().find(|c| c.name == scope.column)?;
-    Some(format!(
-        "INSERT INTO {} SELECT {}, {}, {}, r.ctid, true FROM {} r WHERE r.{} = {}",
+    let computed = unit.generated.iter().find(|g| g.name == scope.column);
+    if let (Side::Staged, Some(column)) = (side, computed) {
+        return Some(by_computed_column(names, unit, column, scope));
+    }
+    unit.holds(&scope.column).then(|| {
+        format!(
+            "INSERT INTO {} SELECT {}, {}, {}, r.ctid, true FROM {} r WHERE r.{} = {}",
+            names.members(),
+            side.literal(),
+            unit.number,
+            side.rel("r"),
+            side.relation(names, unit),
+            ident::quote(&scope.column),
+            ident::literal(&scope.value)
+        )
+    })
+}
+
+/// Staging holds no computed column: its expression is asked of each row, under the table's own name.
+fn by_computed_column(names: &Names, unit: &Unit, column: &Generated, scope: &Scope) -> String {
+    let columns: String = unit.names().map(|n| format!(", v.{n}")).collect();
+    format!(
+        "INSERT INTO {} SELECT {}, {}, 0::oid, {TID}, true FROM (SELECT v.ctid AS {TID}{columns} FROM {} v) {} \
+         WHERE CAST(({}) AS {}) = {}",
         names.members(),
-        side.literal(),
+        Side::Staged.literal(),
         unit.number,
-        side.rel("r"),
-        side.relation(names, unit),
-        ident::quote(&held.name),
+        names.values(unit),
+        ident::quote(&unit.table.name),
+        column.expression,
+        column.type_name,
         ident::literal(&scope.value)
-    ))
+    )
 }
 
 /// Rows of a table without the column that refer to rows of the tenant. Repeated until none is added.
@@ -103,6 +126,14 @@ pub fn needed(names: &Names, fk: &ForeignKey, child: &Unit, parent: &Unit) -> St
         child_rows = names.values(child),
         key = fk.matches("p", "r"),
         c = child.number,
+    )
+}
+
+/// Staged rows of each unit that are the tenant's or needed by them.
+pub fn count_staged(names: &Names) -> String {
+    format!(
+        "SELECT unit, count(*) FROM {} WHERE side = 'staged' GROUP BY unit",
+        names.members()
     )
 }
 

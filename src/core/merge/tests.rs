@@ -20,6 +20,7 @@ fn unit(number: i32, key: &[&str]) -> Unit {
         partitioned: false,
         columns: vec![column("id"), column("email")],
         extra: vec![column("added")],
+        generated: Vec::new(),
         key: key
             .iter()
             .map(|k| KeyColumn {

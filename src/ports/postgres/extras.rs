@@ -13,8 +13,8 @@ use crate::error::Result;
 const CONFIGURATION_ROWS: i64 = 10_000;
 
 /// Everything but [`Extras::managed`], whose text comes from pg_dump. The session must have an empty
-/// `search_path`, so that names come out qualified.
-pub async fn capture(session: &Session) -> Result<Extras> {
+/// `search_path`, so that names come out qualified. The second list names rows of the app that were not captured.
+pub async fn capture(session: &Session) -> Result<(Extras, Vec<String>)> {
     let memberships_to = if session.identity.version >= 150_000 {
         sql::PUBLICATIONS
     } else {
@@ -39,9 +39,11 @@ pub async fn capture(session: &Session) -> Result<Extras> {
         ..Extras::default()
     };
     secrets(session, &mut extras).await?;
-    cron_jobs(session, &mut extras).await?;
-    configuration_tables(session, &mut extras).await?;
-    Ok(extras)
+    let mut lost = Vec::new();
+    cron_jobs(session, &mut extras, &mut lost).await?;
+    configuration_tables(session, &mut extras, &mut lost).await?;
+    extras.left_out.extend(lost.iter().cloned());
+    Ok((extras, lost))
 }
 
 /// The managed schemas that the app's objects refer to, directly or through another managed schema: by foreign
@@ -105,7 +107,7 @@ async fn secrets(session: &Session, extras: &mut Extras) -> Result<()> {
         .await?;
     let setting = |row: &tokio_postgres::Row| format!("secret setting {}", row.get::<_, String>(0));
     extras.left_out.extend(rows.iter().map(setting));
-    if readable(session, "vault.secrets").await? {
+    if readable(session, "vault.secrets").await? == Some(true) {
         let sql = "SELECT coalesce(name, id::text) FROM vault.secrets ORDER BY 1";
         for row in session.query("reading the vault's names", sql, &[]).await? {
             let name: String = row.get(0);
@@ -115,29 +117,37 @@ async fn secrets(session: &Session, extras: &mut Extras) -> Result<()> {
     Ok(())
 }
 
-async fn cron_jobs(session: &Session, extras: &mut Extras) -> Result<()> {
-    if readable(session, "cron.job").await? {
-        extras.cron_jobs = items(session, "cron jobs", sql::CRON_JOBS, false, true).await?;
+async fn cron_jobs(session: &Session, extras: &mut Extras, lost: &mut Vec<String>) -> Result<()> {
+    match readable(session, "cron.job").await? {
+        Some(true) => {
+            extras.cron_jobs = items(session, "cron jobs", sql::CRON_JOBS, false, true).await?;
+        }
+        Some(false) => {
+            lost.push("the scheduled jobs in cron.job, which the role may not read".into())
+        }
+        None => {}
     }
     Ok(())
 }
 
-async fn configuration_tables(session: &Session, extras: &mut Extras) -> Result<()> {
+async fn configuration_tables(
+    session: &Session,
+    extras: &mut Extras,
+    lost: &mut Vec<String>,
+) -> Result<()> {
     let doing = "reading extensions' configuration tables";
     for row in session.query(doing, sql::CONFIGURATION_TABLES, &[]).await? {
         let table = QName::new(row.get::<_, String>(0), row.get::<_, String>(1));
         let (condition, columns): (String, Vec<String>) = (row.get(2), row.get(3));
         if !row.get::<_, bool>(4) {
-            extras
-                .left_out
-                .push(format!("{table}, which the role may not read"));
+            lost.push(format!("rows of {table}, which the role may not read"));
             continue;
         }
         let sql = insert_statements(&table, &columns, &condition);
         let rows = session.query(doing, &sql, &[]).await?;
         if rows.len() as i64 > CONFIGURATION_ROWS {
-            extras.left_out.push(format!(
-                "{table}, which holds over {CONFIGURATION_ROWS} rows"
+            lost.push(format!(
+                "rows of {table}, which holds over {CONFIGURATION_ROWS}"
             ));
             continue;
         }
@@ -175,12 +185,13 @@ fn insert_statements(table: &QName, columns: &[String], condition: &str) -> Stri
     )
 }
 
-async fn readable(session: &Session, table: &str) -> Result<bool> {
+/// `None` where there is no such table.
+async fn readable(session: &Session, table: &str) -> Result<Option<bool>> {
     let sql = "SELECT coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false) \
                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname || '.' || c.relname = $1 AND c.relkind IN ('r', 'v', 'p')";
     let rows = session
         .query("looking for a managed table", sql, &[&table])
         .await?;
-    Ok(rows.first().is_some_and(|row| row.get(0)))
+    Ok(rows.first().map(|row| row.get(0)))
 }

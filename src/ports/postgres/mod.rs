@@ -2,6 +2,7 @@
 
 mod error;
 pub mod extras;
+pub mod left_out;
 pub mod overview;
 mod pg_dump;
 mod session;

@@ -22,7 +22,7 @@ pub enum Purpose {
 /// Text output that depends on nothing but the value. Supabase's default `extra_float_digits=0` loses bits.
 const PINNED: &str = "SET extra_float_digits=3; SET IntervalStyle=postgres; SET lc_monetary='C'; SET client_encoding='UTF8'; SET bytea_output=hex; SET xmlbinary=base64; SET xmloption=content; \
     SET row_security=off; SET synchronize_seqscans=off; SET standard_conforming_strings=on; SET array_nulls=on; \
-    SET statement_timeout=0; SET lock_timeout='10s'; SET idle_in_transaction_session_timeout=0; \
+    SET default_transaction_read_only=off; SET statement_timeout=0; SET lock_timeout='10s'; SET idle_in_transaction_session_timeout=0; \
     SET quote_all_identifiers=off; SET check_function_bodies=off; SET application_name='rovodev'";
 
 /// A writer keeps the target's `TimeZone` and `DateStyle`: stored text names its offset and its year first, and a
@@ -293,11 +293,17 @@ fn cannot_connect(url: &DatabaseUrl, error: tokio_postgres::Error) -> Error {
         .map(|s| format!(": {s}"))
         .unwrap_or_default();
     let told = unreachable(url, &format!("{error}{cause}"));
-    let told = match cause.contains("does not support TLS") {
-        true => told.hint(
+    let told = if cause.contains("does not support TLS") {
+        told.hint(
             "This server has TLS switched off: switch it on, or, on a network that you trust, write sslmode=disable.",
-        ),
-        false => told,
+        )
+    } else if cause.contains("certificate") {
+        told.hint(
+            "The server's certificate is not accepted: name its authority's file with sslrootcert=FILE (Supabase: \
+             Database → SSL), and the host for which it was issued.",
+        )
+    } else {
+        told
     };
     told.source(error)
 }

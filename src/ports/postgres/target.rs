@@ -48,6 +48,8 @@ pub struct TargetColumn {
     pub not_null: bool,
     pub has_default: bool,
     pub generated: bool,
+    /// How a generated column is computed.
+    pub expression: Option<String>,
     pub identity_always: bool,
 }
 

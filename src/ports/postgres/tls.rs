@@ -56,6 +56,9 @@ fn roots(url: &DatabaseUrl) -> Result<RootCertStore> {
                     .add(certificate)
                     .map_err(|e| unreadable(e.to_string()))?;
             }
+            if store.is_empty() {
+                return Err(unreadable("it holds no certificate".into()));
+            }
         }
         None => {
             store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);

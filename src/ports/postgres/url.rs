@@ -17,7 +17,7 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 pub(super) enum Verify {
     /// `disable`, `prefer`, `require`: encrypted or not, the certificate is not checked.
     Nothing,
-    /// `verify-ca`: signed by a trusted authority.
+    /// `verify-ca`, and `require` with `sslrootcert`: signed by a trusted authority.
     Authority,
     /// `verify-full`: and issued for this host.
     AuthorityAndHost,
@@ -35,17 +35,21 @@ pub struct DatabaseUrl {
 
 impl DatabaseUrl {
     /// Reads `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…&connect_timeout=…`.
+    ///
+    /// An error never quotes the text: where it is malformed, any part of it may be the password.
     pub fn parse(text: &str) -> Result<Self> {
-        let wrong = |why: String| {
-            Error::new(Code::Config, format!("the database URL cannot be read: {why}"))
-                .hint("Write it as postgres://USER:PASSWORD@HOST:5432/DATABASE; percent-encode special characters in the password.")
+        let text = text.trim();
+        let postgres = ["postgres://", "postgresql://"];
+        let Some(place) = postgres.iter().find_map(|p| text.strip_prefix(p)) else {
+            return Err(wrong("it does not start with postgres://"));
         };
-        let url = url::Url::parse(text.trim()).map_err(|e| wrong(e.to_string()))?;
-        if !matches!(url.scheme(), "postgres" | "postgresql") {
-            return Err(wrong("it does not start with postgres://".into()));
-        }
+        refuse_misplaced_at(place)?;
+        Self::from_url(url::Url::parse(text).map_err(|e| wrong(e.to_string()))?)
+    }
+
+    fn from_url(url: url::Url) -> Result<Self> {
         if url.path().len() < 2 {
-            return Err(wrong("it names no database".into()));
+            return Err(wrong("it names no database"));
         }
         let mut plain = url.clone();
         plain.set_query(None);
@@ -62,19 +66,30 @@ impl DatabaseUrl {
                         _ => Verify::Nothing,
                     };
                 }
-                ("sslmode", other) => return Err(wrong(format!("sslmode={other} is unknown"))),
+                ("sslmode", _) => {
+                    return Err(wrong(
+                        "its sslmode is none of disable, allow, prefer, require, verify-ca, verify-full",
+                    ));
+                }
                 ("sslrootcert", path) => root_certificate = Some(PathBuf::from(path)),
                 // Settings by `options=` have been seen to be dropped by poolers (supavisor #206): we use SET.
-                ("options", _) => return Err(wrong("options= is not supported".into())),
+                ("options", _) => return Err(wrong("options= is not supported")),
                 (_, _) => {
                     plain.query_pairs_mut().append_pair(&key, &value);
                 }
             }
         }
-        let mut config: tokio_postgres::Config = plain
-            .as_str()
-            .parse()
-            .map_err(|e: tokio_postgres::Error| wrong(describe(&e)))?;
+        if tls == SslMode::Require && verify == Verify::Nothing && root_certificate.is_some() {
+            verify = Verify::Authority;
+        }
+        let mut config: tokio_postgres::Config =
+            plain.as_str().parse().map_err(|e: tokio_postgres::Error| {
+                match names(&url, "password") {
+                    // The driver quotes what it does not know, and after a raw & that is the password's rest.
+                    true => wrong("a setting behind the ? is unknown or has a wrong value"),
+                    false => wrong(describe(&e)),
+                }
+            })?;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_LIMIT);
         }
@@ -127,8 +142,8 @@ impl DatabaseUrl {
     /// The same server, another database.
     pub fn with_database(&self, database: &str) -> Result<Self> {
         let mut url = self.url.clone();
-        url.set_path(database);
-        Self::parse(url.as_str())
+        url.set_path(&database.replace('%', "%25").replace('@', "%40"));
+        Self::from_url(url)
     }
 
     /// Environment for libpq programs. The password goes by PGPASSWORD, never as an argument.
@@ -164,6 +179,30 @@ impl DatabaseUrl {
     }
 }
 
+fn wrong(why: impl fmt::Display) -> Error {
+    Error::new(Code::Config, format!("the database URL cannot be read: {why}"))
+        .hint("Write it as postgres://USER:PASSWORD@HOST:5432/DATABASE; percent-encode special characters in the password.")
+}
+
+/// With a `/`, `?` or `#` in a password, or without the `:` before it, parts of the password would be
+/// taken for host, database or user. An `@` at the wrong place gives such a URL away.
+fn refuse_misplaced_at(place: &str) -> Result<()> {
+    let (authority, rest) = place.split_at(place.find(['/', '?', '#']).unwrap_or(place.len()));
+    if rest.contains('@') {
+        return Err(wrong(
+            "an @ stands behind the host; in a password write %2F for /, %3F for ?, %23 for # and %40 for @",
+        ));
+    }
+    let user = authority.rsplit_once('@').map_or("", |(user, _)| user);
+    let user = user.split_once(':').map_or(user, |(user, _)| user);
+    if user.contains('@') {
+        return Err(wrong(
+            "an @ stands where the user's name is, not followed by a host; in a name write %40 for @, and : before the password",
+        ));
+    }
+    Ok(())
+}
+
 /// The URL without its password, for people.
 fn shown(url: &url::Url) -> String {
     let host = url.host_str().unwrap_or("localhost");
@@ -175,6 +214,10 @@ fn shown(url: &url::Url) -> String {
         format!("{user}:***@")
     };
     format!("postgres://{user}{host}{port}{}", url.path())
+}
+
+fn names(url: &url::Url, setting: &str) -> bool {
+    url.query_pairs().any(|(key, _)| key == setting)
 }
 
 fn describe(error: &tokio_postgres::Error) -> String {
@@ -222,10 +265,70 @@ mod tests {
         assert!(!told.contains("s3cret"), "{told}");
     }
 
+    const SECRET: &str = "zqSECRETqz";
+
+    fn all_that_is_told(url: &Result<DatabaseUrl>) -> String {
+        match url {
+            Ok(url) => format!("{url} {url:?}"),
+            Err(e) => format!("{e} {e:?} {:?}", e.hint),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_shows_what_stands_at_the_passwords_place(
+            before in "[ -~]{0,4}|[0-9]{1,3}[/?#@:]", after in "[ -~]{0,4}", form in 0..11usize,
+        ) {
+            let secret = format!("{before}{SECRET}{after}");
+            let text = [
+                format!("postgres://user:{secret}@host/db"),
+                format!("postgresql://user:{secret}@host:5432/db?sslmode=require"),
+                format!("postgres://user:{secret}@host:6543/db"),
+                format!("postgres://:{secret}@host/db"),
+                format!("postgres://user@{secret}@host/db"),
+                format!("postgres:/user:{secret}@host/db"),
+                format!("postgres:user:{secret}@host/db"),
+                format!("user:{secret}@host/db"),
+                format!("host=h user=u password={secret} dbname=d"),
+                format!("postgres://user@host/db?password={secret}"),
+                format!("mysql://user:{secret}@host/db"),
+            ][form].clone();
+            let parsed = DatabaseUrl::parse(&text);
+            let mut told = all_that_is_told(&parsed);
+            if let Ok(url) = parsed {
+                told += &all_that_is_told(&url.with_database("other"));
+            }
+            proptest::prop_assert!(!told.contains(SECRET), "{text:?} is told as {told}");
+        }
+    }
+
+    #[test]
+    fn reads_passwords_with_special_characters() {
+        for (written, meant) in [
+            ("p%40%2F%3F%23%25", "p@/?#%"),
+            ("a@b", "a@b"),
+            ("a b", "a b"),
+            ("a%zz", "a%zz"),
+            ("a:b", "a:b"),
+        ] {
+            let url = DatabaseUrl::parse(&format!("postgres://me:{written}@h/d")).unwrap();
+            assert_eq!(
+                url.config.get_password(),
+                Some(meant.as_bytes()),
+                "{written}"
+            );
+            let other = url.with_database("x@y%41 z").unwrap();
+            assert_eq!(other.database(), "x@y%41 z");
+            assert_eq!(other.config.get_password(), Some(meant.as_bytes()));
+        }
+    }
+
     #[test]
     fn refuses_what_is_no_database_url() {
         for text in [
             "",
+            "postgres://user@secret@h/d",
+            "postgres://user@secret:@h/d",
             "mysql://a/b",
             "postgres://host",
             "postgres://h/d?sslmode=maybe",

@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use backon::{ExponentialBuilder, Retryable};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// The slowest transfer that is still waited for, bytes per second.
@@ -26,16 +27,27 @@ where
         .with_max_delay(Duration::from_secs(5))
         .with_max_times(4)
         .with_jitter();
+    let tries = AtomicU32::new(0);
     let bounded = || async {
+        tries.fetch_add(1, Ordering::Relaxed);
         tokio::time::timeout(limit, call())
             .await
             .unwrap_or_else(|_| Err(silent(limit)))
     };
-    bounded
+    let done = bounded
         .retry(backoff)
         .when(|e: &Error| e.retry)
-        .notify(|e, wait| tracing::warn!(error = %e, ?wait, "the store failed; trying again"))
-        .await
+        .notify(|e, wait| tracing::info!(error = %e, ?wait, "the store failed; trying again"))
+        .await;
+    done.map_err(|e| told(e, tries.load(Ordering::Relaxed)))
+}
+
+/// How often it was tried, where that was more than once.
+fn told(mut error: Error, tries: u32) -> Error {
+    if tries > 1 {
+        error.message = format!("{} (tried {tries} times)", error.message);
+    }
+    error
 }
 
 /// The error of a store that did not answer in time.

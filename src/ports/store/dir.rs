@@ -4,12 +4,14 @@ mod durable;
 mod error;
 
 use super::{ObjectInfo, Put};
+use crate::config;
 use crate::core::keys;
+use crate::core::stored::Stored;
 use crate::error::{Code, Error, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use durable::Durable;
-use error::{failed, join};
+use error::{failed, join, not_made};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -21,9 +23,11 @@ pub struct Dir(Arc<Durable>);
 
 impl Dir {
     pub(super) fn new(path: &str) -> Result<Self> {
-        if path.is_empty() || path.contains("://") {
+        let shown = config::shown(path);
+        // A path with a password's place in it is an address that was put here by mistake.
+        if path.is_empty() || path.contains("://") || shown != path {
             return Err(
-                Error::new(Code::Usage, format!("{path:?} is no place for a store"))
+                Error::new(Code::Usage, format!("{shown:?} is no place for a store"))
                     .hint("Give a directory such as ./backups, or s3://bucket/prefix."),
             );
         }
@@ -32,8 +36,25 @@ impl Dir {
     }
 
     pub(super) async fn create(&self) -> Result<()> {
-        self.blocking(|d| fs::create_dir_all(d.root()).map_err(|e| failed(&e, true)))
+        self.blocking(|d| fs::create_dir_all(d.root()).map_err(|e| not_made(d.root(), &e)))
             .await
+    }
+
+    pub(super) async fn could_be_made(&self) -> Result<()> {
+        self.blocking(|d| {
+            let there = d.root().ancestors().find(|a| a.is_dir());
+            let made = tempfile::tempdir_in(there.unwrap_or(Path::new("/")));
+            made.map(drop).map_err(|e| {
+                let told = failed(&e, true);
+                let path = d.root().display();
+                let message = format!("{path} does not exist and cannot be made: {told}");
+                let hint = told
+                    .hint
+                    .unwrap_or_else(|| "Choose another place (BACKUP_STORE).".into());
+                Error::new(Code::StoreMissing, message).hint(hint)
+            })
+        })
+        .await
     }
 
     pub(super) fn describe(&self) -> String {
@@ -77,6 +98,20 @@ impl Dir {
             Some(info) if info.bytes == body.len() as u64 => Ok(self.get(key).await? == body),
             _ => Ok(false),
         }
+    }
+
+    pub(super) async fn keeps(&self, key: &str, written: &Stored) -> Result<bool> {
+        match self.head(key).await? {
+            Some(info) if info.bytes == written.bytes => {}
+            _ => return Ok(false),
+        }
+        let (key, written) = (key.to_string(), written.clone());
+        self.blocking(move |d| match fs::read(d.root().join(&key)) {
+            Ok(body) => Ok(written.is(&body)),
+            Err(e) if is_absent(&e) => Ok(false),
+            Err(e) => Err(failed(&e, false)),
+        })
+        .await
     }
 
     pub(super) async fn head(&self, key: &str) -> Result<Option<ObjectInfo>> {
@@ -180,10 +215,15 @@ fn missing_or(root: &Path, e: &io::Error) -> Error {
 fn root_exists(root: &Path) -> Result<()> {
     match fs::metadata(root) {
         Ok(meta) if meta.is_dir() => Ok(()),
-        Ok(_) => Err(Error::new(
+        Ok(_) => Err(
+            Error::new(Code::StoreMissing, "it is a file, not a directory")
+                .hint("Choose another directory by --store or BACKUP_STORE."),
+        ),
+        Err(e) if e.kind() == io::ErrorKind::NotADirectory => Err(Error::new(
             Code::StoreMissing,
-            "it is a file, not a directory",
-        )),
+            "a part of the path is a file, not a directory",
+        )
+        .hint("Choose another directory by --store or BACKUP_STORE.")),
         Err(e) if is_absent(&e) => Err(Error::new(
             Code::StoreMissing,
             format!("the directory {} does not exist", root.display()),

@@ -17,6 +17,7 @@ pub use s3::S3;
 pub use settings::{DEFAULT_REGION, S3Settings};
 pub use unreliable::{Fault, Op, Rule, Unreliable, When};
 
+use crate::core::stored::Stored;
 use crate::error::{During, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -62,6 +63,15 @@ impl Store {
             Self::Dir(dir) => dir.create().await,
             Self::S3(_) => Ok(()),
             Self::Unreliable(faulty) => Box::pin(faulty.inner().create()).await,
+        }
+    }
+
+    /// Whether [`Store::create`] could make the folder, shown by making another beside it and removing it.
+    pub async fn could_be_made(&self) -> Result<()> {
+        match self {
+            Self::Dir(dir) => dir.could_be_made().await,
+            Self::S3(_) => Ok(()),
+            Self::Unreliable(faulty) => Box::pin(faulty.inner().could_be_made()).await,
         }
     }
 
@@ -118,6 +128,15 @@ impl Store {
     pub async fn holds(&self, key: &str, body: &Bytes) -> Result<bool> {
         key::check(key)?;
         attempt::repeated(attempt::UNKNOWN_SIZE, || self.holds_once(key, body))
+            .await
+            .during(self.doing("comparing", key))
+    }
+
+    /// Whether the object is there and still what was written. A directory is read; S3 compares length and CRC32
+    /// without a download where both are known.
+    pub async fn keeps(&self, key: &str, written: &Stored) -> Result<bool> {
+        key::check(key)?;
+        attempt::repeated(attempt::UNKNOWN_SIZE, || self.keeps_once(key, written))
             .await
             .during(self.doing("comparing", key))
     }
@@ -188,6 +207,14 @@ impl Store {
         }
     }
 
+    async fn keeps_once(&self, key: &str, written: &Stored) -> Result<bool> {
+        match self {
+            Self::Dir(dir) => dir.keeps(key, written).await,
+            Self::S3(s3) => Box::pin(s3.keeps(key, written)).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.keeps(key, written)).await,
+        }
+    }
+
     async fn head_once(&self, key: &str) -> Result<Option<ObjectInfo>> {
         match self {
             Self::Dir(dir) => dir.head(key).await,
@@ -209,6 +236,47 @@ impl Store {
             Self::Dir(dir) => dir.delete(keys).await,
             Self::S3(s3) => Box::pin(s3.delete(keys)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.delete(keys)).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "zqSECRETqz";
+
+    fn all_that_is_told(location: &str, settings: &S3Settings) -> String {
+        match Store::open(location, settings) {
+            Ok(store) => store.describe(),
+            Err(e) => format!("{e} {e:?} {:?}", e.hint),
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_address_shows_what_stands_at_the_passwords_place(
+            before in "[ -~]{0,4}|[0-9]{1,3}[/?#@:]", after in "[ -~]{0,4}", form in 0..7usize,
+        ) {
+            let secret = format!("{before}{SECRET}{after}");
+            let text = [
+                format!("s3://KEY:{secret}@bucket/prefix"),
+                format!("s3://KEY:{secret}@bucket/a@b/latest"),
+                format!("https://KEY:{secret}@host/bucket"),
+                format!("postgres://user:{secret}@host/db"),
+                format!("postgres:/user:{secret}@host/db"),
+                format!("KEY:{secret}@bucket/prefix"),
+                format!("host=h password={secret} dbname=d"),
+            ][form].clone();
+            let endpoint = S3Settings { endpoint: Some(text.clone()), ..S3Settings::default() };
+            let told = [
+                all_that_is_told(&text, &S3Settings::default()),
+                all_that_is_told("s3://bucket", &endpoint),
+                crate::config::shown(&text),
+            ];
+            for told in told {
+                proptest::prop_assert!(!told.contains(SECRET), "{text:?} is told as {told}");
+            }
         }
     }
 }

@@ -5,6 +5,8 @@ mod error;
 
 use super::attempt::silent;
 use super::{ObjectInfo, Put, S3Settings};
+use crate::config;
+use crate::core::stored::{Stored, crc32};
 use crate::error::{Code, Error, Result};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
@@ -42,9 +44,15 @@ impl S3 {
     pub(super) fn new(place: &str, settings: &S3Settings) -> Result<Self> {
         let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
         let prefix = prefix.trim_end_matches('/');
-        if bucket.is_empty() || (!prefix.is_empty() && super::key::check(prefix).is_err()) {
+        if !is_bucket(bucket) {
+            // Not quoted: keys that somebody wrote in front of the bucket would be.
+            return Err(Error::new(Code::Usage, "the store's s3:// address names no bucket")
+                .hint("Write it as s3://bucket or s3://bucket/prefix; keys belong in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."));
+        }
+        if !prefix.is_empty() && super::key::check(prefix).is_err() {
+            let place = config::shown(&format!("s3://{place}"));
             return Err(
-                Error::new(Code::Usage, format!("s3://{place} is no place for a store"))
+                Error::new(Code::Usage, format!("{place} is no place for a store"))
                     .hint("Write it as s3://bucket or s3://bucket/prefix."),
             );
         }
@@ -138,11 +146,35 @@ impl S3 {
         match asked.checksum_mode(ChecksumMode::Enabled).send().await {
             Ok(told) if told.content_length() != Some(body.len() as i64) => Ok(false),
             Ok(told) => match told.checksum_crc32() {
-                Some(crc) => Ok(crc == crc32_base64(body)),
+                Some(crc) => Ok(crc == base64(crc32(body))),
                 None => Ok(self.get(key).await? == body),
             },
             Err(e) if failed_code(&e).as_deref() == Some("NotFound") => Ok(false),
             Err(e) => Err(failed(e, Doing::Read)),
+        }
+    }
+
+    /// A checksum that the service computed when it took the object tells a body that was put in its place. Where
+    /// it keeps none, or the manifest knows none, the body itself is read.
+    pub(super) async fn keeps(&self, key: &str, written: &Stored) -> Result<bool> {
+        let asked = self
+            .client
+            .head_object()
+            .bucket(&self.bucket)
+            .key(self.full(key));
+        let told = match asked.checksum_mode(ChecksumMode::Enabled).send().await {
+            Ok(told) if told.content_length() == i64::try_from(written.bytes).ok() => told,
+            Ok(_) => return Ok(false),
+            Err(e) if failed_code(&e).as_deref() == Some("NotFound") => return Ok(false),
+            Err(e) => return Err(failed(e, Doing::Read)),
+        };
+        match (told.checksum_crc32(), written.crc32) {
+            (Some(kept), Some(crc)) => Ok(kept == base64(crc)),
+            _ => match self.get(key).await {
+                Ok(body) => Ok(written.is(&body)),
+                Err(e) if e.code == Code::ObjectMissing => Ok(false),
+                Err(e) => Err(e),
+            },
         }
     }
 
@@ -242,6 +274,12 @@ impl S3 {
     }
 }
 
+/// What Amazon and others allow in the name of a bucket, and no more.
+fn is_bucket(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    !name.is_empty() && name.chars().all(plain)
+}
+
 async fn download(answer: GetObjectOutput) -> Result<Bytes> {
     let told = answer.content_length().unwrap_or(0).unsigned_abs();
     let mut stream = answer.body;
@@ -264,10 +302,8 @@ async fn download(answer: GetObjectOutput) -> Result<Bytes> {
 }
 
 /// As the `x-amz-checksum-crc32` header has it.
-fn crc32_base64(body: &[u8]) -> String {
-    let crc = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32IsoHdlc, body);
-    let low = u32::try_from(crc).unwrap_or_default();
-    aws_smithy_types::base64::encode(low.to_be_bytes())
+fn base64(crc: u32) -> String {
+    aws_smithy_types::base64::encode(crc.to_be_bytes())
 }
 
 fn time(told: Option<&S3Time>) -> Result<DateTime<Utc>> {

@@ -1,6 +1,7 @@
 //! A store with scripted faults, so that tests can show what each of them does.
 
 use super::{ObjectInfo, Put, Store};
+use crate::core::stored::Stored;
 use crate::error::{Code, Error, Result};
 use bytes::Bytes;
 use std::sync::Arc;
@@ -131,6 +132,11 @@ impl Unreliable {
 
     pub(super) async fn holds(&self, key: &str, body: &Bytes) -> Result<bool> {
         let call = self.inner.holds_once(key, body);
+        self.faulty(Op::Holds, key, call, None).await
+    }
+
+    pub(super) async fn keeps(&self, key: &str, written: &Stored) -> Result<bool> {
+        let call = self.inner.keeps_once(key, written);
         self.faulty(Op::Holds, key, call, None).await
     }
 

@@ -1,34 +1,62 @@
 //! One backup by what a person calls it.
 
-use super::{Listed, is_about_one_backup, list, manifests, parse};
+use super::latest::{Wanted, latest};
+use super::{Listed, is_about_one_backup, list, manifests, parse, short_id};
 use crate::core::keys;
-use crate::core::manifest::{Manifest, Trigger};
+use crate::core::manifest::Manifest;
 use crate::error::{Code, During, Error, Result};
 use crate::ports::store::Store;
 use uuid::Uuid;
 
-const SHORTEST_PREFIX: usize = 4;
+/// Digits of an id that name a backup, at its beginning or its end.
+const FEWEST_DIGITS: usize = 4;
+/// Candidates that an ambiguous name lists.
+const LISTED: usize = 10;
 
-/// The manifest of a backup: its id, the first four or more digits of it, its name, or `latest`.
-///
-/// `latest` is the newest that can be read and is no safety backup: a restore takes one of those
-/// just before it, so restoring "the latest" twice would otherwise undo the first.
+/// A backup, and what to tell the person who asked for it.
+#[derive(Debug)]
+pub struct Found {
+    pub manifest: Manifest,
+    /// Why `latest` is not the newest, or not all.
+    pub note: Option<String>,
+}
+
+/// The manifest of a backup, whatever it holds. See [`find_for`].
 pub async fn find(store: &Store, tenant: &str, what: &str) -> Result<Manifest> {
+    let found = find_for(store, tenant, what, Wanted::Anything).await?;
+    Ok(found.manifest)
+}
+
+/// A backup by `latest` (see [`latest`]), its id, its name, or the first or last four or more digits of its id.
+/// A name goes before digits, since people choose names.
+pub async fn find_for(store: &Store, tenant: &str, what: &str, wanted: Wanted) -> Result<Found> {
+    if what == "latest" {
+        let found = latest(store, tenant, wanted).await?;
+        return found.ok_or_else(|| no_latest(store, wanted));
+    }
+    let id = id_of(store, tenant, what).await?;
+    let manifest = read(store, tenant, id).await?;
+    Ok(Found {
+        manifest,
+        note: None,
+    })
+}
+
+/// The id of a backup by its id, name or digits, also where its manifest is damaged.
+pub async fn id_of(store: &Store, tenant: &str, what: &str) -> Result<Uuid> {
     if let Ok(id) = Uuid::parse_str(what) {
-        return read(store, tenant, id).await;
+        return Ok(id);
     }
-    if let Some(id) = by_prefix(store, tenant, what).await? {
-        return read(store, tenant, id).await;
+    let all = list(store, tenant).await?;
+    let called = |l: &&Listed| l.manifest.as_ref().is_ok_and(|m| m.name == what);
+    let mut fitting: Vec<&Listed> = all.iter().filter(called).collect();
+    if fitting.is_empty() {
+        fitting = all.iter().filter(|l| has_digits(l.id, what)).collect();
     }
-    let listed = list(store, tenant).await?;
-    let id = if what == "latest" {
-        latest(&listed)
-    } else {
-        by_name(&listed, what)?
-    };
-    match id {
-        Some(id) => read(store, tenant, id).await,
-        None => Err(not_found(store, what)),
+    match fitting.as_slice() {
+        [] => Err(not_found(store, what)),
+        [one] => Ok(one.id),
+        many => Err(ambiguous(what, many)),
     }
 }
 
@@ -71,50 +99,47 @@ pub async fn newest_with_rows(store: &Store, tenant: &str) -> Result<Option<Mani
     Ok(None)
 }
 
-/// A name may look like an id's digits, so finding none is no error here.
-async fn by_prefix(store: &Store, tenant: &str, what: &str) -> Result<Option<Uuid>> {
+fn has_digits(id: Uuid, what: &str) -> bool {
     let digits = what.to_ascii_lowercase();
-    let possible = digits.len() >= SHORTEST_PREFIX
-        && digits
-            .bytes()
-            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b) || b == b'-');
-    if !possible {
-        return Ok(None);
-    }
-    let folder = format!("{}{tenant}/", keys::BACKUPS);
-    let found = manifests(store, &format!("{folder}{digits}")).await?;
-    match found.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(keys::parse_backup(&one.key).map(|(_, id, _)| id)),
-        many => Err(ambiguous(what, many.len())),
-    }
+    let (hyphened, simple) = (id.to_string(), id.simple().to_string());
+    let at_an_end = |id: &str| id.starts_with(&digits) || id.ends_with(&digits);
+    digits.len() >= FEWEST_DIGITS && (at_an_end(&hyphened) || at_an_end(&simple))
 }
 
-fn latest(listed: &[Listed]) -> Option<Uuid> {
-    let usable = |l: &&Listed| {
-        l.manifest
-            .as_ref()
-            .is_ok_and(|m| m.trigger != Trigger::Safety)
+fn ambiguous(what: &str, fitting: &[&Listed]) -> Error {
+    let mut lines: Vec<String> = fitting.iter().take(LISTED).map(|l| line(l)).collect();
+    if fitting.len() > LISTED {
+        lines.push(format!("and {} older ones", fitting.len() - LISTED));
+    }
+    let message = format!(
+        "{what:?} fits {} backups:\n  {}",
+        fitting.len(),
+        lines.join("\n  ")
+    );
+    Error::new(Code::Usage, message).hint("Give the digits in front of the one that is meant.")
+}
+
+fn line(listed: &Listed) -> String {
+    let time = listed.finished_at().format("%Y-%m-%d %H:%M:%S UTC");
+    let rest = match &listed.manifest {
+        Ok(summary) => format!("{}  {}", summary.what_it_holds(), summary.name),
+        Err(e) => e.code.as_str().to_string(),
     };
-    listed.iter().find(usable).map(|l| l.id)
+    format!("{}  {time}  {rest}", short_id(listed.id))
 }
 
-fn by_name(listed: &[Listed], name: &str) -> Result<Option<Uuid>> {
-    let named: Vec<Uuid> = listed
-        .iter()
-        .filter(|l| l.manifest.as_ref().is_ok_and(|m| m.name == name))
-        .map(|l| l.id)
-        .collect();
-    match named.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(*one)),
-        many => Err(ambiguous(name, many.len())),
-    }
-}
-
-fn ambiguous(what: &str, count: usize) -> Error {
-    Error::new(Code::Usage, format!("{what:?} fits {count} backups"))
-        .hint("Give the whole id; `rovodev list` shows them.")
+fn no_latest(store: &Store, wanted: Wanted) -> Error {
+    let what = match wanted {
+        Wanted::Anything => "backup",
+        Wanted::Database => "backup of a database",
+        Wanted::Config => "backup of the project's files",
+        Wanted::Both => "backup of both a database and the project's files",
+    };
+    Error::new(
+        Code::BackupNotFound,
+        format!("there is no {what} in {} yet", store.describe()),
+    )
+    .hint("`rovodev list` shows the backups that are there; safety backups have to be named.")
 }
 
 fn not_found(store: &Store, what: &str) -> Error {

@@ -44,9 +44,25 @@ pub struct Summary {
     pub schema: SchemaStatus,
     pub totals: Totals,
     pub warnings: Vec<Warning>,
+    /// What the source has and the backup does not.
+    pub left_out: Vec<Warning>,
 }
 
 impl Summary {
+    /// `full`, `database, table public.calls alone`, `safety, …`: what tells it from others.
+    pub fn what_it_holds(&self) -> String {
+        let kind = match (self.trigger, self.kind) {
+            (Trigger::Safety, _) => "safety",
+            (_, BackupType::Full) => "full",
+            (_, BackupType::Database) => "database",
+            (_, BackupType::Config) => "config",
+        };
+        match self.selection.is_whole() {
+            true => kind.into(),
+            false => format!("{kind}, {} alone", self.selection),
+        }
+    }
+
     pub fn of(manifest: &Manifest) -> Self {
         Self {
             id: manifest.id,
@@ -62,6 +78,7 @@ impl Summary {
             schema: manifest.schema.status,
             totals: manifest.totals,
             warnings: manifest.warnings.clone(),
+            left_out: manifest.left_out.clone(),
         }
     }
 }

@@ -17,6 +17,8 @@ pub struct CheckReport {
     pub bytes: u64,
     /// Whether ids and row sums were compared too, which needs the store's key.
     pub rows_compared: bool,
+    /// Why the `STORE_KEY` that is set is not the store's.
+    pub wrong_key: Option<String>,
     pub problems: Vec<Problem>,
 }
 
@@ -25,9 +27,15 @@ impl CheckReport {
         self.problems.is_empty()
     }
 
+    /// Whether some damage is of rows that the next backup writes again where the database still has them.
+    pub fn heals(&self) -> bool {
+        self.problems.iter().any(|p| p.heals)
+    }
+
     pub(super) fn manifest(&mut self, tenant: &str, id: Uuid, error: &Error) {
         let mut problem = Problem::new(keys::manifest(tenant, id), error);
         problem.backups.push(id);
+        problem.backup_names.push(id.to_string());
         self.problems.push(problem);
     }
 }
@@ -43,16 +51,22 @@ pub struct Problem {
     /// Tables (`schema.name`) and files that are incomplete without it.
     pub concerns: Vec<String>,
     pub backups: Vec<Uuid>,
+    /// What people call them; the id where the manifest cannot be read.
+    pub backup_names: Vec<String>,
+    /// Whether the next backup writes it again, provided that the database still has the rows.
+    pub heals: bool,
 }
 
 impl Problem {
     pub(super) fn new(key: String, error: &Error) -> Self {
         Self {
+            heals: key.starts_with(keys::SEGMENTS),
             key,
             code: error.code.as_str(),
             message: error.to_string(),
             concerns: Vec::new(),
             backups: Vec::new(),
+            backup_names: Vec::new(),
         }
     }
 
@@ -71,6 +85,7 @@ impl Problem {
             return;
         }
         self.backups.push(manifest.id);
+        self.backup_names.push(manifest.name.clone());
         for what in found {
             if !self.concerns.contains(&what) {
                 self.concerns.push(what);

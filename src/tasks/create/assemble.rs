@@ -103,7 +103,7 @@ fn table(sized: &Sized, shape: Shaped) -> Table {
         oid: listed.oid,
         relfilenode: listed.relfilenode,
         unlogged: listed.unlogged,
-        partition_root: listed.partition_root.clone(),
+        partition_root: listed.above.last().cloned(),
         columns: listed.columns.clone(),
         primary_key: listed.primary_key.clone(),
         shape: listed.shape.clone(),
@@ -125,11 +125,14 @@ pub async fn all_exist(store: &Store, manifest: &Manifest) -> Result<()> {
     let named: BTreeMap<String, u64> = segments.chain(objects).collect();
     let check = async |(key, bytes): (String, u64)| match store.head(&key).await? {
         Some(found) if found.bytes == bytes => Ok(()),
-        Some(found) => Err(gone(format!(
-            "{key} holds {} bytes instead of {bytes}",
-            found.bytes
-        ))),
-        None => Err(gone(format!("{key} is not in the store any more"))),
+        Some(found) => Err(gone(
+            Code::ObjectDamaged,
+            format!("{key} holds {} bytes instead of {bytes}", found.bytes),
+        )),
+        None => Err(gone(
+            Code::ObjectMissing,
+            format!("{key} is not in the store any more"),
+        )),
     };
     stream::iter(named)
         .map(check)
@@ -139,8 +142,8 @@ pub async fn all_exist(store: &Store, manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-fn gone(what: String) -> Error {
-    Error::new(Code::ObjectMissing, what)
+fn gone(code: Code, what: String) -> Error {
+    Error::new(code, what)
         .hint("Run the backup again; if this repeats, run `rovodev check` on the previous one.")
         .retry(true)
 }

@@ -163,6 +163,7 @@ fn empty(request: &CreateRequest, id: Uuid, started_at: DateTime<Utc>) -> Manife
         foreign_tables: Vec::new(),
         config: Vec::new(),
         warnings: Vec::new(),
+        left_out: Vec::new(),
         totals: Totals::default(),
         unknown: Map::new(),
     }

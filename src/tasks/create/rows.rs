@@ -12,7 +12,7 @@ use crate::core::keys;
 use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
-use crate::ports::postgres::DatabaseUrl;
+use crate::ports::postgres::{DatabaseUrl, left_out};
 use crate::tasks::Context;
 use crate::tasks::open_store::OpenedStore;
 use std::collections::HashMap;
@@ -56,6 +56,12 @@ pub async fn back_up(
         row_seed: opened.row_seed,
     };
     let (captured, found) = reading.run(readers).await?;
+    // Whoever chose a part knows that there is more.
+    if request.selection.is_whole() {
+        let left_out = ctx.or_cancelled(left_out::find(&snapshot.session)).await?;
+        manifest.warnings.extend(left_out.lost);
+        manifest.left_out = left_out.notes;
+    }
     // The rows are read: nothing of the snapshot is needed any more, and its locks go.
     let Snapshot {
         session, selected, ..
@@ -68,7 +74,7 @@ pub async fn back_up(
         manifest.schema = match captured {
             None => schema::without(SchemaStatus::NotIncluded, None),
             Some(definitions) => {
-                schema::store(definitions, &opened.store, &folder, &mut manifest.warnings).await?
+                schema::store(definitions, &opened.store, &folder, manifest).await?
             }
         };
         manifest.totals.new_bytes = writer.new_bytes();

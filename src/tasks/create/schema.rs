@@ -6,7 +6,7 @@ use super::snapshot::{LockBudget, Snapshot};
 use crate::core::codec;
 use crate::core::extras::{Extras, ManagedSchema};
 use crate::core::managed;
-use crate::core::manifest::{Codec, Object, Schema, SchemaStatus, Warning};
+use crate::core::manifest::{Codec, Manifest, Object, Schema, SchemaStatus, Warning};
 use crate::error::{Code, Result};
 use crate::ports::postgres::{DatabaseUrl, DumpArgs, PgDump, Section, Session, extras};
 use crate::ports::store::Store;
@@ -19,6 +19,8 @@ pub struct Captured {
     pub pre_data: Vec<u8>,
     pub post_data: Vec<u8>,
     pub extras: Extras,
+    /// Rows of the app that extensions keep and that could not be captured.
+    pub lost: Vec<String>,
 }
 
 pub enum Definitions {
@@ -42,7 +44,7 @@ pub async fn capture(
     let args = |section| arguments(section, request, &snapshot.selected);
     let dump = async |args: DumpArgs| pg_dump.dump(url, Some(&snapshot.name), &args, cancel).await;
     let extras = async {
-        let mut extras = extras::capture(session).await?;
+        let (mut extras, lost) = extras::capture(session).await?;
         for name in extras::referenced_managed_schemas(session).await? {
             let section = |s| DumpArgs {
                 sections: vec![s],
@@ -57,7 +59,7 @@ pub async fn capture(
                 post_data,
             });
         }
-        Ok(extras)
+        Ok((extras, lost))
     };
     let (pre_data, post_data) = (dump(args(Section::PreData)), dump(args(Section::PostData)));
     // With a scarce lock table one pg_dump runs after the other.
@@ -68,12 +70,15 @@ pub async fn capture(
         }
     };
     match all {
-        Ok((pre_data, post_data, extras)) => Ok(Definitions::Captured(Box::new(Captured {
-            version: pg_dump.version().to_string(),
-            pre_data,
-            post_data,
-            extras,
-        }))),
+        Ok((pre_data, post_data, (extras, lost))) => {
+            Ok(Definitions::Captured(Box::new(Captured {
+                version: pg_dump.version().to_string(),
+                pre_data,
+                post_data,
+                extras,
+                lost,
+            })))
+        }
         Err(error) if error.code == Code::PgDumpFailed => Ok(Definitions::Missing(error.message)),
         Err(error) => Err(error),
     }
@@ -94,6 +99,7 @@ fn arguments(section: Section, request: &CreateRequest, selected: &Selected) -> 
         } else {
             Vec::new()
         },
+        extensions: by_schema,
         exclude_schema_patterns: if by_schema {
             Vec::new()
         } else {
@@ -104,23 +110,26 @@ fn arguments(section: Section, request: &CreateRequest, selected: &Selected) -> 
     }
 }
 
-/// Stores the definitions and says in the manifest what became of them.
+/// Stores the definitions and says in the manifest what became of them, and what they lack.
 pub async fn store(
     definitions: Definitions,
     store: &Store,
     folder: &str,
-    warnings: &mut Vec<Warning>,
+    manifest: &mut Manifest,
 ) -> Result<Schema> {
     let captured = match definitions {
         Definitions::Captured(captured) => captured,
         Definitions::Missing(reason) => {
-            warnings.push(Warning {
+            manifest.warnings.push(Warning {
                 code: "schema_missing".into(),
                 message: format!("the definitions are missing ({reason}): this backup restores only over existing tables"),
             });
             return Ok(without(SchemaStatus::Missing, Some(reason)));
         }
     };
+    if manifest.selection.is_whole() {
+        name_what_is_left_out(&captured, manifest);
+    }
     let path = |name: &str| format!("{folder}schema/{name}.zst");
     let extras = captured.extras.to_json()?;
     let (pre_data, post_data, extras) = tokio::try_join!(
@@ -137,6 +146,27 @@ pub async fn store(
         extras: Some(extras),
         unknown: Map::new(),
     })
+}
+
+/// Whoever chose a part knows that there is more.
+fn name_what_is_left_out(captured: &Captured, manifest: &mut Manifest) {
+    if !captured.lost.is_empty() {
+        manifest.warnings.push(Warning {
+            code: "extension_rows".into(),
+            message: format!("not in the backup: {}", captured.lost.join("; ")),
+        });
+    }
+    let left_out = captured.extras.left_out.iter();
+    let secret: Vec<&str> = left_out
+        .filter(|what| !captured.lost.contains(what))
+        .map(String::as_str)
+        .collect();
+    if !secret.is_empty() {
+        manifest.left_out.push(Warning {
+            code: "secrets".into(),
+            message: format!("not in the backup: {}", secret.join("; ")),
+        });
+    }
 }
 
 /// A manifest's schema where there are no definitions.

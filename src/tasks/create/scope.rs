@@ -8,7 +8,7 @@ use super::reads::Read;
 use super::selected::{Selected, Sized};
 use crate::core::fingerprint::Ctid;
 use crate::core::ident::{self, literal, quote};
-use crate::core::manifest::{Column, Range, Scope};
+use crate::core::manifest::{Range, Scope};
 use crate::core::segmenter::Cut;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::source::{ForeignKey, foreign_keys};
@@ -17,6 +17,9 @@ use futures_util::{StreamExt, pin_mut};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use tokio_postgres::error::SqlState;
 
+/// Tables (`$1`) that have a column (`$2`), and its type there.
+const COLUMN: &str = "SELECT a.attrelid, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a \
+   WHERE a.attrelid = ANY($1) AND a.attname::text = $2 AND a.attnum > 0 AND NOT a.attisdropped";
 /// Rows named in one statement.
 const ROWS_AT_ONCE: usize = 20_000;
 
@@ -102,8 +105,9 @@ impl Walk<'_> {
     /// Finds the rows that carry the tenant's value; returns the tables that have the column.
     async fn seed(&mut self, scope: &Scope) -> Result<HashSet<usize>> {
         let mut with_column = HashSet::new();
+        let types = self.types_of(&scope.column).await?;
         for (i, table) in self.selected.tables.iter().enumerate() {
-            let Some(column) = table.listed.columns.iter().find(|c| c.name == scope.column) else {
+            let Some(type_name) = types.get(&table.listed.oid) else {
                 continue;
             };
             with_column.insert(i);
@@ -111,13 +115,13 @@ impl Walk<'_> {
             let sql = format!(
                 "SELECT ctid FROM ONLY {} WHERE {} = {}",
                 table.listed.name.sql(),
-                quote(&column.name),
+                quote(&scope.column),
                 literal(&scope.value),
             );
             let rows = self
                 .ctids(table, &sql)
                 .await
-                .map_err(|e| unfit(e, table, column, scope))?;
+                .map_err(|e| unfit(e, table, type_name, scope))?;
             if !rows.is_empty() {
                 self.found.entry(i).or_default().rows.extend(rows);
             }
@@ -138,6 +142,16 @@ impl Walk<'_> {
             .hint("Name the tenant column and value as --scope COLUMN=VALUE."));
         }
         Ok(with_column)
+    }
+
+    /// The column's type in each table that has it; a generated one counts, though no backup stores it.
+    async fn types_of(&self, column: &str) -> Result<HashMap<u32, String>> {
+        let oids: Vec<u32> = self.selected.tables.iter().map(|t| t.listed.oid).collect();
+        let rows = self
+            .session
+            .query("looking for the tenant column", COLUMN, &[&oids, &column])
+            .await?;
+        Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
     }
 
     async fn follow(&mut self, steps: &[Step<'_>]) -> Result<()> {
@@ -210,7 +224,7 @@ impl Walk<'_> {
 }
 
 /// The value is no value of the column's type, or that type has no equality.
-fn unfit(error: Error, table: &Sized, column: &Column, scope: &Scope) -> Error {
+fn unfit(error: Error, table: &Sized, type_name: &str, scope: &Scope) -> Error {
     let fits_not = sqlstate(&error)
         .is_some_and(|s| s.code().starts_with("22") || *s == SqlState::UNDEFINED_FUNCTION);
     if !fits_not {
@@ -220,7 +234,7 @@ fn unfit(error: Error, table: &Sized, column: &Column, scope: &Scope) -> Error {
         Code::NothingSelected,
         format!(
             "the scope {}={} does not fit {}: the column is of type {}",
-            scope.column, scope.value, table.listed.name, column.type_name
+            scope.column, scope.value, table.listed.name, type_name
         ),
     )
     .hint("Name a tenant's value as it stands in that column, or choose the tables with --table.")

@@ -87,13 +87,20 @@ pub fn select(listing: Listing, request: &CreateRequest) -> Result<Selected> {
     let tables: Vec<Listed> = listing
         .tables
         .into_iter()
-        .filter(|t| chosen(&t.name))
+        .filter(|t| chosen(&t.name) || t.above.iter().any(|root| selection.tables.contains(root)))
         .collect();
     refuse_unreadable(&tables, listing.bypasses_row_security)?;
     let names: HashSet<&QName> = tables.iter().map(|t| &t.name).collect();
-    // A sequence comes with its table, or with its schema.
-    let with_table =
-        |s: &Sequence| chosen(&s.name) || s.owned_by.as_ref().is_some_and(|t| names.contains(t));
+    // A sequence comes with its schema, with the table that owns it, and with one that takes numbers from it.
+    let fed = listing
+        .feeds
+        .iter()
+        .filter(|(_, table)| names.contains(table));
+    let fed: HashSet<&QName> = fed.map(|(sequence, _)| sequence).collect();
+    let with_table = |s: &Sequence| {
+        let owned = s.owned_by.as_ref().is_some_and(|t| names.contains(t));
+        chosen(&s.name) || owned || fed.contains(&s.name)
+    };
     if let Some(name) = listing.unreadable_sequences.iter().find(|s| chosen(s)) {
         return Err(no_right(&[name]));
     }
@@ -153,15 +160,19 @@ fn all_found(listing: &Listing, selection: &Selection) -> Result<()> {
         }
     }
     for table in &selection.tables {
-        if !listing.tables.iter().any(|t| t.name == *table) {
+        let known = listing.tables.iter().any(|t| t.name == *table);
+        if !known && !listing.partitioned_tables.contains(table) {
             missing.push(format!("table {table}"));
         }
     }
     if missing.is_empty() {
         return Ok(());
     }
-    Err(Error::new(Code::NothingSelected, format!("not in the database: {}", missing.join(", ")))
-        .hint("Names are matched exactly, upper and lower case included. A partitioned table is chosen by its partitions or its schema."))
+    Err(Error::new(
+        Code::NothingSelected,
+        format!("not in the database: {}", missing.join(", ")),
+    )
+    .hint("Names are matched exactly, upper and lower case included."))
 }
 
 fn refuse_unreadable(tables: &[Listed], bypasses_row_security: bool) -> Result<()> {

@@ -4,6 +4,7 @@ use crate::core::codec::{self, Compressor};
 use crate::core::keys;
 use crate::core::manifest::{Codec, Segment};
 use crate::core::segmenter::{RawSegment, SEGMENT_BYTES};
+use crate::core::stored::Stored;
 use crate::error::{Code, Error, Result};
 use crate::ports::store::{Put, Store};
 use bytes::Bytes;
@@ -65,47 +66,71 @@ impl Writer {
             raw.text.len() as u64,
             raw.row_hash_sum.to_string(),
         );
-        let this = self.clone();
-        let packed = tokio::task::spawn_blocking(move || this.pack(raw.text))
-            .await
-            .map_err(|e| Error::new(Code::Internal, "compression stopped").source(e))??;
-        let (id, stored) = match packed {
-            Packed::Known(segment) => return Ok(segment),
+        let (id, stored) = match self.clone().pack(raw.text).await? {
             Packed::New { id, stored } => (id, stored),
+            Packed::Known { segment, text } => {
+                let key = keys::segment(&segment.id, self.codec);
+                if self.store.keeps(&key, &segment.stored()).await? {
+                    self.give_back(text);
+                    return Ok(segment);
+                }
+                tracing::warn!(
+                    key,
+                    "a segment of the last backup is gone or damaged; writing it again"
+                );
+                let stored = self.clone().compress(text).await?;
+                (segment.id, stored)
+            }
         };
-        let stored_hash = blake3::hash(&stored).to_hex().to_string();
+        let kept = Stored::of(&stored);
         let segment = Segment {
             rows,
             raw_bytes,
-            stored_bytes: stored.len() as u64,
-            stored_hash,
+            stored_bytes: kept.bytes,
+            stored_hash: kept.hash,
+            stored_crc32: kept.crc32,
             row_hash_sum,
             id,
         };
         self.put(segment, stored).await
     }
 
-    fn pack(&self, text: Vec<u8>) -> Result<Packed> {
-        let id = blake3::keyed_hash(&self.key, &text).to_hex().to_string();
-        let packed = match self.known.get(&id) {
-            Some(segment) => Packed::Known(segment.clone()),
-            None => {
-                let kept = lock(&self.compressors).pop();
-                let mut compressor = kept.map_or_else(|| Compressor::new(self.codec), Ok)?;
-                let stored = compressor.compress(&text)?;
-                lock(&self.compressors).push(compressor);
-                Packed::New {
+    /// What the last backup holds is not compressed: its text is kept for the case that the store lost it.
+    async fn pack(self: Arc<Self>, text: Vec<u8>) -> Result<Packed> {
+        blocking(move || {
+            let id = blake3::keyed_hash(&self.key, &text).to_hex().to_string();
+            Ok(match self.known.get(&id) {
+                Some(segment) => Packed::Known {
+                    segment: segment.clone(),
+                    text,
+                },
+                None => Packed::New {
                     id,
-                    stored: stored.into(),
-                }
-            }
-        };
+                    stored: self.compressed(text)?,
+                },
+            })
+        })
+        .await
+    }
+
+    async fn compress(self: Arc<Self>, text: Vec<u8>) -> Result<Bytes> {
+        blocking(move || self.compressed(text)).await
+    }
+
+    fn compressed(&self, text: Vec<u8>) -> Result<Bytes> {
+        let kept = lock(&self.compressors).pop();
+        let mut compressor = kept.map_or_else(|| Compressor::new(self.codec), Ok)?;
+        let stored = compressor.compress(&text)?;
+        lock(&self.compressors).push(compressor);
+        self.give_back(text);
+        Ok(stored.into())
+    }
+
+    fn give_back(&self, mut text: Vec<u8>) {
         if text.capacity() <= KEPT_CAPACITY {
-            let mut text = text;
             text.clear();
             lock(&self.buffers).push(text);
         }
-        Ok(packed)
     }
 
     /// An object that is there already is taken only after it proved to hold these rows.
@@ -135,21 +160,29 @@ impl Writer {
         let check = move || {
             let raw = codec::decompress(codec, &stored, wanted.raw_bytes).ok()?;
             let same = blake3::keyed_hash(&store_key, &raw).to_hex().as_str() == wanted.id;
-            same.then(|| Segment {
-                stored_bytes: stored.len() as u64,
-                stored_hash: blake3::hash(&stored).to_hex().to_string(),
+            let kept = Stored::of(&stored);
+            same.then_some(Segment {
+                stored_bytes: kept.bytes,
+                stored_hash: kept.hash,
+                stored_crc32: kept.crc32,
                 ..wanted
             })
         };
-        tokio::task::spawn_blocking(check)
-            .await
-            .map_err(|e| Error::new(Code::Internal, "decompression stopped").source(e))
+        blocking(move || Ok(check())).await
     }
 }
 
 enum Packed {
-    Known(Segment),
+    Known { segment: Segment, text: Vec<u8> },
     New { id: String, stored: Bytes },
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|e| Error::new(Code::Internal, "compression stopped").source(e))?
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -122,7 +122,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = |value: &str| {
             if !self.secret {
-                value.to_string()
+                config::shown(value)
             } else if let Ok(url) = crate::ports::postgres::DatabaseUrl::parse(value) {
                 url.to_string()
             } else {

@@ -3,7 +3,8 @@
 use crate::core::manifest::{ConfigFile, Manifest};
 use crate::error::{Code, Error, Result};
 use crate::ports::store::Store;
-use crate::tasks::segments::fetch_object;
+use crate::tasks::segments::{explained, fetch_object};
+use bytes::Bytes;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
@@ -30,7 +31,7 @@ pub enum Change {
 pub async fn plan(store: &Store, backup: &Manifest, project: &Path) -> Result<Vec<FilePlan>> {
     let mut plans = Vec::new();
     for file in files(backup) {
-        let content = fetch_object(store, &file.object).await?;
+        let content = fetched(store, backup, file).await?;
         let change = match current(&place(project, file)?).await? {
             None => Change::Create,
             Some(now) if now == content => Change::Same,
@@ -54,7 +55,7 @@ pub async fn apply(
 ) -> Result<u64> {
     let mut written = 0;
     for file in files(backup) {
-        let content = fetch_object(store, &file.object).await?;
+        let content = fetched(store, backup, file).await?;
         let path = place(project, file)?;
         match current(&path).await? {
             Some(now) if now == content => continue,
@@ -89,6 +90,11 @@ fn place(project: &Path, file: &ConfigFile) -> Result<PathBuf> {
         Code::ManifestDamaged,
         format!("{:?} is no name of a configuration file", file.path),
     ))
+}
+
+async fn fetched(store: &Store, backup: &Manifest, file: &ConfigFile) -> Result<Bytes> {
+    let fetched = fetch_object(store, &file.object).await;
+    fetched.map_err(|e| explained(e, backup, Some(&format!("{} was not written", file.path))))
 }
 
 async fn current(path: &Path) -> Result<Option<Vec<u8>>> {

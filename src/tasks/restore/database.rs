@@ -9,6 +9,7 @@ mod clear;
 mod content;
 mod finish;
 mod foreign_keys;
+mod outside;
 mod post_data;
 mod pre_data;
 mod recover;
@@ -27,8 +28,10 @@ use crate::error::Result;
 use crate::ports::store::Store;
 use crate::tasks::Context;
 use crate::tasks::restore::RestoreRequest;
+use crate::tasks::segments::explained;
 use content::Content;
 use target::Target;
+pub use target::unfinished;
 use uuid::Uuid;
 
 /// Heap, indexes and WAL of restored rows need at most about this many times their COPY text.
@@ -38,21 +41,47 @@ const BYTES_PER_SECOND: u64 = 20 << 20;
 
 /// What would be written. Changes nothing in the target.
 pub async fn plan(ctx: &Context, store: &Store, request: &RestoreRequest) -> Result<Plan> {
-    ctx.progress.stage(Stage::Connect, 0);
-    let target = ctx.or_cancelled(Target::inspect(&request.target)).await?;
-    target.lock().await?;
+    let ready = look(ctx, store, request).await?;
     ctx.progress.stage(Stage::Plan, 0);
-    let content = ctx.or_cancelled(Content::load(store, request)).await?;
-    let warnings = checks::check(&content, &target, request).await?;
-    Ok(told(request, &content, &target, warnings))
+    Ok(told(request, ready))
 }
 
-fn told(
-    request: &RestoreRequest,
-    content: &Content<'_>,
-    target: &Target,
+/// Both sides, read and found to fit.
+struct Ready<'a> {
+    content: Content<'a>,
+    target: Target,
+    /// To be known beforehand.
     warnings: Vec<Warning>,
-) -> Plan {
+    /// Definitions that the restore does without; told at its end too.
+    left_out: Vec<Warning>,
+}
+
+async fn look<'a>(ctx: &Context, store: &Store, request: &'a RestoreRequest) -> Result<Ready<'a>> {
+    ctx.progress.stage(Stage::Connect, 0);
+    let mut target = ctx.or_cancelled(Target::inspect(&request.target)).await?;
+    target.lock().await?;
+    let loaded = ctx.or_cancelled(Content::load(store, request)).await;
+    let unharmed = Some("the target was not changed");
+    let mut content = loaded.map_err(|e| explained(e, &request.backup, unharmed))?;
+    // Another restore may have ended while this one waited for the lock.
+    target.look().await?;
+    let warnings = checks::check(&content, &target, request).await?;
+    let left_out = match content.has_definitions() {
+        true => outside::leave_out(&mut content, &target, request).await?,
+        false => Vec::new(),
+    };
+    Ok(Ready {
+        content,
+        target,
+        warnings,
+        left_out,
+    })
+}
+
+fn told(request: &RestoreRequest, ready: Ready<'_>) -> Plan {
+    let Ready {
+        content, target, ..
+    } = &ready;
     let tables = content.tables().map(|table| TablePlan {
         table: table.name.clone(),
         rows_in_backup: table.rows,
@@ -80,12 +109,14 @@ fn told(
         mode: None,
         tables: tables.collect(),
         objects_to_create: objects.count() as u64,
+        scope: None,
+        broken_references: Vec::new(),
         schemas_to_drop: dropped.into_iter().map(|s| (s.name, s.rows)).collect(),
         locks: Vec::new(),
         bytes_needed: bytes_needed(content),
         bytes_free: request.room,
         estimated_seconds: content.raw_bytes().div_ceil(BYTES_PER_SECOND),
-        warnings,
+        warnings: [ready.left_out, ready.warnings].concat(),
     }
 }
 
@@ -100,14 +131,24 @@ pub async fn apply(
     request: &RestoreRequest,
     plan: &Plan,
 ) -> Result<Outcome> {
-    ctx.progress.stage(Stage::Connect, 0);
-    let mut target = ctx.or_cancelled(Target::inspect(&request.target)).await?;
-    target.lock().await?;
-    let content = ctx.or_cancelled(Content::load(store, request)).await?;
-    target.look().await?;
-    checks::check(&content, &target, request).await?;
+    let Ready {
+        content,
+        target,
+        left_out,
+        ..
+    } = look(ctx, store, request).await?;
     let undo = recover::Recovery::prepare(&target, &content, plan).await?;
-    match work::run(ctx, store, request, &content, &target, &undo.marker).await {
+    let work = work::Work {
+        ctx,
+        store,
+        request,
+        content: &content,
+        target: &target,
+    };
+    let done = work.run(&undo.marker).await;
+    // Its session lets go of the lock, for whoever cleans up.
+    drop(target);
+    match done {
         Ok((rows, warnings)) => Ok(Outcome {
             operation: plan.operation,
             backup: plan.backup,
@@ -116,8 +157,11 @@ pub async fn apply(
             rows_changed: 0,
             rows_removed: 0,
             undo_schema: None,
-            warnings,
+            warnings: [left_out, warnings].concat(),
         }),
-        Err(error) => Err(undo.after(error, request).await),
+        Err(error) => {
+            let error = explained(error, &request.backup, None);
+            Err(undo.after(error, request).await)
+        }
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! [`prepare`] leaves live tables alone and answers with a [`Plan`]; [`Prepared::apply`] merges. A restore that dies
 //! at any moment leaves live data as it was or as it shall be: the schema `undo_<operation>` exists exactly if the
-//! merge was committed. What else it leaves is a schema `staging_<operation>`, which [`drop_leftovers`] drops.
+//! merge was committed. What else it leaves is a schema `staging_<operation>`, which the next restore drops or takes up.
 
 mod checks;
 mod commit;
 mod compare;
 mod merge;
 mod operations;
+mod reach;
+mod references;
 mod refresh;
 pub(super) mod room;
 mod select;
@@ -18,14 +20,18 @@ mod tenant;
 mod undo;
 mod work;
 
-pub use operations::{Operation, drop_leftovers, operations, was_done};
+pub use operations::{
+    Operation, drop_leftovers, forget, not_found, operations, undoable, undone_by, was_done,
+};
 pub use undo::{undo, undo_unchanged};
 
 use self::commit::Record;
 use self::merge::Done;
 use self::work::Work;
 use super::RestoreRequest;
-use crate::core::manifest::Warning;
+use crate::core::counted::counted;
+use crate::core::ident::QName;
+use crate::core::manifest::{Manifest, Warning};
 use crate::core::merge::Names;
 use crate::core::progress::Stage;
 use crate::core::restore_plan::{Outcome, Plan};
@@ -33,7 +39,9 @@ use crate::error::{Code, Result};
 use crate::ports::postgres::target;
 use crate::ports::store::Store;
 use crate::tasks::Context;
+use crate::tasks::segments::explained;
 use futures_util::FutureExt;
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 /// Times that a broken connection is taken up again.
@@ -55,8 +63,26 @@ pub async fn prepare(
     request: &RestoreRequest,
     safety: Option<Uuid>,
 ) -> Result<Prepared> {
+    stage(ctx, store, request, safety, false).await
+}
+
+/// What [`prepare`] would plan, without keeping a restore from running meanwhile. Leaves nothing behind.
+pub async fn plan(ctx: &Context, store: &Store, request: &RestoreRequest) -> Result<Plan> {
+    let prepared = stage(ctx, store, request, None, true).await?;
+    let plan = prepared.plan.clone();
+    prepared.discard().await?;
+    Ok(plan)
+}
+
+async fn stage(
+    ctx: &Context,
+    store: &Store,
+    request: &RestoreRequest,
+    safety: Option<Uuid>,
+    dry_run: bool,
+) -> Result<Prepared> {
     ctx.progress.stage(Stage::Connect, 0);
-    let (work, warnings) = ctx.or_cancelled(open(request).boxed()).await?;
+    let (work, warnings) = ctx.or_cancelled(open(request, dry_run).boxed()).await?;
     ctx.progress.stage(Stage::Plan, 0);
     ctx.or_cancelled(checks::beforehand(&work)).await?;
     room::check(room::staging(&work), request.room)?;
@@ -79,14 +105,18 @@ pub async fn prepare(
         Ok(()) => Ok(prepared),
         Err(e) => {
             prepared.work.clean().await;
-            Err(e)
+            let unharmed = Some("the live tables are as they were");
+            Err(explained(e, &request.backup, unharmed))
         }
     }
 }
 
 /// Connects, takes the lock and reads what there is to know about the target.
-async fn open(request: &RestoreRequest) -> Result<(Work, Vec<Warning>)> {
-    let session = work::lead(&request.target).await?;
+async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Vec<Warning>)> {
+    let session = match dry_run {
+        true => work::look_on(&request.target).await?,
+        false => work::lead(&request.target).await?,
+    };
     let rights = target::rights(&session).await?;
     let doing = "reading the target";
     // Types and expressions print qualified, whatever the target's search_path.
@@ -94,13 +124,21 @@ async fn open(request: &RestoreRequest) -> Result<(Work, Vec<Warning>)> {
         .batch(doing, "BEGIN; SET LOCAL search_path = ''")
         .await?;
     let selected = select::select(&session, &request.backup, &request.choice).await?;
-    let keys = target::foreign_keys(&session, &selected.units).await?;
+    let oids: Vec<u32> = selected.units.iter().map(|u| u.oid).collect();
+    let keys = target::foreign_keys(&session, &oids).await?;
     session.batch(doing, "ROLLBACK").await?;
-    let stamp = staging::stamp(&request.backup, &selected.units)?;
-    // A promised operation takes up its own staging alone.
-    let taken_over = staging::interrupted(&session, &stamp)
-        .await?
-        .filter(|found| request.operation.is_none_or(|promised| promised == *found));
+    let (taken_over, stamp) = match dry_run {
+        true => (None, format!("{} of a restore", operations::DRY_RUN)),
+        false => {
+            let stamp = staging::stamp(&request.backup, &selected.units)?;
+            // A promised operation takes up its own staging alone.
+            let taken_over = staging::interrupted(&session, &stamp)
+                .await?
+                .filter(|found| request.operation.is_none_or(|promised| promised == *found));
+            operations::clear(&session, taken_over).await;
+            (taken_over, stamp)
+        }
+    };
     let operation = taken_over
         .or(request.operation)
         .unwrap_or_else(Uuid::now_v7);
@@ -120,12 +158,21 @@ async fn open(request: &RestoreRequest) -> Result<(Work, Vec<Warning>)> {
         keys,
         rights,
         scope: selected.scope,
+        backed_up: backed_up(&request.backup),
+        dry_run,
         seen: Default::default(),
         found: 0,
         left_out: 0,
         stamp: taken_over.is_none().then_some(stamp),
     };
     Ok((work, selected.warnings))
+}
+
+fn backed_up(backup: &Manifest) -> BTreeSet<QName> {
+    let each = backup.tables.iter();
+    each.flat_map(|t| std::iter::once(&t.name).chain(&t.partition_root))
+        .cloned()
+        .collect()
 }
 
 fn empty_plan(work: &Work, request: &RestoreRequest, warnings: Vec<Warning>) -> Plan {
@@ -136,12 +183,14 @@ fn empty_plan(work: &Work, request: &RestoreRequest, warnings: Vec<Warning>) -> 
         backup_taken_at: request.backup.started_at,
         target: request.target.to_string(),
         mode: Some(request.mode),
+        scope: work.scope.clone(),
         tables: Vec::new(),
         objects_to_create: 0,
         schemas_to_drop: Vec::new(),
+        broken_references: Vec::new(),
         locks: vec![format!(
-            "SHARE ROW EXCLUSIVE on {} tables while the merge runs: readers go on, writers wait",
-            work.merged().count()
+            "SHARE ROW EXCLUSIVE on {} while the merge runs: readers go on, writers wait",
+            counted(work.merged().count() as u64, "table")
         )],
         bytes_needed: 0,
         bytes_free: request.room,
@@ -156,9 +205,14 @@ impl Prepared {
         &self.plan
     }
 
-    /// Merges, in one transaction. Staging is gone afterwards, whatever the outcome.
+    /// Merges, in one transaction; refuses where the plan names references that it would break. Staging is gone
+    /// afterwards, whatever the outcome.
     pub async fn apply(mut self, ctx: &Context) -> Result<Outcome> {
-        match self.merge(ctx).boxed().await {
+        let merged = match self.plan.refuse_broken() {
+            Ok(()) => self.merge(ctx).boxed().await,
+            Err(refused) => Err(refused),
+        };
+        match merged {
             Ok((done, mut warnings)) => {
                 let changed: Vec<i32> = done
                     .iter()
@@ -172,6 +226,7 @@ impl Prepared {
                     &self.work,
                     &self.record,
                     &done,
+                    self.plan.tables.len() as u64,
                     [self.plan.warnings, warnings].concat(),
                 ))
             }
@@ -193,12 +248,18 @@ impl Prepared {
             staging::create(&self.work, &stamp).await?;
         }
         staging::load(ctx, &self.store, &self.work).await?;
-        self.plan.tables = compare::compare(ctx, &mut self.work).await?;
+        let compared = compare::compare(ctx, &mut self.work).await?;
+        let mut tables = compared.tables;
+        self.plan.broken_references = compared.broken;
         let staged = staging::staged_bytes(&self.work, &self.work.session).await?;
-        self.plan.bytes_needed = staged + room::merge(&self.work, &self.plan.tables);
-        self.plan.estimated_seconds = room::seconds(&self.work, &self.plan.tables);
+        self.plan.bytes_needed = staged + room::merge(&self.work, &tables);
+        self.plan.estimated_seconds = room::seconds(&self.work, &tables);
+        if self.work.scope.is_some() {
+            tables.retain(|t| t.rows_in_backup + t.add + t.change + t.remove > 0);
+        }
+        self.plan.tables = tables;
         self.plan.warnings.retain(|w| w.code != "rows_left_out");
-        self.plan.warnings.extend(left_out(self.work.left_out));
+        self.plan.warnings.extend(left_out(&self.work));
         room::check(self.plan.bytes_needed, self.request.room)
     }
 
@@ -255,19 +316,29 @@ impl Prepared {
     }
 }
 
-fn left_out(rows: u64) -> Option<Warning> {
-    (rows > 0).then(|| Warning {
+fn left_out(work: &Work) -> Option<Warning> {
+    let why = match work.names.reverses {
+        Some(_) => "the rows that they refer to are gone, or other rows refer to them",
+        None => "the rows that they refer to are gone",
+    };
+    (work.left_out > 0).then(|| Warning {
         code: "rows_left_out".into(),
-        message: format!("{rows} rows are left out: the rows that they refer to are gone"),
+        message: format!("{} left out: {why}", counted(work.left_out, "row")),
     })
 }
 
-fn outcome(work: &Work, record: &Record, done: &Done, warnings: Vec<Warning>) -> Outcome {
+fn outcome(
+    work: &Work,
+    record: &Record,
+    done: &Done,
+    tables: u64,
+    warnings: Vec<Warning>,
+) -> Outcome {
     let (rows_added, rows_changed, rows_removed) = commit::sums(done);
     Outcome {
         operation: work.names.operation,
         backup: record.backup,
-        tables: work.merged().count() as u64,
+        tables,
         rows_added,
         rows_changed,
         rows_removed,

@@ -18,6 +18,8 @@ pub struct RestoreRequest {
     pub operation: Option<Uuid>,
     pub backup: Manifest,
     pub target: DatabaseUrl,
+    /// The app's own database, where one is configured: a restore into another database never drops that.
+    pub source: Option<DatabaseUrl>,
     pub mode: Mode,
     pub choice: Choice,
     /// Overwrite what is not empty; leave out rows whose parents are gone.

@@ -2,11 +2,13 @@
 
 use super::{LastBackup, PgDumpFound, Probe, StoreFound, within};
 use crate::config::{self, Settings};
-use crate::core::{keys, manifest};
+use crate::core::keys;
+use crate::core::manifest::Manifest;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::overview::{Overview, overview};
 use crate::ports::postgres::{PgDump, Purpose, Session};
-use crate::ports::store::{ObjectInfo, Store};
+use crate::ports::store::{Access, ObjectInfo, Store};
+use crate::tasks::backups::{self, Wanted};
 use crate::tasks::restore::in_place::{self, Operation};
 use crate::tasks::{Context, open_store, places};
 use std::path::Path;
@@ -48,12 +50,7 @@ async fn pg_dump(settings: &Settings, server_version_num: u32) -> Result<PgDumpF
 
 /// On a connection of its own, so that neither waits for the other.
 pub async fn undoable(settings: &Settings, limit: Duration) -> Probe<Vec<Operation>> {
-    let found = async {
-        let all = in_place::operations(&places::source(settings)?).await?;
-        let undone: Vec<_> = all.iter().filter_map(|o| o.reverses).collect();
-        let open = |o: &Operation| !undone.contains(&o.id);
-        Ok(all.into_iter().filter(open).collect())
-    };
+    let found = async { in_place::undoable(&places::source(settings)?).await };
     within(
         limit,
         Code::DatabaseUnreachable,
@@ -64,32 +61,44 @@ pub async fn undoable(settings: &Settings, limit: Duration) -> Probe<Vec<Operati
 }
 
 pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
+    let key = settings.get(&config::STORE_KEY);
     let found = async {
         let store = places::store(settings)?;
         if directory_is_to_come(settings, &store) {
+            store.could_be_made().await?;
             return Ok(StoreFound {
                 location: store.describe(),
                 backups: 0,
                 bytes: Some(0),
                 last_backup: None,
+                unwritable: open_store::fitting_key(&store, key).await.err(),
             });
         }
-        let (backups, bytes) = tokio::join!(store.list(keys::BACKUPS), count(&store));
-        usable(&store, backups.as_deref().unwrap_or_default()).await?;
-        let manifests: Vec<_> = backups?.into_iter().filter(is_manifest).collect();
+        let (backups, bytes, writable) = tokio::join!(
+            store.list(keys::BACKUPS),
+            count(&store),
+            store.probe(Access::Write)
+        );
+        let backups = backups?.iter().filter(|o| is_manifest(o)).count();
+        usable(&store, backups).await?;
+        let (latest, fits) = tokio::join!(
+            backups::latest(&store, keys::DEFAULT_TENANT, Wanted::Anything),
+            open_store::fitting_key(&store, key)
+        );
         Ok(StoreFound {
             location: store.describe(),
-            backups: manifests.len() as u64,
+            backups: backups as u64,
             bytes,
-            last_backup: newest(&store, &manifests).await?,
+            last_backup: latest?.map(|found| last(found.manifest)),
+            unwritable: writable.and(fits).err(),
         })
     };
     within(limit, Code::StoreUnreachable, "the store", found).await
 }
 
 /// A store with backups whose `format.json` is gone or damaged serves no command. An empty one is made on first use.
-async fn usable(store: &Store, backups: &[ObjectInfo]) -> Result<()> {
-    if backups.is_empty() && store.head(keys::FORMAT).await?.is_none() {
+async fn usable(store: &Store, backups: usize) -> Result<()> {
+    if backups == 0 && store.head(keys::FORMAT).await?.is_none() {
         return Ok(());
     }
     open_store::open_to_read(&Context::default(), store, None)
@@ -116,17 +125,12 @@ async fn count(store: &Store) -> Option<u64> {
     Some(all.iter().map(|o| o.bytes).sum())
 }
 
-/// Manifests are written last, so the youngest manifest is the youngest backup.
-async fn newest(store: &Store, manifests: &[ObjectInfo]) -> Result<Option<LastBackup>> {
-    let Some(newest) = manifests.iter().max_by_key(|o| o.modified) else {
-        return Ok(None);
-    };
-    let manifest = manifest::open(&store.get(&newest.key).await?)
-        .map_err(|e| e.during(format!("reading {}", newest.key)))?;
-    Ok(Some(LastBackup {
+fn last(manifest: Manifest) -> LastBackup {
+    LastBackup {
         id: manifest.id,
         name: manifest.name,
         finished_at: manifest.finished_at,
+        selection: manifest.selection,
         warnings: manifest.warnings,
-    }))
+    }
 }

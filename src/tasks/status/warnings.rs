@@ -3,6 +3,7 @@
 use super::Status;
 use crate::core::manifest::Warning;
 use crate::error::Error;
+use crate::ports::postgres::overview::UnfinishedRestore;
 
 pub fn of(status: &Status) -> Vec<Warning> {
     let mut found = Vec::new();
@@ -37,6 +38,18 @@ pub fn of(status: &Status) -> Vec<Warning> {
             );
             warn("row_security", message);
         }
+        if let Some(example) = &source.unreadable_example {
+            let message = format!(
+                "source: {} may not read {} of the app's tables and sequences ({example}), so a backup is refused; \
+                 grant SELECT, or the role pg_read_all_data",
+                source.role, source.unreadable
+            );
+            warn("permission_denied", message);
+        }
+        for restore in &source.unfinished_restores {
+            let (code, message) = unfinished(restore);
+            warn(code, message);
+        }
         if source.standby {
             warn(
                 "standby",
@@ -45,12 +58,26 @@ pub fn of(status: &Status) -> Vec<Warning> {
         }
     }
     if let Some(store) = status.store.ok() {
+        if let Some(error) = &store.unwritable {
+            let told = with_hint("store", error);
+            warn(
+                error.code.as_str(),
+                format!("{told} (no backup can be written)"),
+            );
+        }
         match &store.last_backup {
             None => warn(
                 "no_backup",
                 "store: no backup yet; run `rovodev backup`".into(),
             ),
             Some(last) => {
+                if !last.selection.is_whole() {
+                    let message = format!(
+                        "store: there is no backup of the whole database; the last holds {} alone",
+                        last.selection
+                    );
+                    warn("partial_backup", message);
+                }
                 for warning in &last.warnings {
                     warn(&warning.code, format!("last backup: {}", warning.message));
                 }
@@ -58,6 +85,24 @@ pub fn of(status: &Status) -> Vec<Warning> {
         }
     }
     found
+}
+
+fn unfinished(restore: &UnfinishedRestore) -> (&'static str, String) {
+    let what = restore.comment.as_deref().unwrap_or("a restore");
+    match restore.running {
+        true => (
+            "restore_running",
+            format!("source: {what} is on its way; until it ends the database is incomplete"),
+        ),
+        false => (
+            "restore_unfinished",
+            format!(
+                "source: {what} stopped before its end, so the database is incomplete (schema {}); \
+                 restore again with --target-url and --force",
+                restore.marker
+            ),
+        ),
+    }
 }
 
 fn with_hint(part: &str, error: &Error) -> String {

@@ -1,5 +1,6 @@
 //! A store and a database that break on the way: there is no backup, or a whole one.
 
+use crate::store::places::s3;
 use crate::support::{Source, assert_told, directory, opened, table, wait_for};
 use rovodev::core::keys;
 use rovodev::core::manifest::Manifest;
@@ -113,31 +114,58 @@ async fn a_damaged_backup_does_not_stop_the_next() {
     source.assert_exact(&second).await;
 }
 
+/// The next backup has the rows at hand: it writes them again, which heals the backup before it too.
 #[tokio::test]
-async fn a_reused_segment_that_is_gone_or_altered() {
+async fn a_reused_segment_that_is_gone_or_altered_is_written_again() {
+    let mut source = Source::new(SMALL).await;
+    let place = tempfile::tempdir().unwrap();
+    for store in [directory(place.path()), s3().await] {
+        source.opened = opened(store.clone()).await;
+        let first = source.back_up(|_| {}).await.unwrap();
+        let segment = table(&first, "t").segments().next().unwrap().clone();
+        let key = keys::segment(&segment.id, first.codec);
+        let whole = store.get(&key).await.unwrap();
+        let mut flipped = whole.to_vec();
+        flipped[whole.len() / 2] ^= 1;
+        let mut kept = 1;
+        for body in [
+            None,
+            Some(bytes::Bytes::from(flipped)),
+            Some(whole.slice(..whole.len() / 2)),
+            Some(bytes::Bytes::new()),
+        ] {
+            match &body {
+                Some(body) => store.put_replace(&key, body.clone()).await.unwrap(),
+                None => store.delete(std::slice::from_ref(&key)).await.unwrap(),
+            }
+            let next = source.back_up(|_| {}).await.unwrap();
+            assert_eq!(store.get(&key).await.unwrap(), whole, "{body:?}");
+            assert!(
+                next.totals.new_bytes >= segment.stored_bytes,
+                "it was written"
+            );
+            source.assert_exact(&next).await;
+            source.assert_sound().await;
+            kept += 1;
+            assert_eq!(manifests(&source).await, kept);
+        }
+    }
+}
+
+/// Damage of what no parent names: a backup without a parent finds the object there and does not trust it.
+#[tokio::test]
+async fn a_damaged_object_of_the_same_name_is_replaced() {
     let source = Source::new(SMALL).await;
     let first = source.back_up(|_| {}).await.unwrap();
     let segment = table(&first, "t").segments().next().unwrap().clone();
     let key = keys::segment(&segment.id, first.codec);
-    source
-        .opened
-        .store
-        .delete(std::slice::from_ref(&key))
-        .await
-        .unwrap();
-    let error = source.back_up(|_| {}).await.unwrap_err();
-    assert_told(&error, Code::ObjectMissing, &[&key, "rovodev check"]);
-    source.assert_nothing_left(&[&first]).await;
-    // Without that parent the rows are written again; a damaged object of the same name is replaced.
-    let whole = keys::manifest(&first.tenant, first.id);
-    source.opened.store.delete(&[whole]).await.unwrap();
-    source
-        .opened
-        .store
-        .put_replace(&key, bytes::Bytes::from_static(b"garbage"))
-        .await
-        .unwrap();
+    let store = &source.opened.store;
+    let manifest = keys::manifest(&first.tenant, first.id);
+    store.delete(&[manifest]).await.unwrap();
+    let garbage = bytes::Bytes::from_static(b"garbage");
+    store.put_replace(&key, garbage).await.unwrap();
     let second = source.back_up(|_| {}).await.unwrap();
+    assert_eq!(second.parent, None);
     source.assert_exact(&second).await;
     source.assert_sound().await;
 }

@@ -130,3 +130,55 @@ async fn chosen_schemas_and_tables_alone() {
     let manifest = source.back_up(both).await.unwrap();
     assert_eq!(names(&manifest), ["Two.a", "one.b"]);
 }
+
+/// What the app would miss is a warning; what is the platform's in every project is a note.
+#[tokio::test]
+async fn what_a_backup_does_not_hold_is_named() {
+    let source = Source::new("CREATE TABLE t (a int)").await;
+    let manifest = source.back_up(|_| {}).await.unwrap();
+    assert_eq!(
+        manifest.warnings,
+        [],
+        "an app on Supabase is no reason to warn"
+    );
+    let admin = source.admin().await;
+    let queues = "CREATE SCHEMA pgmq; CREATE TABLE pgmq.q_mail (a int); CREATE TABLE pgmq.a_mail (a int); INSERT INTO pgmq.q_mail VALUES (1);
+        CREATE TABLE pgmq.q_idle (a int); CREATE TABLE pgmq.a_idle (a int);
+        INSERT INTO auth.users (id) VALUES (gen_random_uuid());
+        CREATE SUBSCRIPTION far CONNECTION 'host=127.0.0.1 port=1 password=hidden' PUBLICATION p WITH (connect = false, slot_name = NONE);";
+    admin.batch_execute(queues).await.unwrap();
+    for table in ["pgmq.q_idle", "pgmq.a_idle"] {
+        admin
+            .batch_execute(&format!("VACUUM ANALYZE {table}"))
+            .await
+            .unwrap();
+    }
+    let manifest = source.back_up(|_| {}).await.unwrap();
+    let told = |all: &[rovodev::core::manifest::Warning], code: &str| {
+        let found = all.iter().find(|w| w.code == code);
+        found
+            .unwrap_or_else(|| panic!("no {code} in {all:?}"))
+            .message
+            .clone()
+    };
+    let queues = told(&manifest.warnings, "queue_messages");
+    assert!(
+        queues.contains("mail") && !queues.contains("idle"),
+        "{queues}"
+    );
+    let subscriptions = told(&manifest.warnings, "subscriptions");
+    assert!(subscriptions.contains("far") && !subscriptions.contains("hidden"));
+    assert!(told(&manifest.left_out, "platform_rows").contains("auth"));
+    assert!(told(&manifest.left_out, "empty_queues").contains("idle"));
+    let one = |r: &mut rovodev::tasks::create::CreateRequest| {
+        r.selection.tables = vec![public("t")];
+    };
+    let part = source.back_up(one).await.unwrap();
+    let codes: Vec<_> = part.warnings.iter().map(|w| w.code.as_str()).collect();
+    assert_eq!(
+        codes,
+        Vec::<&str>::new(),
+        "whoever chose a table knows that there is more"
+    );
+    admin.batch_execute("DROP SUBSCRIPTION far").await.unwrap();
+}

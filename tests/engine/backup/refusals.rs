@@ -99,7 +99,6 @@ async fn a_choice_that_is_not_there() {
             "table public.nobody",
         ),
         (vec![], vec![QName::new("x", "u")], "table x.u"),
-        (vec![], vec![public("t")], "chosen by its partitions"),
     ] {
         let schemas = schemas.into_iter().map(String::from).collect();
         let selection = Selection {

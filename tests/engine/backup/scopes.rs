@@ -152,3 +152,19 @@ async fn many_rows_of_a_tenant_keep_their_order() {
     assert!(told == ids);
     source.assert_sound().await;
 }
+
+/// A partitioned table is chosen by its own name, as a restore chooses it.
+#[tokio::test]
+async fn a_partitioned_table_is_chosen_with_its_partitions() {
+    let sql = "CREATE TABLE e (at int) PARTITION BY RANGE (at); CREATE TABLE other (i int);
+        CREATE TABLE e_1 PARTITION OF e FOR VALUES FROM (0) TO (10); CREATE TABLE e_2 PARTITION OF e FOR VALUES FROM (10) TO (20);
+        INSERT INTO e VALUES (1), (11), (12)";
+    let source = Source::new(sql).await;
+    let manifest = source.back_up(|r| r.selection.tables = vec![crate::support::public("e")]);
+    let manifest = manifest.await.unwrap();
+    assert_eq!(
+        crate::support::names(&manifest),
+        ["public.e_1", "public.e_2"]
+    );
+    assert_eq!(manifest.totals.rows, 3);
+}

@@ -1,83 +1,32 @@
 //! Questions, on a real pseudo-terminal.
 
+use super::terminal::{CURSOR_HIDDEN, CURSOR_SHOWN, Terminal};
 use super::{Shell, app, contents, url};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use std::fs::{File, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::process::CommandExt;
-use std::process::Child;
-use std::time::{Duration, Instant};
+use crate::pg_dump::Database;
 
-/// A program at a terminal, and a person who reads and types.
-struct Terminal {
-    child: Child,
-    typing: File,
-    shown: std::sync::mpsc::Receiver<u8>,
-    seen: String,
+async fn broken(database: &Database) {
+    let sql = "DELETE FROM calls WHERE id = 1";
+    database
+        .session()
+        .await
+        .batch("breaking", sql)
+        .await
+        .unwrap();
 }
 
-impl Terminal {
-    fn start(shell: &Shell, arguments: &[&str]) -> Self {
-        let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let name = ptsname(&master, Vec::new()).unwrap();
-        let slave = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(name.to_str().unwrap())
-            .unwrap();
-        let mut command = shell.rovodev(arguments);
-        command
-            .env("TERM", "xterm")
-            .stdin(slave.try_clone().unwrap())
-            .stdout(slave.try_clone().unwrap())
-            .stderr(slave);
-        command.process_group(0);
-        let child = command.spawn().unwrap();
-        drop(command);
-        let (mut reading, typing) = (File::from(master.try_clone().unwrap()), File::from(master));
-        let (tell, shown) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            let mut bytes = [0; 1024];
-            // The terminal ends with an error once the program is gone.
-            while let Ok(n) = reading.read(&mut bytes) {
-                for b in &bytes[..n] {
-                    let _ = tell.send(*b);
-                }
-            }
-        });
-        Self {
-            child,
-            typing,
-            shown,
-            seen: String::new(),
-        }
-    }
+/// Schemas that a restore leaves while it waits, or once it is done.
+async fn left_behind(database: &Database) -> i64 {
+    let sql = "SELECT count(*) FROM pg_namespace WHERE nspname ~ '^(staging|undo)_'";
+    let session = database.session().await;
+    session.query_one("looking", sql, &[]).await.unwrap().get(0)
+}
 
-    /// Waits until the program has shown `text`.
-    fn sees(&mut self, text: &str) {
-        let begun = Instant::now();
-        let mut bytes = std::mem::take(&mut self.seen).into_bytes();
-        while !String::from_utf8_lossy(&bytes).contains(text) {
-            let left = Duration::from_secs(60).saturating_sub(begun.elapsed());
-            match self.shown.recv_timeout(left) {
-                Ok(byte) => bytes.push(byte),
-                Err(_) => panic!(
-                    "waited for {text:?}, saw: {}",
-                    String::from_utf8_lossy(&bytes)
-                ),
-            }
-        }
-    }
-
-    fn types(&mut self, text: &str) {
-        self.typing.write_all(text.as_bytes()).unwrap();
-    }
-
-    fn ends(mut self) -> i32 {
-        self.child.wait().unwrap().code().unwrap_or(-1)
-    }
+fn cursor_is_back(shown: &str) {
+    let hidden = shown.rfind(CURSOR_HIDDEN);
+    assert!(
+        hidden.is_none() || shown.rfind(CURSOR_SHOWN) > hidden,
+        "{shown:?}"
+    );
 }
 
 #[tokio::test]
@@ -99,14 +48,14 @@ async fn rows_are_removed_only_after_the_name_is_typed() {
     let mut person = Terminal::start(&shell, &arguments);
     person.sees("Type the backup's name");
     person.types("yes\r");
-    assert_eq!(person.ends(), 130);
+    assert_eq!(person.ends().0, 130);
     assert_eq!(contents(&database).await, changed, "declined");
 
     let mut person = Terminal::start(&shell, &arguments);
     person.sees("Type the backup's name");
     person.types("one\r");
     person.sees("Undo it with");
-    assert_eq!(person.ends(), 0);
+    assert_eq!(person.ends().0, 0);
     assert_eq!(contents(&database).await, whole);
     database.drop().await;
 }
@@ -123,15 +72,113 @@ async fn what_is_missing_is_asked_for() {
         .batch("breaking", "DELETE FROM calls WHERE id = 1")
         .await
         .unwrap();
+    let safety = shell.run(&["restore", "--input", "one", "--force"]);
+    assert_eq!(safety.code, 0, "{safety:?}");
+    database
+        .session()
+        .await
+        .batch("breaking", "DELETE FROM calls WHERE id = 1")
+        .await
+        .unwrap();
     let mut person = Terminal::start(&shell, &["restore"]);
     person.sees("Which backup?");
+    // The list starts with the newest, a safety backup; what is preselected is the latest that is none.
+    person.sees("safety");
+    person.sees("full");
     person.types("\r");
     person.sees("How far?");
     person.types("\r");
     person.sees("Restore?");
     person.types("y");
     person.sees("Undo it with");
-    assert_eq!(person.ends(), 0);
+    assert_eq!(person.ends().0, 0);
     assert_eq!(contents(&database).await, whole);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_restore_is_no_by_default_and_leaves_nothing_then() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    broken(&database).await;
+    let before = contents(&database).await;
+    for answer in ["\r", "n", "\u{3}"] {
+        let arguments = ["restore", "--input", "one", "--mode", "missing"];
+        let mut person = Terminal::start(&shell, &arguments);
+        person.sees("public.calls");
+        person.sees("Restore?");
+        person.types(answer);
+        let (code, shown) = person.ends();
+        assert_eq!(code, 130, "{answer:?}: {shown}");
+        assert!(
+            shown.contains("safety backup"),
+            "it says what stays: {shown}"
+        );
+        cursor_is_back(&shown);
+        assert_eq!(contents(&database).await, before);
+        assert_eq!(left_behind(&database).await, 0, "{answer:?}");
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn the_picker_takes_arrows_and_lets_go() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    for name in ["older", "newer"] {
+        assert_eq!(shell.run(&["backup", "--name", name]).code, 0);
+    }
+    for key in ["\u{3}", "q"] {
+        let mut person = Terminal::start(&shell, &["restore"]);
+        person.sees("Which backup?");
+        person.sees("older");
+        person.types(key);
+        let (code, shown) = person.ends();
+        assert_eq!(code, 130, "{key:?}: {shown}");
+        cursor_is_back(&shown);
+        assert!(person.echoes());
+    }
+    let mut person = Terminal::start(&shell, &["restore", "--dry-run"]);
+    person.sees("Which backup?");
+    person.sees("older");
+    person.types("\u{1b}[B\r");
+    person.sees("How far?");
+    person.types("\r");
+    person.sees("Restoring older");
+    assert_eq!(person.ends().0, 0);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn deleting_is_asked_for() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    for (answer, code, left) in [("\r", 130, 1), ("\u{3}", 130, 1), ("y", 0, 0)] {
+        let mut person = Terminal::start(&shell, &["delete", "one"]);
+        person.sees("Delete one for good?");
+        person.types(answer);
+        let (ended, shown) = person.ends();
+        assert_eq!(ended, code, "{answer:?}: {shown}");
+        cursor_is_back(&shown);
+        assert_eq!(shell.json(&["list"]).1["total"], left, "{answer:?}");
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn undoing_is_asked_for() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    broken(&database).await;
+    assert_eq!(shell.run(&["restore", "--input", "one", "--force"]).code, 0);
+    let restored = contents(&database).await;
+    let mut person = Terminal::start(&shell, &["restore", "--undo", "latest"]);
+    person.sees("Undo the restore of one");
+    person.types("\r");
+    assert_eq!(person.ends().0, 130);
+    assert_eq!(contents(&database).await, restored);
     database.drop().await;
 }

@@ -50,6 +50,48 @@ fn completions_name_every_command() {
     }
 }
 
+/// Shells that are installed; bash always is, where these tests run.
+#[test]
+fn completion_scripts_load() {
+    let shell = Shell::new();
+    let loads = |name: &str, script: &str| {
+        let said = shell.command(name).args(["-c", script]).output().unwrap();
+        let out = String::from_utf8_lossy(&said.stdout).into_owned();
+        let err = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(
+            said.status.success() && err.is_empty(),
+            "{name}: {out}{err}"
+        );
+        out
+    };
+    let registered = loads(
+        "bash",
+        "source <(rovodev completions bash); complete -p rovodev; \
+         COMP_WORDS=(rovodev restore --mo); COMP_CWORD=2; _rovodev rovodev --mo restore; echo \"${COMPREPLY[@]}\"",
+    );
+    assert!(registered.contains("_rovodev"), "{registered}");
+    assert!(
+        registered.lines().any(|l| l == "--mode"),
+        "it completes: {registered}"
+    );
+    for (name, script) in [
+        (
+            "zsh",
+            "autoload -U compinit; compinit -u; source <(rovodev completions zsh)",
+        ),
+        (
+            "fish",
+            "rovodev completions fish | source; complete -C 'rovodev restore --mo'",
+        ),
+    ] {
+        let mut look = shell.command("sh");
+        let installed = look.args(["-c", &format!("command -v {name}")]);
+        if installed.output().unwrap().status.success() {
+            loads(name, script);
+        }
+    }
+}
+
 #[test]
 fn colours_only_on_a_terminal() {
     let said = Shell::new().run(&["show", "x"]);

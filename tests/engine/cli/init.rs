@@ -110,3 +110,51 @@ async fn says_which_right_is_missing() {
     drop(session);
     database.drop().await;
 }
+
+/// A first backup without any setting makes a store without a key: none can be asked for afterwards.
+#[tokio::test]
+async fn follows_a_backup_without_a_key() {
+    let database = app().await;
+    let shell = Shell::new();
+    let address = url(&database);
+    assert_eq!(shell.run(&["backup", "--database-url", &address]).code, 0);
+    let said = shell.run(&["init", "--database-url", &address]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        !said.err.contains("STORE_KEY") && !said.out.contains("- STORE_KEY"),
+        "{said:?}"
+    );
+    assert_eq!(shell.run(&["backup"]).code, 0, "and goes on");
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn names_what_to_keep_elsewhere() {
+    let database = app().await;
+    let shell = Shell::new();
+    let said = shell.run(&["init", "--database-url", &url(&database)]);
+    assert_eq!(said.code, 0, "{said:?}");
+    for part in [
+        "Recovery kit",
+        "STORE_KEY: restoring works without it",
+        "RECOVERY.md",
+    ] {
+        assert!(said.out.contains(part), "{part}: {said:?}");
+    }
+    let env = std::fs::read_to_string(shell.folder.path().join(".env")).unwrap();
+    let key = env
+        .lines()
+        .find_map(|l| l.strip_prefix("STORE_KEY="))
+        .unwrap();
+    assert!(
+        !said.out.contains(key) && !said.err.contains(key),
+        "the key itself stays in .env"
+    );
+    // Somebody lost .env: the store says that it has a key already, and where to look for it.
+    assert_eq!(shell.run(&["backup"]).code, 0);
+    std::fs::remove_file(shell.folder.path().join(".env")).unwrap();
+    let said = shell.run(&["init", "--database-url", &url(&database)]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.err.contains("from the copy you kept"), "{said:?}");
+    database.drop().await;
+}

@@ -14,6 +14,7 @@ fn steady() -> insta::Settings {
             r"\d{4}-\d\d-\d\d[ _T]\d\d[:-]\d\d[:-]\d\d([.-]\d{3}\d*)?(\+00| UTC|Z)?",
             "[time]",
         ),
+        (r"(?m)^[0-9a-f]{8}\b", "[digits]"),
         (r"(just now|\d+ (second|minute)s? ago)", "[age]"),
         (r"\d+\.\d seconds", "[took]"),
         (r"\d+\.\d+ [KM]iB", "[size]"),
@@ -41,6 +42,35 @@ async fn what_people_read() {
     insta::assert_snapshot!("list-one", shell.run(&["list"]).out);
     insta::assert_snapshot!("show-one", shell.run(&["show", "one"]).out);
     insta::assert_snapshot!("check-good", shell.run(&["check"]).out);
+    let segments = shell.folder.path().join("backups/segments");
+    let folder = std::fs::read_dir(segments)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    let file = std::fs::read_dir(folder.path())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    std::fs::write(file.path(), "garbage").unwrap();
+    let said = shell.run(&["check"]);
+    assert_eq!(
+        said.err.matches("is not what was written").count(),
+        0,
+        "told once"
+    );
+    assert_eq!(said.out.matches("is not what was written").count(), 1);
+    for part in [
+        "  concerns    public.",
+        "  in backups  ",
+        " one",
+        "The next backup writes damaged rows again",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+    assert_eq!(shell.run(&["backup"]).code, 0);
+    assert_eq!(shell.run(&["check"]).code, 0, "the backup healed it");
     let breaking = "DELETE FROM call_events; UPDATE calls SET note = 'x' WHERE id = 1; INSERT INTO calls VALUES (5000, 0)";
     database
         .session()

@@ -122,3 +122,164 @@ async fn configuration_files_come_back_when_asked_for() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "{\"a\":1}");
     database.drop().await;
 }
+
+#[tokio::test]
+async fn the_own_database_is_no_other_database() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    damage(&database).await;
+    let before = contents(&database).await;
+    let same = format!("{}?application_name=other", url(&database));
+    let asked = [
+        "restore",
+        "--input",
+        "one",
+        "--target-url",
+        &same,
+        "--force",
+    ];
+    let (code, refused) = shell.json(&asked);
+    let hint = refused["error"]["hint"].as_str().unwrap();
+    assert_eq!(
+        (code, refused["error"]["code"].as_str()),
+        (5, Some("not_empty"))
+    );
+    assert!(hint.contains("Leave out --target-url"), "{refused}");
+    assert_eq!(contents(&database).await, before);
+    database.drop().await;
+}
+
+/// What is kept is listed and dropped by the command line alone.
+#[tokio::test]
+async fn kept_restores_are_listed_and_forgotten() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    damage(&database).await;
+    let (_, first) = shell.json(&["restore", "--input", "one", "--force"]);
+    let first = first["outcome"]["operation"].as_str().unwrap().to_string();
+    damage(&database).await;
+    let (_, second) = shell.json(&["restore", "--input", "one", "--force"]);
+    let second = second["outcome"]["operation"].as_str().unwrap().to_string();
+    let (code, undone) = shell.json(&["restore", "--undo", "latest", "--force"]);
+    assert_eq!(
+        (code, undone["undone"]["id"].as_str()),
+        (0, Some(second.as_str())),
+        "{undone}"
+    );
+    let undoable = shell.json(&["status"]).1["undoable"]["ok"].clone();
+    assert_eq!(
+        (
+            undoable.as_array().unwrap().len(),
+            undoable[0]["id"].as_str()
+        ),
+        (1, Some(first.as_str()))
+    );
+    let listed = shell.json(&["restore", "--list-undo"]).1;
+    let states: Vec<_> = listed["kept"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|k| k["state"].clone())
+        .collect();
+    assert_eq!(states, ["an undo", "undone", "can be undone"]);
+    let said = shell.run(&["restore", "--list-undo"]);
+    assert!(
+        said.out.contains(&first) && said.out.contains("--forget OPERATION"),
+        "{}",
+        said.out
+    );
+    let (code, asked) = shell.json(&["restore", "--forget", &first]);
+    assert_eq!(
+        (code, asked["error"]["code"].as_str()),
+        (5, Some("confirmation_needed"))
+    );
+    assert_eq!(
+        shell.run(&["restore", "--forget", &first, "--force"]).code,
+        0
+    );
+    assert_eq!(shell.json(&["restore", "--undo", &first, "--force"]).0, 4);
+    let said = shell.run(&["restore", "--forget", "all", "--force"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(
+        shell
+            .run(&["restore", "--list-undo"])
+            .out
+            .contains("No restore is kept")
+    );
+    assert_eq!(
+        shell.run(&["restore", "--forget", "all", "--force"]).code,
+        4
+    );
+    let (code, wrong) = shell.json(&["restore", "--input", "one", "--leave-changed", "--force"]);
+    assert_eq!(
+        (code, wrong["error"]["code"].as_str()),
+        (2, Some("usage")),
+        "{wrong}"
+    );
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_plan_says_what_would_be_refused_and_for_whom_it_is() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    let newer = "INSERT INTO calls VALUES (5000, 1); INSERT INTO call_events VALUES (5000, 5000)";
+    database
+        .session()
+        .await
+        .batch("adding", newer)
+        .await
+        .unwrap();
+    let chosen = [
+        "restore", "--input", "one", "--table", "calls", "--mode", "exact",
+    ];
+    let said = shell.run(&[&chosen[..], &["--dry-run"]].concat());
+    assert_eq!(said.code, 3, "{said:?}");
+    for part in [
+        "Refused: 1 row of public.call_events refers",
+        "on 1 table while",
+        "--table public.call_events",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+    let (code, refused) = shell.json(&[&chosen[..], &["--force"]].concat());
+    assert_eq!(
+        (code, refused["error"]["code"].as_str()),
+        (5, Some("missing_parent")),
+        "{refused}"
+    );
+    let hint = refused["error"]["hint"].as_str().unwrap();
+    assert!(hint.contains("rovodev delete before-restore_"), "{hint}");
+    let said = shell.run(&[
+        "restore",
+        "--input",
+        "one",
+        "--scope",
+        "tenant_id=1",
+        "--dry-run",
+    ]);
+    assert!(
+        said.out
+            .contains("in place, exact, only rows of tenant_id=1"),
+        "{said:?}"
+    );
+    let events = [
+        "restore",
+        "--input",
+        "one",
+        "--scope",
+        "tenant_id=1",
+        "--table",
+        "call_events",
+        "--force",
+    ];
+    let said = shell.run(&events);
+    assert!(
+        said.code == 0 && said.out.contains("in 1 table"),
+        "{said:?}"
+    );
+    database.drop().await;
+}

@@ -23,6 +23,17 @@ async fn no_failure_shows_a_password() {
         format!("mysql://somebody:{PASSWORD}@127.0.0.1/x"),
         format!("postgres://somebody:{PASSWORD} @127.0.0.1/x"),
         PASSWORD.to_string(),
+        format!("postgres://somebody@{PASSWORD}@127.0.0.1:1/x"),
+        format!("postgres://somebody@{PASSWORD}:@127.0.0.1:1/x"),
+        at("12/x@127.0.0.1:1/x"),
+        format!("postgres://somebody:12/{PASSWORD}@127.0.0.1:1/x"),
+        format!("postgres://somebody:12?{PASSWORD}@127.0.0.1:1/x"),
+        format!("postgres://somebody:12/x?{PASSWORD}@127.0.0.1:1/x"),
+        format!("postgres://somebody:12/x#{PASSWORD}@127.0.0.1:1/x"),
+        format!("postgres://somebody:%{PASSWORD}@127.0.0.1:1/x"),
+        format!("postgres:/somebody:{PASSWORD}@127.0.0.1:1/x"),
+        format!("postgres://somebody@127.0.0.1:1/x?password=1&{PASSWORD}"),
+        format!("host=127.0.0.1 port=1 user=somebody password={PASSWORD} dbname=x"),
     ];
     let taken = Shell::new().with("DATABASE_URL", &good);
     assert_eq!(taken.run(&["backup", "--name", "one"]).code, 0);
@@ -56,6 +67,51 @@ async fn no_failure_shows_a_password() {
         silent(&(said.out + &said.err), bad, target);
     }
     database.drop().await;
+}
+
+/// Addresses of stores with keys in them, or a database's address at the store's place.
+#[test]
+fn no_store_shows_a_secret() {
+    let addresses = [
+        format!("s3://KEY:{PASSWORD}@bucket/prefix"),
+        format!("s3://KEY:a/{PASSWORD}@bucket/prefix"),
+        format!("https://KEY:{PASSWORD}@host/bucket"),
+        format!("http://key:12/{PASSWORD}@host"),
+        format!("http://:{PASSWORD}@host"),
+        format!("postgres://somebody:{PASSWORD}@127.0.0.1/x"),
+        format!("somebody:{PASSWORD}@127.0.0.1/x"),
+        format!("host=h password={PASSWORD}"),
+    ];
+    let commands: &[&[&str]] = &[
+        &["backup", "--type", "config"],
+        &["list", "--json", "-vvv"],
+        &["status", "--timeout", "1", "--verbose"],
+        &["status", "--timeout", "1", "--verbose", "--json"],
+        &["init", "--timeout", "1"],
+        &["init", "--timeout", "1", "--check", "--json"],
+    ];
+    for address in &addresses {
+        for arguments in commands {
+            let database = "postgres://a:b@127.0.0.1:1/x";
+            let store = Shell::new().with("BACKUP_STORE", address);
+            let endpoint = Shell::new()
+                .with("S3_ENDPOINT", address)
+                .with("BACKUP_STORE", "s3://bucket");
+            for shell in [store, endpoint] {
+                let said = shell.with("DATABASE_URL", database).run(arguments);
+                assert_ne!(said.code, 0, "{address} {arguments:?}");
+                silent(&(said.out + &said.err), address, arguments);
+            }
+        }
+        let restore = [
+            "restore",
+            "--input",
+            &format!("{address}/latest"),
+            "--dry-run",
+        ];
+        let said = Shell::new().run(&restore);
+        silent(&(said.out + &said.err), address, &restore);
+    }
 }
 
 fn silent(said: &str, url: &str, arguments: &[&str]) {

@@ -95,3 +95,163 @@ fn the_example_file_is_made_from_the_settings() {
         "run the tests with UPDATE_EXAMPLES=1 to write .env.example"
     );
 }
+
+/// Codes of the warnings, the worst first told.
+fn codes(status: &serde_json::Value) -> Vec<&str> {
+    let warnings = status["warnings"].as_array().unwrap().iter();
+    warnings.map(|w| w["code"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn the_last_backup_is_no_safety_backup() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "mine"]).code, 0);
+    let breaking = "DELETE FROM call_events WHERE id = 1";
+    let session = database.session().await;
+    session.batch("breaking", breaking).await.unwrap();
+    let restored = shell.run(&["restore", "--input", "mine", "--force"]);
+    assert_eq!(restored.code, 0, "{restored:?}");
+    let (_, status) = shell.json(&["status"]);
+    assert_eq!(status["store"]["ok"]["backups"], 2, "{status}");
+    assert_eq!(
+        status["store"]["ok"]["lastBackup"]["name"], "mine",
+        "{status}"
+    );
+    drop(session);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_part_is_no_backup_of_the_whole() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    let part = ["backup", "--table", "calls", "--name", "part"];
+    assert_eq!(shell.run(&part).code, 0);
+    let (code, status) = shell.json(&["status"]);
+    assert_eq!(
+        (code, codes(&status)),
+        (3, vec!["partial_backup"]),
+        "{status}"
+    );
+    let said = shell.run(&["status"]);
+    assert!(said.out.contains("table public.calls alone"), "{said:?}");
+    let said = shell.run(&["restore", "--input", "latest", "--dry-run"]);
+    assert!(
+        said.err.contains("holds table public.calls alone"),
+        "{said:?}"
+    );
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_store_that_takes_no_backup_is_not_well() {
+    let database = app().await;
+    let key = "a long enough passphrase, 32 characters";
+    let shell = Shell::new()
+        .with("DATABASE_URL", url(&database))
+        .with("STORE_KEY", key);
+    assert_eq!(shell.run(&["backup"]).code, 0);
+    assert_eq!(shell.run(&["status"]).code, 0);
+    let other = Shell::new()
+        .with("DATABASE_URL", url(&database))
+        .with(
+            "BACKUP_STORE",
+            shell.folder.path().join("backups").to_str().unwrap(),
+        )
+        .with("STORE_KEY", "another long enough passphrase, as long");
+    let (code, status) = other.json(&["status"]);
+    assert_eq!(
+        (code, codes(&status)),
+        (3, vec!["store_key_mismatch"]),
+        "{status}"
+    );
+    assert_eq!(status["store"]["ok"]["backups"], 1, "{status}");
+    // Checking works without the key, but not all of it, and does not say that none is set.
+    let said = other.run(&["check"]);
+    assert_eq!(said.code, 3, "{said:?}");
+    assert!(
+        said.out
+            .contains("STORE_KEY is not the key that this store was made with"),
+        "{said:?}"
+    );
+    let (code, told) = other.json(&["init", "--check"]);
+    let store = told["checks"].as_array().unwrap().last().unwrap();
+    assert_eq!(
+        (code, store["verdict"].as_str()),
+        (1, Some("failed")),
+        "{told}"
+    );
+    // Neither root nor anybody else makes a folder there.
+    for (place, expected) in [
+        ("/proc/nope", (6, "store_missing")),
+        ("/sys", (3, "store_read_only")),
+    ] {
+        let (code, status) = other.json(&["status", "--store", place]);
+        assert_eq!(code, expected.0, "{place}: {status}");
+        assert!(codes(&status).contains(&expected.1), "{place}: {status}");
+    }
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_role_that_may_not_read_is_not_well() {
+    let database = app().await;
+    let role = format!("cli_{}", uuid::Uuid::new_v4().simple());
+    let session = database.session().await;
+    let create = format!(
+        "CREATE ROLE {role} LOGIN BYPASSRLS PASSWORD 'plain'; GRANT SELECT ON call_events TO {role}"
+    );
+    session.batch("making a role", &create).await.unwrap();
+    let mut address = url::Url::parse(&url(&database)).unwrap();
+    address.set_username(&role).unwrap();
+    address.set_password(Some("plain")).unwrap();
+    let shell = Shell::new().with("DATABASE_URL", address);
+    let (code, status) = shell.json(&["status"]);
+    assert_eq!(
+        (code, codes(&status)),
+        (3, vec!["permission_denied", "no_backup"]),
+        "{status}"
+    );
+    assert_eq!(status["source"]["ok"]["unreadable"], 1);
+    assert_eq!(status["source"]["ok"]["unreadableExample"], "public.calls");
+    let (code, told) = shell.json(&["init", "--check"]);
+    assert_eq!(
+        (code, told["checks"][1]["verdict"].as_str()),
+        (1, Some("failed")),
+        "{told}"
+    );
+    let drop_role = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    session
+        .batch("dropping the role", &drop_role)
+        .await
+        .unwrap();
+    drop(session);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn an_unfinished_restore_is_told() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup"]).code, 0);
+    let marker = "CREATE SCHEMA \"rovodev_restore_0190f9a0-7e0b-7c3d-8a3f-3d8b2b1c4d5e\"; \
+                  COMMENT ON SCHEMA \"rovodev_restore_0190f9a0-7e0b-7c3d-8a3f-3d8b2b1c4d5e\" IS 'restore of backup \"x\"'";
+    let session = database.session().await;
+    session
+        .batch("what a killed restore leaves", marker)
+        .await
+        .unwrap();
+    let (code, status) = shell.json(&["status"]);
+    assert_eq!(
+        (code, codes(&status)),
+        (3, vec!["restore_unfinished"]),
+        "{status}"
+    );
+    let lock = "SELECT pg_catalog.pg_advisory_lock(1919907695, 1)";
+    session.query_one("restoring", lock, &[]).await.unwrap();
+    let (_, status) = shell.json(&["status"]);
+    assert_eq!(codes(&status), ["restore_running"], "{status}");
+    drop(session);
+    database.drop().await;
+}

@@ -1,18 +1,15 @@
-use super::support::{EVERYTHING, Source, request};
+use super::support::{EVERYTHING, Source, one, request};
 use crate::pg_dump::Database;
+use crate::support::assert_told;
 use rovodev::core::manifest::SchemaStatus;
 use rovodev::core::progress::Stage;
 use rovodev::error::Code;
-use rovodev::ports::postgres::Session;
+use rovodev::ports::postgres::{DatabaseUrl, Session};
 use rovodev::tasks::Context;
 use rovodev::tasks::progress::Progress;
 use rovodev::tasks::restore::database;
 
 const SMALL: &str = "CREATE TABLE t (id int PRIMARY KEY, x text); INSERT INTO t SELECT i, 'x' || i FROM generate_series(1, 1000) i";
-
-async fn one<T: for<'a> tokio_postgres::types::FromSql<'a>>(session: &Session, sql: &str) -> T {
-    session.query_one("asking", sql, &[]).await.unwrap().get(0)
-}
 
 async fn relations(session: &Session) -> i64 {
     let sql = "SELECT (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname !~ '^(pg_|information_schema)')
@@ -228,6 +225,23 @@ async fn a_broken_foreign_key_is_named_with_its_rows() {
     assert!(refused.message.starts_with("7 rows of table public.c refer by \"c_x_y_fkey\" to rows of public.p that do not exist: (x, y) = ("), "{refused}");
     let session = target.session().await;
     assert_eq!(relations(&session).await, 0);
+    session
+        .batch("filling", "CREATE TABLE old (id int)")
+        .await
+        .unwrap();
+    let mut forced = request(&backup, &target.url);
+    forced.force = true;
+    let refused = source.restore(&forced).await.unwrap_err();
+    assert_told(
+        &refused,
+        Code::ConstraintViolated,
+        &[
+            "marks it as not to be used",
+            "mend them there",
+            "run the same command again",
+        ],
+    );
+    assert!(!refused.hint.unwrap().contains("--force"));
     drop(session);
     target.drop().await;
     source.database.drop().await;
@@ -247,5 +261,60 @@ async fn a_disk_that_is_told_to_be_small_is_refused_beforehand() {
     wanted.room = Some(1 << 30);
     source.restore(&wanted).await.unwrap();
     target.drop().await;
+    source.database.drop().await;
+}
+
+#[tokio::test]
+async fn the_apps_own_database_is_never_dropped_as_another() {
+    let source = Source::new(SMALL).await;
+    let backup = source.back_up().await;
+    let text = |database: &Database, more: &str| {
+        let server = std::env::var("ROVODEV_TEST_SUPERUSER_URL").unwrap();
+        let mut url = url::Url::parse(&server).unwrap();
+        url.set_path(database.url.database());
+        url.set_query(Some(more));
+        DatabaseUrl::parse(url.as_str()).unwrap()
+    };
+    let own = text(&source.database, "sslmode=disable");
+    let mut wanted = request(&backup, &text(&source.database, "connect_timeout=9"));
+    wanted.source = Some(own.clone());
+    for force in [false, true] {
+        wanted.force = force;
+        let refused = source.restore(&wanted).await.unwrap_err();
+        assert_told(
+            &refused,
+            Code::NotEmpty,
+            &["DATABASE_URL itself", "Leave out --target-url"],
+        );
+    }
+    let session = source.database.session().await;
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM t").await, 1000);
+    drop(session);
+    // Where DATABASE_URL does not answer, the backup says where it came from.
+    wanted.source = Some(DatabaseUrl::parse("postgres://nobody:x@127.0.0.1:1/gone").unwrap());
+    assert_eq!(
+        source.restore(&wanted).await.unwrap_err().code,
+        Code::NotEmpty
+    );
+
+    // An empty one is filled, and begun anew where that did not end.
+    let lost = Database::create("restoredb_target").await;
+    wanted = request(&backup, &lost.url);
+    wanted.source = Some(text(&lost, "sslmode=disable"));
+    source.restore(&wanted).await.unwrap();
+    wanted.force = true;
+    assert_eq!(
+        source.restore(&wanted).await.unwrap_err().code,
+        Code::NotEmpty
+    );
+    let session = lost.session().await;
+    let marker = "CREATE SCHEMA \"rovodev_restore_0190f9a0-7e0b-7c3d-8a3f-3d8b2b1c4d5e\"";
+    session.batch("marking", marker).await.unwrap();
+    source.restore(&wanted).await.unwrap();
+    // Another database of the same server is another database.
+    wanted.source = Some(own);
+    source.restore(&wanted).await.unwrap();
+    drop(session);
+    lost.drop().await;
     source.database.drop().await;
 }

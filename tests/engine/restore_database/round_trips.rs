@@ -188,3 +188,43 @@ async fn settings_come_back_without_their_secrets() {
     target.drop().await;
     source.database.drop().await;
 }
+
+/// `TimeZone` decides what a CHECK and a view say of an instant.
+#[tokio::test]
+async fn rows_are_judged_and_views_refreshed_under_the_sources_settings() {
+    let sql = "CREATE TABLE t (at timestamptz CHECK (at::date = '2024-12-31'));
+        CREATE MATERIALIZED VIEW v AS SELECT at::text AS at FROM t";
+    let source = Source::new("").await;
+    let name = source.database.url.database();
+    let session = source.database.session().await;
+    let settings = format!(
+        "ALTER DATABASE \"{name}\" SET TimeZone TO 'America/New_York';
+         ALTER ROLE CURRENT_USER IN DATABASE \"{name}\" SET DateStyle TO 'German'"
+    );
+    session.batch("settings", &settings).await.unwrap();
+    let session = source.database.session().await;
+    let rows = "INSERT INTO t VALUES ('2025-01-01 04:00+00'); REFRESH MATERIALIZED VIEW v";
+    session.follow_database().await.unwrap();
+    session.batch("source", sql).await.unwrap();
+    session.batch("rows", rows).await.unwrap();
+    let read_only = format!("ALTER DATABASE \"{name}\" SET default_transaction_read_only TO on");
+    session.batch("settings", &read_only).await.unwrap();
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+
+    let outcome = source
+        .restore(&request(&backup, &target.url))
+        .await
+        .unwrap();
+
+    assert!(outcome.warnings.is_empty(), "{:#?}", outcome.warnings);
+    let restored = target.session().await;
+    let at = restored
+        .query_one("", "SELECT at FROM v", &[])
+        .await
+        .unwrap();
+    assert_eq!(at.get::<_, String>(0), "31.12.2024 23:00:00 EST");
+    drop((session, restored));
+    target.drop().await;
+    source.database.drop().await;
+}

@@ -1,8 +1,9 @@
 use crate::pg_dump::Database;
-use rovodev::core::manifest::Manifest;
-use rovodev::core::restore_plan::{Choice, Mode, Outcome};
+use rovodev::core::ident::QName;
+use rovodev::core::manifest::{Manifest, Selection};
+use rovodev::core::restore_plan::{Choice, Mode, Outcome, Plan};
 use rovodev::error::Result;
-use rovodev::ports::postgres::DatabaseUrl;
+use rovodev::ports::postgres::{DatabaseUrl, Session};
 use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::Context;
 use rovodev::tasks::create::create;
@@ -10,6 +11,7 @@ use rovodev::tasks::open_store::{OpenedStore, open};
 use rovodev::tasks::restore::{RestoreRequest, database};
 use std::path::Path;
 use std::process::Command;
+use tokio_postgres::types::FromSql;
 
 pub const EVERYTHING: &str = include_str!("everything.sql");
 /// The part of `everything.sql` that a Supabase project has before any app.
@@ -26,7 +28,7 @@ const ROLES: &str = "DO $$ DECLARE r text; BEGIN FOREACH r IN ARRAY '{anon,authe
 pub struct Source {
     pub database: Database,
     pub opened: OpenedStore,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 impl Source {
@@ -42,12 +44,17 @@ impl Source {
         Source {
             database,
             opened: open(&Context::default(), &store, None, true).await.unwrap(),
-            _folder: folder,
+            folder,
         }
     }
 
     pub async fn back_up(&self) -> Manifest {
-        let request = crate::support::request(self.database.url.clone(), Path::new("."));
+        self.back_up_part(Selection::default()).await
+    }
+
+    pub async fn back_up_part(&self, selection: Selection) -> Manifest {
+        let mut request = crate::support::request(self.database.url.clone(), Path::new("."));
+        request.selection = selection;
         create(&Context::default(), &self.opened, &request)
             .await
             .unwrap()
@@ -55,6 +62,10 @@ impl Source {
 
     pub async fn restore(&self, request: &RestoreRequest) -> Result<Outcome> {
         self.restore_with(&Context::default(), request).await
+    }
+
+    pub async fn plan(&self, request: &RestoreRequest) -> Result<Plan> {
+        database::plan(&Context::default(), &self.opened.store, request).await
     }
 
     pub async fn restore_with(&self, ctx: &Context, request: &RestoreRequest) -> Result<Outcome> {
@@ -68,6 +79,7 @@ pub fn request(backup: &Manifest, target: &DatabaseUrl) -> RestoreRequest {
         operation: None,
         backup: backup.clone(),
         target: target.clone(),
+        source: None,
         mode: Mode::Exact,
         choice: Choice::default(),
         force: false,
@@ -98,4 +110,22 @@ pub fn assert_same(before: &str, after: &str) {
     let different = pairs.find(|(_, (a, b))| a != b);
     assert_eq!(different, None, "first difference");
     assert_eq!(before.lines().count(), after.lines().count());
+}
+
+pub fn schema(name: &str) -> Selection {
+    Selection {
+        schemas: vec![name.into()],
+        ..Selection::default()
+    }
+}
+
+pub fn tables(names: &[(&str, &str)]) -> Selection {
+    Selection {
+        tables: names.iter().map(|(s, n)| QName::new(*s, *n)).collect(),
+        ..Selection::default()
+    }
+}
+
+pub async fn one<T: for<'a> FromSql<'a>>(session: &Session, sql: &str) -> T {
+    session.query_one("asking", sql, &[]).await.unwrap().get(0)
 }

@@ -28,6 +28,18 @@ async fn after_a_crash_rows_are_staged_again_and_merged() {
     let operation = prepared.plan().operation;
     server.stop_immediate();
     server.restart().await.unwrap();
+    let direct = f.another_session().await;
+    let schema = format!("staging_{}", operation.simple());
+    let sql = format!(
+        "SELECT (SELECT count(*) FROM {schema}.t1) + (SELECT count(*) FROM {schema}.found)"
+    );
+    let left: i64 = direct
+        .query_one("counting", &sql, &[])
+        .await
+        .unwrap()
+        .get(0);
+    assert_eq!(left, 0, "the crash emptied what was staged");
+    drop(direct);
     let done = prepared.apply(&Context::default()).await.unwrap();
     assert_eq!(
         (done.operation, done.rows_added, done.rows_removed),

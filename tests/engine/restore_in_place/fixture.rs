@@ -18,7 +18,7 @@ pub struct Fixture {
     database: Option<Database>,
     pub session: Session,
     pub store: OpenedStore,
-    _folder: tempfile::TempDir,
+    pub folder: tempfile::TempDir,
 }
 
 /// Sorted texts of all rows, by table.
@@ -49,7 +49,7 @@ impl Fixture {
             database: None,
             session,
             store,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -88,6 +88,7 @@ impl Fixture {
             operation: None,
             backup: backup.clone(),
             target: self.url.clone(),
+            source: None,
             mode,
             choice: Choice::default(),
             force: false,

@@ -1,10 +1,16 @@
 //! Restoring in place.
 
+mod commit;
+mod commit_proxy;
 mod crash;
 mod everything;
 mod faults;
 mod fixture;
+mod kept;
+mod killed;
 mod modes;
 mod owners;
+mod references;
 mod refusals;
+mod stores;
 mod tenants;

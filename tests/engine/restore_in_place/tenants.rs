@@ -110,3 +110,102 @@ async fn a_scope_never_takes_a_value_for_another() {
     );
     f.drop().await;
 }
+
+const GENERATED: &str = "CREATE TABLE docs (id int PRIMARY KEY, path text, tenant varchar(8) GENERATED ALWAYS AS (split_part(path, '/', 1)) STORED); \
+    CREATE TABLE parts (id int PRIMARY KEY, doc int REFERENCES docs, v text); \
+    INSERT INTO docs VALUES (1, 'acme/a'), (2, 'acme/b'), (3, 'globex/c'); INSERT INTO parts SELECT id * 10, id, 'old' FROM docs;";
+
+/// No backup stores what the database computes; it tells tenants apart all the same.
+#[tokio::test]
+async fn a_generated_tenant_column_is_a_tenant_column() {
+    let f = Fixture::new(GENERATED).await;
+    let whole = f.back_up().await;
+    let scoped = f.back_up_some(scope("tenant", "acme")).await;
+    assert_eq!(crate::support::table(&scoped, "docs").rows, 2);
+    assert_eq!(crate::support::table(&scoped, "parts").rows, 2);
+    for backup in [whole, scoped] {
+        f.run("DELETE FROM parts; DELETE FROM docs WHERE id <> 2; UPDATE docs SET path = 'acme/moved'; \
+               INSERT INTO docs VALUES (4, 'globex/new'), (5, 'acme/new')").await;
+        let mut request = f.request(&backup, Mode::Exact);
+        request.choice.selection = scope("tenant", "acme");
+        f.apply(&request).await.unwrap();
+        let docs = "SELECT array(SELECT id || path || tenant FROM docs ORDER BY id)";
+        assert_eq!(
+            f.value::<Vec<String>>(docs).await,
+            ["1acme/aacme", "2acme/bacme", "4globex/newglobex"]
+        );
+        assert_eq!(
+            f.value::<Vec<i32>>("SELECT array(SELECT id FROM parts ORDER BY id)")
+                .await,
+            [10, 20]
+        );
+        f.run("DELETE FROM docs WHERE id = 4").await;
+    }
+    f.drop().await;
+}
+
+/// A choice narrows what is looked at; of what a scope says nothing, nothing is restored in silence.
+#[tokio::test]
+async fn a_choice_narrows_a_scope() {
+    let sql = format!(
+        "{TABLES} CREATE TABLE countries (id int PRIMARY KEY); INSERT INTO countries VALUES (1); \
+        CREATE TABLE other (id int PRIMARY KEY, org_id int, v int); INSERT INTO other VALUES (1, 2, 1)"
+    );
+    let f = Fixture::new(&sql).await;
+    let backup = f.back_up().await;
+    f.run("DELETE FROM notes; DELETE FROM events WHERE id = 2; DELETE FROM lookup WHERE id = 3; DELETE FROM countries; \
+           ALTER TABLE other ALTER v TYPE bigint; ALTER TABLE notes ADD made_since int NOT NULL").await;
+    let chosen = |table: &str| {
+        let mut request = f.request(&backup, Mode::Exact);
+        request.choice.selection = scope("org_id", "1");
+        request.choice.selection.tables = vec![crate::support::public(table)];
+        request
+    };
+    let plan = async |table: &str| {
+        let ctx = rovodev::tasks::Context::default();
+        Box::pin(rovodev::tasks::restore::in_place::plan(
+            &ctx,
+            &f.store.store,
+            &chosen(table),
+        ))
+        .await
+    };
+    // Drift elsewhere is no concern of these rows; what tells whose they are is looked at.
+    let events = plan("events").await.unwrap();
+    assert_eq!(events.scope, scope("org_id", "1").scope);
+    let told: Vec<_> = events
+        .tables
+        .iter()
+        .map(|t| (t.table.name.as_str(), t.rows_in_backup, t.add))
+        .collect();
+    assert_eq!(told, [("events", 2, 1)]);
+    assert_eq!(plan("notes").await.unwrap_err().code, Code::SchemaDrift);
+    let error = plan("countries").await.unwrap_err();
+    crate::support::assert_told(
+        &error,
+        Code::NothingSelected,
+        &["selects nothing of public.countries", "without --scope"],
+    );
+    f.run("ALTER TABLE notes DROP made_since; ALTER TABLE other ALTER v TYPE int")
+        .await;
+    let lookup = plan("lookup").await.unwrap();
+    assert_eq!(
+        (lookup.tables[0].rows_in_backup, lookup.tables[0].add),
+        (2, 0)
+    );
+    let mut all = f.request(&backup, Mode::Exact);
+    all.choice.selection = scope("org_id", "1");
+    let ctx = rovodev::tasks::Context::default();
+    let all = Box::pin(rovodev::tasks::restore::in_place::plan(
+        &ctx,
+        &f.store.store,
+        &all,
+    ))
+    .await
+    .unwrap();
+    let listed: Vec<_> = all.tables.iter().map(|t| t.table.name.as_str()).collect();
+    assert_eq!(listed, ["calls", "events", "lookup", "notes", "orgs"]);
+    f.apply(&chosen("events")).await.unwrap();
+    assert_eq!(f.value::<i64>("SELECT count(*) FROM events").await, 3);
+    f.drop().await;
+}

@@ -4,6 +4,7 @@ use super::places;
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
+use rovodev::core::stored::Stored;
 use rovodev::error::Code;
 use rovodev::ports::store::{Access, Fault, Put, Rule, Store, Unreliable, When};
 use std::time::Duration;
@@ -51,6 +52,7 @@ async fn conforms(store: &Store) {
     store.probe(Access::Write).await.unwrap();
     assert_eq!(store.list("").await.unwrap(), []);
     writes_once(store).await;
+    knows_what_it_keeps(store).await;
     replaces(store).await;
     any_bytes_come_back(store).await;
     one_of_many_writers_wins(store).await;
@@ -80,6 +82,30 @@ async fn writes_once(store: &Store) {
     );
     assert!(!store.holds("once/a", &Bytes::new()).await.unwrap());
     assert!(!store.holds("once/b", &first).await.unwrap());
+}
+
+/// With its CRC32 and without, as older manifests have it.
+async fn knows_what_it_keeps(store: &Store) {
+    let body = Bytes::from_static(b"as it was");
+    let altered = Bytes::from_static(b"as it wax");
+    let written = Stored::of(&body);
+    let older = Stored {
+        crc32: None,
+        ..written.clone()
+    };
+    assert!(!store.keeps("kept", &written).await.unwrap());
+    for (there, same) in [
+        (body.clone(), true),
+        (altered, false),
+        (body.slice(..5), false),
+        (Bytes::new(), false),
+        (body, true),
+    ] {
+        store.put_replace("kept", there.clone()).await.unwrap();
+        for told in [&written, &older] {
+            assert_eq!(store.keeps("kept", told).await.unwrap(), same, "{there:?}");
+        }
+    }
 }
 
 async fn replaces(store: &Store) {

@@ -73,6 +73,18 @@ async fn the_store_is_restored_by_hand_as_it_says_itself() {
             .await
             .unwrap();
         let text = std::fs::read_to_string(dir.folder.path().join("RECOVERY.md")).unwrap();
+        // The line that shows names and times finds names of every kind.
+        let grep = text
+            .lines()
+            .find_map(|l| l.trim().strip_prefix("`grep"))
+            .unwrap();
+        let grep = format!("grep{}", grep.trim_end_matches('`'));
+        let found = shell(dir.folder.path(), &grep, &[]);
+        assert!(
+            found.contains(&format!("\"name\":\"{}\"", manifest.name)),
+            "{found}"
+        );
+        assert_eq!(found.matches("\"name\"").count(), 1, "{found}");
         let (_, script) = text.split_once("```bash\n").unwrap();
         let (script, _) = script.split_once("```\n").unwrap();
         let target = Database::create("store").await;

@@ -5,6 +5,7 @@ mod conformance;
 mod deleting;
 mod downloads;
 mod faults;
+mod finding;
 mod leases;
 mod opening;
 pub mod places;

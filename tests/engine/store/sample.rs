@@ -42,13 +42,28 @@ impl Sample<'_> {
 
     /// Writes the segments, an object beside them, and the manifest.
     pub async fn write(&self, to: &OpenedStore) -> Manifest {
-        let id = Uuid::now_v7();
+        self.write_changed(to, |_| {}).await
+    }
+
+    /// The same, with a manifest that `change` altered before it was sealed.
+    pub async fn write_changed(
+        &self,
+        to: &OpenedStore,
+        change: impl Fn(&mut Manifest),
+    ) -> Manifest {
+        let begun = self.finished_at;
+        let time = (
+            begun.timestamp().unsigned_abs(),
+            begun.timestamp_subsec_nanos(),
+        );
+        let id = Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, time.0, time.1));
         let mut tables = Vec::new();
         for (name, segments) in &self.tables {
             tables.push(self.table(to, name, segments).await);
         }
         let config = self.config(to, id).await;
-        let manifest = self.manifest(id, tables, config);
+        let mut manifest = self.manifest(id, tables, config);
+        change(&mut manifest);
         let key = keys::manifest(TENANT, id);
         let put = to
             .store
@@ -109,6 +124,7 @@ impl Sample<'_> {
             raw_bytes: text.len() as u64,
             stored_bytes: stored.len() as u64,
             stored_hash: blake3::hash(&stored).to_hex().to_string(),
+            stored_crc32: None,
             row_hash_sum: sum.to_string(),
         }
     }
@@ -162,6 +178,7 @@ impl Sample<'_> {
             foreign_tables: vec![],
             config,
             warnings: vec![],
+            left_out: vec![],
             totals: Totals::default(),
             unknown: Map::new(),
         }

@@ -8,6 +8,8 @@ pub struct DumpArgs {
     /// Empty: all sections.
     pub sections: Vec<Section>,
     pub schemas: Vec<String>,
+    /// Also where schemas are chosen: without it `pg_dump` then leaves every extension out.
+    pub extensions: bool,
     pub exclude_schemas: Vec<String>,
     /// In `pg_dump`'s own pattern language, as they are.
     pub exclude_schema_patterns: Vec<String>,
@@ -56,6 +58,7 @@ impl DumpArgs {
             .map(String::from)
             .chain(sections)
             .chain(schemas("--schema", &self.schemas))
+            .chain(self.extensions.then(|| "--extension=*".to_string()))
             .chain(schemas("--exclude-schema", &self.exclude_schemas))
             .chain(list(
                 "--exclude-schema",
@@ -85,6 +88,7 @@ mod tests {
         let args = DumpArgs {
             sections: vec![Section::PostData],
             schemas: vec!["Pub*lic".into()],
+            extensions: true,
             exclude_schemas: vec!["a.b".into()],
             exclude_schema_patterns: vec!["undo_[0-9a-f-]{32,36}".into()],
             tables: vec![QName::new("s", "-t$(x)|y?[]\\")],
@@ -96,6 +100,7 @@ mod tests {
             [
                 "--section=post-data",
                 "--schema=\"Pub*lic\"",
+                "--extension=*",
                 "--exclude-schema=\"a.b\"",
                 "--exclude-schema=undo_[0-9a-f-]{32,36}",
                 "--table=\"s\".\"-t$(x)|y?[]\\\"",

@@ -14,10 +14,14 @@ use tokio_postgres::Row;
 pub struct Listing {
     /// Tables with rows of their own: plain tables and partition leaves.
     pub tables: Vec<Listed>,
+    /// Their partitions stand among the tables.
+    pub partitioned_tables: Vec<QName>,
     pub materialized_views: Vec<QName>,
     pub foreign_tables: Vec<QName>,
     pub sequences: Vec<Sequence>,
     pub unreadable_sequences: Vec<QName>,
+    /// A sequence and a table whose default takes numbers from it, whoever owns it.
+    pub feeds: Vec<(QName, QName)>,
     /// Tables of ours, which take no part.
     pub catalog_tables: Vec<QName>,
     pub large_objects: u64,
@@ -33,7 +37,8 @@ pub struct Listed {
     pub kind: TableKind,
     pub relfilenode: u32,
     pub unlogged: bool,
-    pub partition_root: Option<QName>,
+    /// The partitioned tables above a partition, the nearest first.
+    pub above: Vec<QName>,
     pub columns: Vec<Column>,
     pub primary_key: Vec<String>,
     pub shape: String,
@@ -45,7 +50,7 @@ pub struct Listed {
 
 /// Rights on what was dropped a moment ago are NULL; the comparison of two listings finds that, not this.
 const RELATIONS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence, \
-     coalesce(a.amname = 'heap', false), pg_relation_filenode(c.oid), r.nspname::text, r.relname::text, \
+     coalesce(a.amname = 'heap', false), pg_relation_filenode(c.oid), r.schemas, r.names, \
      coalesce(obj_description(c.oid, 'pg_class') LIKE $1, false), \
      coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), true), \
      coalesce(c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')), false), \
@@ -54,9 +59,10 @@ const RELATIONS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relki
            JOIN pg_attribute t ON t.attrelid = i.indrelid AND t.attnum = k.num \
            WHERE i.indrelid = c.oid AND i.indisprimary ORDER BY k.place) \
    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_am a ON a.oid = c.relam \
-   LEFT JOIN LATERAL (SELECT rn.nspname, rc.relname FROM pg_class rc JOIN pg_namespace rn ON rn.oid = rc.relnamespace \
-        WHERE c.relispartition AND rc.oid = pg_partition_root(c.oid)) r ON true \
-   WHERE (c.relkind IN ('r', 'f') OR c.relkind = 'm' AND c.relispopulated) AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%' \
+   LEFT JOIN LATERAL (SELECT array_agg(rn.nspname::text ORDER BY u.place) AS schemas, array_agg(rc.relname::text ORDER BY u.place) AS names \
+        FROM pg_partition_ancestors(c.oid) WITH ORDINALITY u(oid, place) JOIN pg_class rc ON rc.oid = u.oid \
+        JOIN pg_namespace rn ON rn.oid = rc.relnamespace WHERE c.relispartition AND rc.oid <> c.oid) r ON true \
+   WHERE (c.relkind IN ('r', 'f', 'p') OR c.relkind = 'm' AND c.relispopulated) AND c.relpersistence <> 't' AND n.nspname NOT LIKE 'pg\\_%' \
      AND n.nspname <> 'information_schema' \
      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') \
    ORDER BY n.nspname, c.relname";
@@ -80,6 +86,11 @@ const SEQUENCES: &str = "SELECT s.schemaname::text, s.sequencename::text, coales
    WHERE NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e') \
    ORDER BY 1, 2";
 
+const FEEDS: &str = "SELECT sn.nspname::text, s.relname::text, tn.nspname::text, t.relname::text FROM pg_depend d \
+   JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S' JOIN pg_namespace sn ON sn.oid = s.relnamespace \
+   JOIN pg_attrdef a ON a.oid = d.objid JOIN pg_class t ON t.oid = a.adrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace \
+   WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass ORDER BY 1, 2, 3, 4";
+
 /// Materialized views in the order in which they can be refreshed: those that others read come first.
 const REFRESH_ORDER: &str = "WITH RECURSIVE uses AS ( \
      SELECT DISTINCT r.ev_class AS view, d.refobjid AS used FROM pg_rewrite r \
@@ -93,15 +104,16 @@ const REFRESH_ORDER: &str = "WITH RECURSIVE uses AS ( \
 const ROLE: &str = "SELECT r.rolsuper OR r.rolbypassrls, r.rolsuper, (SELECT count(*) FROM pg_largeobject_metadata) \
    FROM pg_roles r WHERE r.rolname = current_user";
 
-/// Lists the database. Five queries, sent together.
+/// Lists the database. Six queries, sent together.
 pub async fn list(session: &Session) -> Result<Listing> {
     let doing = "listing the tables";
     let marker = format!("{CATALOG_MARKER}%");
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&marker];
-    let (relations, columns, sequences, order, role) = tokio::try_join!(
+    let (relations, columns, sequences, feeds, order, role) = tokio::try_join!(
         session.query(doing, RELATIONS, &values),
         session.query(doing, COLUMNS, &[]),
         session.query(doing, SEQUENCES, &[]),
+        session.query(doing, FEEDS, &[]),
         session.query(doing, REFRESH_ORDER, &[]),
         session.query_one(doing, ROLE, &[]),
     )?;
@@ -112,6 +124,8 @@ pub async fn list(session: &Session) -> Result<Listing> {
         ..Listing::default()
     };
     (listing.sequences, listing.unreadable_sequences) = read_sequences(session, &sequences).await?;
+    let name = |r: &Row, at: usize| QName::new(r.get::<_, String>(at), r.get::<_, String>(at + 1));
+    listing.feeds = feeds.iter().map(|r| (name(r, 0), name(r, 2))).collect();
     let mut shapes = shapes(&columns);
     let depth: HashMap<u32, i32> = order.iter().map(|r| (r.get(0), r.get(1))).collect();
     let mut views = Vec::new();
@@ -123,6 +137,7 @@ pub async fn list(session: &Session) -> Result<Listing> {
         match row.get::<_, i8>(3).cast_unsigned() {
             b'm' => views.push((depth.get(&row.get::<_, u32>(0)).copied().unwrap_or(0), name)),
             b'f' => listing.foreign_tables.push(name),
+            b'p' => listing.partitioned_tables.push(name),
             _ if row.get(9) => listing.catalog_tables.push(name),
             _ => listing.tables.push(table(row, name, &mut shapes)),
         }
@@ -135,9 +150,11 @@ pub async fn list(session: &Session) -> Result<Listing> {
 fn table(row: &Row, name: QName, shapes: &mut HashMap<u32, Shape>) -> Listed {
     let oid: u32 = row.get(0);
     let shape = shapes.remove(&oid).unwrap_or_default();
-    let root = row
-        .get::<_, Option<String>>(7)
-        .zip(row.get::<_, Option<String>>(8));
+    let names = |column: usize| {
+        row.get::<_, Option<Vec<String>>>(column)
+            .unwrap_or_default()
+    };
+    let above = names(7).into_iter().zip(names(8));
     Listed {
         oid,
         name,
@@ -148,7 +165,7 @@ fn table(row: &Row, name: QName, shapes: &mut HashMap<u32, Shape>) -> Listed {
         },
         relfilenode: row.get::<_, Option<u32>>(6).unwrap_or(0),
         unlogged: row.get::<_, i8>(4).cast_unsigned() == b'u',
-        partition_root: root.map(|(s, n)| QName::new(s, n)),
+        above: above.map(|(s, n)| QName::new(s, n)).collect(),
         columns: shape.columns,
         primary_key: row.get(13),
         shape: shape.hash.finalize().to_hex().to_string(),

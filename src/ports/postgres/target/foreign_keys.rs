@@ -3,17 +3,16 @@
 use super::super::Session;
 use super::queries;
 use crate::core::ident::QName;
-use crate::core::merge::{ForeignKey, Unit};
+use crate::core::merge::ForeignKey;
 use crate::error::Result;
 use tokio_postgres::Row;
 
-/// Keys in which one of the units is the child or the parent.
-pub async fn foreign_keys(session: &Session, units: &[Unit]) -> Result<Vec<ForeignKey>> {
-    let oids: Vec<u32> = units.iter().map(|u| u.oid).collect();
+/// Keys in which one of the tables is the child or the parent; a unit is a place in `oids`.
+pub async fn foreign_keys(session: &Session, oids: &[u32]) -> Result<Vec<ForeignKey>> {
     let rows = session
         .query("reading foreign keys", queries::FOREIGN_KEYS, &[&oids])
         .await?;
-    Ok(rows.iter().map(|row| foreign_key(row, &oids)).collect())
+    Ok(rows.iter().map(|row| foreign_key(row, oids)).collect())
 }
 
 fn foreign_key(row: &Row, oids: &[u32]) -> ForeignKey {

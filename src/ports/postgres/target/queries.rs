@@ -17,8 +17,10 @@ pub(super) const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text,
    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY($1) ORDER BY 1";
 
 pub(super) const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, format_type(a.atttypid, a.atttypmod), a.attnotnull, \
-     a.atthasdef OR a.attidentity <> '' OR (t.typtype = 'd' AND t.typdefault IS NOT NULL), a.attgenerated <> '', a.attidentity = 'a' \
+     a.atthasdef OR a.attidentity <> '' OR (t.typtype = 'd' AND t.typdefault IS NOT NULL), a.attgenerated <> '', a.attidentity = 'a', \
+     CASE WHEN a.attgenerated <> '' THEN pg_get_expr(d.adbin, d.adrelid) END \
    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid \
+   LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
    WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";
 
 /// Primary keys with the equality of each column's operator class.

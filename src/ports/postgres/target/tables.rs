@@ -112,6 +112,7 @@ fn add_column(table: &mut TargetTable, row: &Row) {
         has_default: row.get(4),
         generated: row.get(5),
         identity_always: row.get(6),
+        expression: row.get(7),
     });
 }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Error};
 use std::io::{self, ErrorKind};
+use std::path::Path;
 
 pub fn failed(e: &io::Error, writing: bool) -> Error {
     let (code, hint) = match e.kind() {
@@ -20,9 +21,26 @@ pub fn failed(e: &io::Error, writing: bool) -> Error {
         ErrorKind::Interrupted | ErrorKind::StaleNetworkFileHandle | ErrorKind::TimedOut => {
             return Error::new(Code::StoreError, e.to_string()).retry(true);
         }
-        _ => return Error::new(Code::StoreError, e.to_string()),
+        _ => (
+            Code::StoreError,
+            "Check the path and the file system, or choose another store.",
+        ),
     };
     Error::new(code, e.to_string()).hint(hint)
+}
+
+/// What it means that the store's own folder could not be made.
+pub fn not_made(root: &Path, e: &io::Error) -> Error {
+    let why = match e.kind() {
+        ErrorKind::AlreadyExists | ErrorKind::NotADirectory => "a file is in the way",
+        ErrorKind::NotFound => "no directory can be made there",
+        _ => return failed(e, true).during(format!("making {}", root.display())),
+    };
+    Error::new(
+        Code::StoreMissing,
+        format!("{} cannot be made: {why}", root.display()),
+    )
+    .hint("Choose another directory by --store or BACKUP_STORE.")
 }
 
 pub fn join(e: tokio::task::JoinError) -> Error {

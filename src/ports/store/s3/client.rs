@@ -43,9 +43,10 @@ fn with_endpoint(config: Builder, settings: &S3Settings) -> Result<Builder> {
     let Some(endpoint) = &settings.endpoint else {
         return Ok(config);
     };
-    let fits = url::Url::parse(endpoint).is_ok_and(|u| {
-        matches!(u.scheme(), "http" | "https") && u.has_host() && u.username().is_empty()
-    });
+    let fits = !endpoint.contains('@')
+        && url::Url::parse(endpoint).is_ok_and(|u| {
+            matches!(u.scheme(), "http" | "https") && u.has_host() && u.query().is_none()
+        });
     if !fits {
         return Err(Error::new(Code::Config, "S3_ENDPOINT is no http(s) URL")
             .hint("Write it as https://host or http://host:port, without user or password."));

@@ -23,6 +23,7 @@ pub fn failed_code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
     }
 }
 
+/// The client's own chain of causes is left out: its innermost one stands in the message.
 pub fn failed<E>(error: SdkError<E, HttpResponse>, doing: Doing) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -36,7 +37,7 @@ where
                 .unwrap_or("no message");
             let mut known = from_code(&code, told, doing);
             known.retry |= status >= 500 && status != 501 && status != 507;
-            known.source(error)
+            known
         }
         (SdkError::ConstructionFailure(_), _) => {
             Error::new(Code::Config, "the request could not be made").source(error)
@@ -46,8 +47,7 @@ where
             format!("no answer: {}", innermost(&error)),
         )
         .hint("Check the network, S3_ENDPOINT and AWS_REGION.")
-        .retry(true)
-        .source(error),
+        .retry(true),
     }
 }
 

@@ -16,6 +16,9 @@ pub async fn check(
     target.require_create().await?;
     room::check(super::bytes_needed(content), request.room)?;
     if content.has_definitions() {
+        if !target.is_empty() {
+            refuse_source(target, content, request).await?;
+        }
         empty_or_forced(target, content, request.force)?;
     } else {
         tables_wait_for_rows(content, target).await?;
@@ -51,6 +54,29 @@ pub async fn check(
         warn("unfinished_restore", format!("schema {marker}: {comment}"));
     }
     Ok(warnings)
+}
+
+/// The app's own database is no other database: what it holds would go without a safety backup. One that an
+/// unfinished restore has marked holds nothing to lose.
+async fn refuse_source(
+    target: &Target,
+    content: &Content<'_>,
+    request: &RestoreRequest,
+) -> Result<()> {
+    let Some(source) = &request.source else {
+        return Ok(());
+    };
+    if !target.markers.is_empty() || !target.is_same_as(source, content.backup).await? {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::NotEmpty,
+        format!(
+            "the target is database {:?} at DATABASE_URL itself; making it anew would drop what it holds",
+            target.session.identity.database
+        ),
+    )
+    .hint("Leave out --target-url to restore in place, with a safety backup and an undo; or name another database."))
 }
 
 fn empty_or_forced(target: &Target, content: &Content<'_>, force: bool) -> Result<()> {

@@ -3,7 +3,7 @@
 use crate::core::ddl::{self, Entry, Filter, Kind};
 use crate::core::extras::Extras;
 use crate::core::ident::QName;
-use crate::core::manifest::{Manifest, Object, SchemaStatus, Sequence, Table};
+use crate::core::manifest::{Manifest, Object, SchemaStatus, Selection, Sequence, Table};
 use crate::error::{Code, Error, Result};
 use crate::ports::store::Store;
 use crate::tasks::restore::RestoreRequest;
@@ -16,7 +16,9 @@ pub struct Content<'a> {
     pub pre_data: Vec<Entry>,
     pub post_data: Vec<Entry>,
     pub extras: Extras,
-    filter: Filter,
+    /// What the backup defines, chosen or not.
+    pub defined: BTreeSet<QName>,
+    pub filter: Filter,
 }
 
 impl<'a> Content<'a> {
@@ -38,22 +40,50 @@ impl<'a> Content<'a> {
             Some(object) => Extras::from_json(&fetch_object(store, object).await?)?,
             None => Extras::default(),
         };
-        let filter = Filter::new(selection, &pre_data);
+        let filter = Filter::new(&[&backup.selection, selection], &pre_data);
+        let defined = pre_data.iter().chain(&post_data).filter_map(Entry::makes);
         let content = Self {
             backup,
+            defined: defined.collect(),
             pre_data: chosen(pre_data, &filter),
             post_data: chosen(post_data, &filter),
             extras,
             filter,
         };
-        if content.tables().next().is_none() && content.pre_data.is_empty() {
-            return Err(Error::new(
-                Code::NothingSelected,
-                "the backup holds nothing of the chosen schemas or tables",
-            )
-            .hint("`rovodev show` lists what the backup holds."));
-        }
+        content.holds(selection)?;
         Ok(content)
+    }
+
+    /// Every name that was asked for is there; else a typo would pass for a restore.
+    fn holds(&self, selection: &Selection) -> Result<()> {
+        let all = &self.backup.tables;
+        let is_table = |name: &&QName| {
+            let named = |t: &Table| t.name == **name || t.partition_root.as_ref() == Some(*name);
+            all.iter().any(named)
+                || self
+                    .pre_data
+                    .iter()
+                    .any(|e| e.table.as_ref() == Some(*name))
+        };
+        let made = self.schemas();
+        let tables = selection.tables.iter().filter(|name| !is_table(name));
+        let schemas = selection
+            .schemas
+            .iter()
+            .filter(|s| !made.contains(s.as_str()));
+        let missing: Vec<_> = tables
+            .map(|t| format!("table {t}"))
+            .chain(schemas.map(|s| format!("schema {s}")))
+            .collect();
+        let message = if !missing.is_empty() {
+            format!("not in the backup: {}", missing.join(", "))
+        } else if self.tables().next().is_none() && self.pre_data.is_empty() {
+            "the backup holds nothing of the chosen schemas or tables".into()
+        } else {
+            return Ok(());
+        };
+        Err(Error::new(Code::NothingSelected, message)
+            .hint("`rovodev show` lists what the backup holds; upper and lower case count."))
     }
 
     /// Whether the backup can make the tables, and not only fill them.
@@ -67,11 +97,8 @@ impl<'a> Content<'a> {
     }
 
     pub fn tables(&self) -> impl Iterator<Item = &'a Table> {
-        let keeps = |name: &QName| self.filter.keeps_table(name);
-        self.backup
-            .tables
-            .iter()
-            .filter(move |t| keeps(&t.name) || t.partition_root.as_ref().is_some_and(keeps))
+        let all = self.backup.tables.iter();
+        all.filter(|t| self.filter.keeps_rows(&t.name, t.partition_root.as_ref()))
     }
 
     /// Schemas in which the restore makes something.

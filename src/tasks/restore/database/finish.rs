@@ -3,7 +3,7 @@
 use super::content::Content;
 use super::pre_data::optional;
 use super::roles::Roles;
-use super::steps::{self, Step, Warnings};
+use super::steps::{self, IfRefused, Step, Warnings};
 use super::writers::{Job, Writers};
 use crate::core::ident;
 use crate::core::progress::Stage;
@@ -28,7 +28,7 @@ pub async fn set_sequences(
             s.last_value,
             s.is_called
         ),
-        may_fail: false,
+        if_refused: IfRefused::Stop,
     };
     let sequence: Vec<_> = content.sequences().map(step).collect();
     steps::run(ctx, session, &sequence, warnings).await
@@ -81,7 +81,6 @@ pub async fn write_extras(
         &extras.triggers,
         &extras.policies,
         &extras.publications,
-        &extras.role_settings_here,
         &new_roles,
         &extras.cron_jobs,
     ];

@@ -1,8 +1,10 @@
 //! Foreign keys: added at once without a look at the rows, then checked on all connections.
 
+use super::content::Content;
 use super::post_data::ForeignKey;
-use super::steps::{self, Warnings};
+use super::steps::{self, IfRefused, Warnings};
 use super::writers::{Job, Lock, Writers};
+use crate::core::manifest::Table;
 use crate::core::progress::Stage;
 use crate::core::{ident, managed};
 use crate::error::{Code, Error, Result};
@@ -18,6 +20,7 @@ pub async fn build(
     writers: &Writers,
     coordinator: &Session,
     keys: Vec<ForeignKey>,
+    content: &Content<'_>,
     warnings: &Warnings,
 ) -> Result<()> {
     ctx.progress.stage(Stage::ForeignKeys, 0);
@@ -45,9 +48,10 @@ pub async fn build(
             .await;
         match checked {
             Err(e) if sqlstate(&e) == Some(&SqlState::FOREIGN_KEY_VIOLATION) => {
-                broken(session, &key, warnings).await
+                broken(session, &key, content, warnings).await
             }
-            Err(_) if key.step.may_fail => Ok(()),
+            // It was not made, which is told.
+            Err(e) if steps::is_missing(&e) || key.step.if_refused == IfRefused::Tell => Ok(()),
             done => done,
         }
     };
@@ -55,16 +59,33 @@ pub async fn build(
 }
 
 /// Rows of the platform's tables (`auth.users`) stay where they are: a key to them is kept for new rows and told.
-async fn broken(session: &Session, key: &ForeignKey, warnings: &Warnings) -> Result<()> {
+async fn broken(
+    session: &Session,
+    key: &ForeignKey,
+    content: &Content<'_>,
+    warnings: &Warnings,
+) -> Result<()> {
     let told = describe(session, key).await?;
     if managed::is_app(&key.references.schema) {
-        return Err(Error::new(Code::ConstraintViolated, told).hint(
-            "The rows already broke it at the source, or only part of the tables was chosen.",
-        ));
+        return Err(Error::new(Code::ConstraintViolated, told).hint(way_out(key, content)));
     }
     let message = format!("{told}; the constraint stays NOT VALID and holds for new rows alone");
     warnings.add("missing_parent", message);
     Ok(())
+}
+
+fn way_out(key: &ForeignKey, content: &Content<'_>) -> String {
+    let (child, parent) = (&key.table, &key.references);
+    let holds = |t: &Table| t.name == *parent || t.partition_root.as_ref() == Some(parent);
+    if !content.tables().any(holds) {
+        return format!(
+            "The restore brings no rows of {parent}. Choose that table too, or put these rows into it first."
+        );
+    }
+    format!(
+        "The source held these rows in spite of the key, which was switched off for them: mend them there and back \
+         up again, or choose the tables to restore without {child}."
+    )
 }
 
 async fn describe(session: &Session, key: &ForeignKey) -> Result<String> {

@@ -2,7 +2,7 @@
 
 use super::content::Content;
 use super::roles::Roles;
-use super::steps::{self, Step, Warnings};
+use super::steps::{self, IfRefused, Step, Warnings};
 use super::writers::{Job, Lock, Writers};
 use crate::core::ddl::{Entry, Kind, statement};
 use crate::core::ident::QName;
@@ -41,7 +41,7 @@ pub struct ForeignKey {
 impl PostData {
     /// `managed` entries come from a schema of the platform that the target lacks: what of them fails is told.
     pub fn sort<'e>(
-        pre_data: &[Entry],
+        pre_data: &[&Entry],
         post_data: impl Iterator<Item = (&'e Entry, bool)>,
         roles: &mut Roles,
     ) -> Self {
@@ -64,7 +64,7 @@ impl PostData {
             event_triggers: Vec::new(),
         };
         for (entry, managed) in post_data {
-            let step = roles.step(entry, managed);
+            let mut step = roles.step(entry, managed);
             match (entry.kind, &entry.table) {
                 (Kind::Index | Kind::Constraint, Some(table)) if partitioned.contains(table) => {
                     sorted.partitioned.push(step);
@@ -80,6 +80,11 @@ impl PostData {
                     Ok(key) => sorted.foreign_keys.push(key),
                     Err(step) => sorted.rest.push(step),
                 },
+                // Of a materialized view, which may have been left out.
+                (Kind::Index, Some(_)) => {
+                    step.if_refused = IfRefused::TellOfMissing;
+                    sorted.rest.push(step);
+                }
                 (Kind::EventTrigger, _) => sorted.event_triggers.push(step),
                 _ => sorted.rest.push(step),
             }

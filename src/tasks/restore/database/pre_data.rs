@@ -2,12 +2,12 @@
 
 use super::content::Content;
 use super::roles::Roles;
-use super::steps::{self, Step, Warnings};
+use super::steps::{self, IfRefused, Step, Warnings};
 use super::target::Target;
 use crate::core::ddl::{self, Entry, Kind, statement};
 use crate::core::extras::Item;
+use crate::core::ident;
 use crate::core::progress::Stage;
-use crate::core::{ident, managed};
 use crate::error::Result;
 use crate::tasks::Context;
 
@@ -70,7 +70,9 @@ pub async fn build(
     let may_fail = |e: &Entry| content.is_partial() && e.table.is_none();
     sequence.extend(rest.into_iter().map(|e| roles.step(e, may_fail(e))));
     if !content.is_partial() {
+        // Before the sessions that write and refresh begin: they follow them.
         sequence.extend(optional(&content.extras.database_settings));
+        sequence.extend(optional(&content.extras.role_settings_here));
         sequence.extend(optional(&content.extras.extension_rows));
     }
     steps::run(ctx, &target.session, &sequence, warnings).await
@@ -81,11 +83,14 @@ pub fn optional(items: &[Item]) -> impl Iterator<Item = Step> {
     items.iter().map(|item| Step {
         label: item.name.clone(),
         sql: format!("{};", item.sql.trim_end_matches(';')),
-        may_fail: item.optional,
+        if_refused: match item.optional {
+            true => IfRefused::Tell,
+            false => IfRefused::Stop,
+        },
     })
 }
 
-/// Extensions lie in schemas that the platform has and another target may lack.
+/// Extensions lie in schemas that another target may lack: the platform's, or ones that were not chosen.
 fn extension_schemas(content: &Content<'_>, target: &Target) -> Vec<Step> {
     let extensions = content
         .pre_data
@@ -93,14 +98,14 @@ fn extension_schemas(content: &Content<'_>, target: &Target) -> Vec<Step> {
         .filter(|e| e.kind == Kind::Extension);
     let mut names: Vec<_> = extensions
         .filter_map(|e| statement::word_after(e.statements.first()?, "SCHEMA"))
-        .filter(|name| managed::is_platform(name) && !target.all_schemas.contains(name))
+        .filter(|name| !target.all_schemas.contains(name))
         .collect();
     names.sort();
     names.dedup();
     let step = |name: String| Step {
         sql: format!("CREATE SCHEMA IF NOT EXISTS {};", ident::quote(&name)),
         label: format!("SCHEMA {name}"),
-        may_fail: false,
+        if_refused: IfRefused::Stop,
     };
     names.into_iter().map(step).collect()
 }

@@ -6,7 +6,7 @@ use super::target::Target;
 use crate::core::restore_plan::Plan;
 use crate::core::{ident, managed};
 use crate::error::{Error, Result};
-use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
+use crate::ports::postgres::DatabaseUrl;
 use crate::tasks::Context;
 use crate::tasks::restore::RestoreRequest;
 
@@ -74,7 +74,10 @@ impl Recovery {
                         .message
                         .push_str(&format!(" (cleaning up failed: {why})"));
                 }
-                let then = "Restore again with --force, which drops what is there first.";
+                let then = match request.force {
+                    true => "Then run the same command again: it drops what is there first.",
+                    false => "Restore again with --force, which drops what is there first.",
+                };
                 error.hint = Some(match error.hint.take() {
                     Some(hint) => format!("{hint} {then}"),
                     None => then.into(),
@@ -92,15 +95,21 @@ async fn empty(
     marker: &str,
 ) -> Result<()> {
     let mut target = Target::inspect(&request.target).await?;
+    // Granted once the server has ended what the stopped restore had it do: nothing comes after the cleaning.
+    target.lock().await?;
     before.bring_back(ctx, &mut target, marker).await
 }
 
 async fn truncate(url: &DatabaseUrl, tables: &[String], marker: &str) -> Result<()> {
-    let session = Session::connect(url, Purpose::Read).await?;
+    let target = Target::inspect(url).await?;
+    target.lock().await?;
     let sql = format!(
         "TRUNCATE ONLY {}; DROP SCHEMA {}",
         tables.join(", ONLY "),
         ident::quote(marker)
     );
-    session.batch("emptying the tables again", &sql).await
+    target
+        .session
+        .batch("emptying the tables again", &sql)
+        .await
 }

@@ -1,6 +1,6 @@
 //! Owners and grantees: made where they are missing and the role may, else left out and told.
 
-use super::steps::{Step, Warnings};
+use super::steps::{IfRefused, Step, Warnings};
 use crate::core::ddl::{Entry, Kind, statement};
 use crate::core::extras::Item;
 use crate::core::ident;
@@ -125,7 +125,11 @@ impl Roles {
         Step {
             label: entry.label(),
             sql,
-            may_fail: may_fail || entry.kind.may_be_refused(),
+            if_refused: match entry.kind {
+                kind if may_fail || kind.may_be_refused() => IfRefused::Tell,
+                kind if kind.may_lead_out() => IfRefused::TellOfMissing,
+                _ => IfRefused::Stop,
+            },
         }
     }
 

@@ -67,8 +67,7 @@ pub async fn load(
                     "table {} received {rows} rows where the backup counts {}",
                     table.name, table.rows
                 ),
-            )
-            .hint("Run `rovodev check`, and restore from another backup."));
+            ));
         }
     }
     Ok(loaded.values().sum())

@@ -16,8 +16,27 @@ const BATCH_BYTES: usize = 256 << 10;
 pub struct Step {
     pub label: String,
     pub sql: String,
-    /// Whether the restore goes on, with a warning, when the target refuses it.
-    pub may_fail: bool,
+    pub if_refused: IfRefused,
+}
+
+/// What becomes of a restore whose step the target refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfRefused {
+    Stop,
+    /// It goes on with a warning where the step names what the target lacks.
+    TellOfMissing,
+    /// It goes on with a warning.
+    Tell,
+}
+
+impl Step {
+    fn may_fail(&self, error: &Error) -> bool {
+        match self.if_refused {
+            IfRefused::Stop => false,
+            IfRefused::TellOfMissing => is_missing(error),
+            IfRefused::Tell => true,
+        }
+    }
 }
 
 /// What a restore tells at its end.
@@ -87,7 +106,7 @@ async fn one_by_one(
         let work = session.batch("the database refused it", &step.sql);
         match session.cancellable(&ctx.cancel, work).await {
             Err(e) if is_final(&e) => return Err(e),
-            Err(e) if step.may_fail => {
+            Err(e) if step.may_fail(&e) => {
                 if !is_there_already(&e) {
                     warnings.add("not_restored", format!("{}: {e}", step.label));
                 }
@@ -103,6 +122,18 @@ fn is_final(error: &Error) -> bool {
         error.code,
         Code::Cancelled | Code::ConnectionLost | Code::NoSpace | Code::LockTableFull
     )
+}
+
+/// Whether a statement failed since something that it names is not there.
+pub fn is_missing(error: &Error) -> bool {
+    let missing = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::UNDEFINED_FUNCTION,
+        SqlState::UNDEFINED_OBJECT,
+        SqlState::INVALID_SCHEMA_NAME,
+    ];
+    sqlstate(error).is_some_and(|state| missing.contains(state))
 }
 
 fn is_there_already(error: &Error) -> bool {

@@ -3,6 +3,7 @@
 use super::content::Content;
 use crate::core::ident::{self, QName};
 use crate::core::managed;
+use crate::core::manifest::{Manifest, Source};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
 use crate::tasks::restore::lock::try_lock;
@@ -50,16 +51,10 @@ impl Target {
     pub async fn look(&mut self) -> Result<()> {
         self.schemas = schemas(&self.session).await?;
         let doing = "listing the target's schemas";
-        let sql = "SELECT nspname::text, coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), '') FROM pg_catalog.pg_namespace";
+        let sql = "SELECT nspname::text FROM pg_catalog.pg_namespace";
         let rows = self.session.query(doing, sql, &[]).await?;
-        let all = rows
-            .iter()
-            .map(|r| (r.get::<_, String>(0), r.get::<_, String>(1)));
-        let all: Vec<_> = all.collect();
-        let is_marker =
-            |name: &str| name.starts_with(managed::RESTORE_MARKER) && managed::is_own(name);
-        self.markers = all.iter().filter(|(n, _)| is_marker(n)).cloned().collect();
-        self.all_schemas = all.into_iter().map(|(n, _)| n).collect();
+        self.markers = unfinished(&self.session).await?;
+        self.all_schemas = rows.iter().map(|r| r.get(0)).collect();
         Ok(())
     }
 
@@ -79,6 +74,47 @@ impl Target {
             .filter(|s| made.contains(s.name.as_str()))
             .cloned()
             .collect()
+    }
+
+    /// Whether a URL leads to this very database, whatever its text says. Where nothing answers there, the source
+    /// that the backup names has to do.
+    pub async fn is_same_as(&self, url: &DatabaseUrl, backup: &Manifest) -> Result<bool> {
+        let here = &self.session.identity;
+        let Ok(other) = Session::connect(url, Purpose::Read).await else {
+            let named = |s: &Source| {
+                s.system_identifier == here.system_identifier && s.database == here.database
+            };
+            return Ok(backup.source.as_ref().is_some_and(named));
+        };
+        if other.identity != *here {
+            return Ok(false);
+        }
+        // A copy of a whole server bears its system identifier too; it did not start in the same moment.
+        let started = async |session: &Session| -> Result<String> {
+            let sql = "SELECT pg_catalog.pg_postmaster_start_time()::text";
+            let row = session
+                .query_one("asking when the server started", sql, &[])
+                .await?;
+            Ok(row.get(0))
+        };
+        Ok(started(&self.session).await? == started(&other).await?)
+    }
+
+    /// Which of these names a relation, a type or a function of the target bears.
+    pub async fn has(&self, names: &BTreeSet<QName>) -> Result<BTreeSet<QName>> {
+        let schemas: Vec<_> = names.iter().map(|q| q.schema.as_str()).collect();
+        let bare: Vec<_> = names.iter().map(|q| q.name.as_str()).collect();
+        let sql = "SELECT DISTINCT x.schema, x.name FROM unnest($1::text[], $2::text[]) AS x(schema, name)
+                     JOIN pg_catalog.pg_namespace n ON n.nspname = x.schema
+                    WHERE EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = n.oid AND relname = x.name)
+                       OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = n.oid AND typname = x.name)
+                       OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = n.oid AND proname = x.name)
+                       OR EXISTS (SELECT FROM pg_catalog.pg_collation WHERE collnamespace = n.oid AND collname = x.name)";
+        let doing = "looking for what the backup refers to";
+        let rows = self.session.query(doing, sql, &[&schemas, &bare]).await?;
+        let name =
+            |r: &tokio_postgres::Row| QName::new(r.get::<_, String>(0), r.get::<_, String>(1));
+        Ok(rows.iter().map(name).collect())
     }
 
     /// Fails where another restore works in this database; the lock ends with the session.
@@ -144,6 +180,19 @@ impl Target {
         }
         Ok(exists.into_iter().zip(found).collect())
     }
+}
+
+/// Restores into this database that never ended: the marker schema and what it says of the restore. A database that
+/// has one is incomplete and not to be used.
+pub async fn unfinished(session: &Session) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT nspname::text, coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), '')
+                 FROM pg_catalog.pg_namespace WHERE pg_catalog.starts_with(nspname, $1) ORDER BY 1";
+    let doing = "looking for unfinished restores";
+    let rows = session
+        .query(doing, sql, &[&managed::RESTORE_MARKER])
+        .await?;
+    let markers = rows.iter().map(|r| (r.get::<_, String>(0), r.get(1)));
+    Ok(markers.filter(|(name, _)| managed::is_own(name)).collect())
 }
 
 async fn schemas(session: &Session) -> Result<Vec<UserSchema>> {

@@ -17,110 +17,104 @@ use crate::ports::store::Store;
 use crate::tasks::Context;
 use crate::tasks::restore::RestoreRequest;
 
-/// Answers the rows written and what a person should know.
-pub async fn run(
-    ctx: &Context,
-    store: &Store,
-    request: &RestoreRequest,
-    content: &Content<'_>,
-    target: &Target,
-    marker: &str,
-) -> Result<(u64, Vec<Warning>)> {
-    let warnings = Warnings::default();
-    let rows = match content.has_definitions() {
-        true => everything(ctx, store, request, content, target, &warnings).await?,
-        false => rows_alone(ctx, store, request, content, target, &warnings).await?,
-    };
-    ctx.progress.stage(Stage::Finish, 0);
-    ctx.check()?;
-    let sql = format!("DROP SCHEMA {}", ident::quote(marker));
-    target
-        .session
-        .batch("removing the restore's marker", &sql)
+pub struct Work<'a> {
+    pub ctx: &'a Context,
+    pub store: &'a Store,
+    pub request: &'a RestoreRequest,
+    pub content: &'a Content<'a>,
+    pub target: &'a Target,
+}
+
+/// What was made before the rows, for what follows them.
+struct Made {
+    platform: Platform,
+    roles: Roles,
+}
+
+impl Work<'_> {
+    /// Answers the rows written and what a person should know.
+    pub async fn run(&self, marker: &str) -> Result<(u64, Vec<Warning>)> {
+        let Self { ctx, content, .. } = *self;
+        let (session, warnings) = (&self.target.session, Warnings::default());
+        let made = match content.has_definitions() {
+            true => Some(self.before_rows(&warnings).await?),
+            false => None,
+        };
+        let settings = match made {
+            Some(_) => writer_settings(session, self.request.writers).await?,
+            None => without_triggers(session).await?,
+        };
+        let writers = Writers::connect(
+            &self.request.target,
+            self.request.writers,
+            &session.identity,
+            &settings,
+        )
         .await?;
-    Ok((rows, warnings.take()))
+        let new_tables = made.is_some();
+        let count = self.request.writers;
+        let written = rows::load(ctx, &writers, self.store, content, count, new_tables).await?;
+        finish::set_sequences(ctx, session, content, &warnings).await?;
+        if let Some(made) = made {
+            self.after_rows(&writers, made, &warnings).await?;
+        }
+        ctx.progress.stage(Stage::Finish, 0);
+        finish::analyze(ctx, &writers, content).await?;
+        ctx.check()?;
+        let sql = format!("DROP SCHEMA {}", ident::quote(marker));
+        session.batch("removing the restore's marker", &sql).await?;
+        Ok((written, warnings.take()))
+    }
+
+    async fn before_rows(&self, warnings: &Warnings) -> Result<Made> {
+        let Self {
+            ctx,
+            content,
+            target,
+            ..
+        } = *self;
+        drop_what_was_there(ctx, target, content).await?;
+        let platform = Platform::missing(content, target);
+        let mut roles = Roles::read(&target.session).await?;
+        pre_data::build(ctx, target, content, &platform, &mut roles, warnings).await?;
+        Ok(Made { platform, roles })
+    }
+
+    async fn after_rows(&self, writers: &Writers, made: Made, warnings: &Warnings) -> Result<()> {
+        let Self { ctx, content, .. } = *self;
+        let session = &self.target.session;
+        let Made {
+            platform,
+            mut roles,
+        } = made;
+        let pre: Vec<_> = content.pre_data.iter().chain(&platform.pre_data).collect();
+        let post = platform.post_data.iter().map(|e| (e, true));
+        let post = post.chain(content.post_data.iter().map(|e| (e, false)));
+        let post = PostData::sort(&pre, post, &mut roles);
+        roles.report(warnings);
+        post_data::build_indexes(ctx, writers, content, post.by_table, warnings).await?;
+        steps::run(ctx, session, &post.partitioned, warnings).await?;
+        foreign_keys::build(ctx, writers, session, post.foreign_keys, content, warnings).await?;
+        steps::run(ctx, session, &post.rest, warnings).await?;
+        finish::refresh(ctx, writers.first(), content, warnings).await?;
+        finish::write_extras(ctx, session, content, &roles, warnings).await?;
+        steps::run(ctx, session, &post.event_triggers, warnings).await
+    }
 }
 
-async fn everything(
-    ctx: &Context,
-    store: &Store,
-    request: &RestoreRequest,
-    content: &Content<'_>,
-    target: &Target,
-    warnings: &Warnings,
-) -> Result<u64> {
-    let session = &target.session;
-    drop_what_was_there(ctx, target, content).await?;
-    let platform = Platform::missing(content, target);
-    let mut roles = Roles::read(session).await?;
-    pre_data::build(ctx, target, content, &platform, &mut roles, warnings).await?;
-    let settings = writer_settings(session, request.writers).await?;
-    let writers = Writers::connect(
-        &request.target,
-        request.writers,
-        &session.identity,
-        &settings,
-    )
-    .await?;
-    let written = rows::load(ctx, &writers, store, content, request.writers, true).await?;
-    finish::set_sequences(ctx, session, content, warnings).await?;
-
-    let pre: Vec<_> = content
-        .pre_data
-        .iter()
-        .chain(&platform.pre_data)
-        .cloned()
-        .collect();
-    let post = platform.post_data.iter().map(|e| (e, true));
-    let post = post.chain(content.post_data.iter().map(|e| (e, false)));
-    let post = PostData::sort(&pre, post, &mut roles);
-    roles.report(warnings);
-    post_data::build_indexes(ctx, &writers, content, post.by_table, warnings).await?;
-    steps::run(ctx, session, &post.partitioned, warnings).await?;
-    foreign_keys::build(ctx, &writers, session, post.foreign_keys, warnings).await?;
-    steps::run(ctx, session, &post.rest, warnings).await?;
-    finish::refresh(ctx, writers.first(), content, warnings).await?;
-    finish::write_extras(ctx, session, content, &roles, warnings).await?;
-    steps::run(ctx, session, &post.event_triggers, warnings).await?;
-    ctx.progress.stage(Stage::Finish, 0);
-    finish::analyze(ctx, &writers, content).await?;
-    Ok(written)
-}
-
-async fn rows_alone(
-    ctx: &Context,
-    store: &Store,
-    request: &RestoreRequest,
-    content: &Content<'_>,
-    target: &Target,
-    warnings: &Warnings,
-) -> Result<u64> {
-    let session = &target.session;
-    let without_triggers = "SET session_replication_role = replica";
-    session
-        .batch("switching triggers off", without_triggers)
-        .await
-        .map_err(|e| {
-            Error::new(
-                Code::TriggersFire,
-                "the target's triggers and foreign keys would act on every row that comes back",
-            )
-            .hint(
-                "Connect as a role that may set session_replication_role (on Supabase: postgres).",
-            )
-            .source(e)
-        })?;
-    let writers = Writers::connect(
-        &request.target,
-        request.writers,
-        &session.identity,
-        without_triggers,
-    )
-    .await?;
-    let written = rows::load(ctx, &writers, store, content, request.writers, false).await?;
-    finish::set_sequences(ctx, session, content, warnings).await?;
-    finish::analyze(ctx, &writers, content).await?;
-    Ok(written)
+/// The settings of sessions in which no trigger and no foreign key acts on a row that comes back.
+async fn without_triggers(session: &Session) -> Result<String> {
+    let setting = "SET session_replication_role = replica";
+    let refused = |e: Error| {
+        Error::new(
+            Code::TriggersFire,
+            "the target's triggers and foreign keys would act on every row that comes back",
+        )
+        .hint("Connect as a role that may set session_replication_role (on Supabase: postgres).")
+        .source(e)
+    };
+    let tried = session.batch("switching triggers off", setting).await;
+    tried.map(|()| setting.into()).map_err(refused)
 }
 
 /// Nothing is dropped that the plan did not name: without `force` the target was found empty.
@@ -132,6 +126,10 @@ async fn drop_what_was_there(ctx: &Context, target: &Target, content: &Content<'
     }
     Ok(())
 }
+
+/// Limits that the source's settings may bring along and that not every version of the server knows.
+const WITHOUT_LIMITS: &str = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+    WHERE name IN ('transaction_timeout', 'idle_session_timeout')";
 
 /// Memory for building indexes: half of `shared_buffers` among the writers, at most 1 GiB each, never less than the
 /// server's own setting. Commits need not wait for the disk: the last one, which drops the marker, flushes them all.
@@ -145,6 +143,7 @@ async fn writer_settings(session: &Session, writers: usize) -> Result<String> {
     let share = buffers / 2 / i64::try_from(writers.max(1)).unwrap_or(1);
     let kilobytes = share.min(1 << 30).max(now) / 1024;
     Ok(format!(
-        "SET maintenance_work_mem = '{kilobytes}kB'; SET synchronous_commit = off; SET client_min_messages = warning"
+        "SET maintenance_work_mem = '{kilobytes}kB'; SET synchronous_commit = off; SET client_min_messages = warning; \
+         {WITHOUT_LIMITS}"
     ))
 }

@@ -1,6 +1,7 @@
 //! What would fail later is refused before anything is written.
 
 use super::work::Work;
+use crate::core::counted::counted;
 use crate::core::merge::apply::Counts;
 use crate::core::merge::{ForeignKey, constraints};
 use crate::error::{Code, Error, Result};
@@ -135,7 +136,7 @@ async fn locks(work: &Work) -> Result<()> {
     }
     Err(Error::new(
         Code::LockTableFull,
-        format!("the merge would lock {needed} tables and indexes, and the server's lock table has room for {}", room.free()),
+        format!("the merge needs {needed} locks on tables and indexes, and the server's lock table has room for {}", room.free()),
     )
     .hint(format!(
         "Raise max_locks_per_transaction (now {}), or choose fewer tables.",
@@ -194,7 +195,11 @@ async fn rejected(work: &Work, index: usize) -> Result<()> {
         if count > 0 {
             return Err(Error::new(
                 Code::ConstraintViolated,
-                format!("{count} rows to be restored break {what} of {}", unit.table),
+                format!(
+                    "{what} of {} does not hold for {} to be restored",
+                    unit.table,
+                    counted(count.unsigned_abs(), "row")
+                ),
             )
             .hint("Drop or relax the constraint, or restore into another database."));
         }

@@ -1,12 +1,12 @@
 //! Comparing live rows with staged ones while everybody goes on working.
 
 use super::work::{Seen, Work};
-use super::{checks, tenant};
+use super::{checks, references, tenant};
 use crate::core::merge::apply::Counts;
-use crate::core::merge::{Unit, compare, foreign_keys, stage};
+use crate::core::merge::{Unit, compare, stage};
 use crate::core::progress::Stage;
-use crate::core::restore_plan::TablePlan;
-use crate::error::{Code, Error, Result};
+use crate::core::restore_plan::{BrokenReference, TablePlan};
+use crate::error::Result;
 use crate::ports::postgres::Session;
 use crate::tasks::Context;
 use futures_util::{FutureExt, future};
@@ -25,8 +25,15 @@ const CREATED: &[&str] = &[
     "timestamp",
 ];
 
-/// Finds what would change, and refuses what would fail. Returns the plan per table.
-pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Vec<TablePlan>> {
+/// What a comparison found.
+pub struct Compared {
+    /// One per merged unit.
+    pub tables: Vec<TablePlan>,
+    pub broken: Vec<BrokenReference>,
+}
+
+/// Finds what would change, and refuses what would fail.
+pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
     ctx.progress.stage(Stage::Compare, 0);
     let next = AtomicUsize::new(0);
     let sessions = work.writers.clamp(1, work.units.len().max(1));
@@ -46,21 +53,29 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Vec<TablePlan>> {
             &format!("ANALYZE {}", work.names.found()),
         )
         .await?;
-    work.left_out = work
+    let (left_out, broken) = work
         .session
-        .cancellable(&ctx.cancel, orphans(work, &work.names.found()).boxed())
+        .cancellable(&ctx.cancel, references(work).boxed())
         .await?;
+    work.left_out = left_out;
     let counts = counts(work, &work.names.found()).await?;
     work.found = counts.values().map(Counts::total).sum();
     work.session
         .cancellable(&ctx.cancel, checks::rows(work, &counts).boxed())
         .await?;
-    let mut plans = Vec::new();
+    let tenants_rows = match work.scope {
+        Some(_) => Some(tenant::staged(work).await?),
+        None => None,
+    };
+    let mut tables = Vec::new();
     for (index, unit) in work.merged() {
         let counts = counts.get(&unit.number).copied().unwrap_or_default();
-        plans.push(TablePlan {
+        tables.push(TablePlan {
             table: unit.table.clone(),
-            rows_in_backup: work.source_rows(index),
+            rows_in_backup: match &tenants_rows {
+                Some(rows) => rows.get(&unit.number).copied().unwrap_or_default(),
+                None => work.source_rows(index),
+            },
             add: counts.add,
             change: counts.change,
             remove: counts.remove,
@@ -71,7 +86,17 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Vec<TablePlan>> {
             },
         });
     }
-    Ok(plans)
+    Ok(Compared { tables, broken })
+}
+
+/// Rows that are left out for want of a parent, where asked for, and what would still be broken.
+async fn references(work: &Work) -> Result<(u64, Vec<BrokenReference>)> {
+    let found = work.names.found();
+    let left_out = match work.force {
+        true => references::leave_out(work, &found).await?,
+        false => 0,
+    };
+    Ok((left_out, references::broken(work, &found).await?))
 }
 
 async fn compare_some(
@@ -143,56 +168,6 @@ pub async fn count_touched(session: &Session, unit: &Unit, horizon: u32) -> Resu
         .query_one(&doing, &compare::count_touched(unit, horizon), &[])
         .await?;
     Ok((row.get(0), row.get(1)))
-}
-
-/// Rows without a parent: an error that names them, or, when asked for, left out together with theirs.
-pub async fn orphans(work: &Work, decided: &str) -> Result<u64> {
-    let checked: Vec<_> = work
-        .keys
-        .iter()
-        .filter(|k| k.validated && k.is_staged(&work.units))
-        .filter_map(|k| Some((k, &work.units[k.child_unit?])))
-        .filter(|(_, child)| child.merged)
-        .collect();
-    let (session, mut left_out) = (&work.session, 0);
-    let mut again = true;
-    while std::mem::take(&mut again) {
-        for (key, child) in &checked {
-            let doing = format!("looking for the parents of {}", child.table);
-            if work.force {
-                let sql =
-                    foreign_keys::leave_out_orphans(&work.names, &work.units, key, child, decided);
-                let gone = session.execute(&doing, &sql, &[]).await?;
-                left_out += gone;
-                again |= gone > 0;
-                continue;
-            }
-            let sql = foreign_keys::find_orphans(&work.names, &work.units, key, child, decided);
-            let row = session.query_one(&doing, &sql, &[]).await?;
-            if row.get::<_, i64>(0) > 0 {
-                return Err(without_parent(key, row.get(0), row.get(1)));
-            }
-        }
-    }
-    Ok(left_out)
-}
-
-pub fn without_parent(
-    key: &crate::core::merge::ForeignKey,
-    count: i64,
-    shown: Vec<String>,
-) -> Error {
-    Error::new(
-        Code::MissingParent,
-        format!(
-            "{count} rows of {} refer by {} to rows of {} that exist neither here nor in the backup: {}",
-            key.child,
-            key.name,
-            key.parent,
-            shown.join("; ")
-        ),
-    )
-    .hint("Bring the parents back first, or restore with --force to leave these rows out.")
 }
 
 /// Decisions per unit.

@@ -1,10 +1,12 @@
 //! The merge: one transaction that locks, decides by what is there under the lock, writes and rechecks.
 
 use super::work::Work;
-use super::{checks, compare, staging, tenant};
+use super::{checks, compare, references, staging, tenant};
+use crate::core::counted::counted;
 use crate::core::merge::apply::{self, Counts};
-use crate::core::merge::{Unit, compare as sql, constraints, foreign_keys, relation};
+use crate::core::merge::{ForeignKey, Unit, compare as sql, constraints, foreign_keys, relation};
 use crate::core::progress::Stage;
+use crate::core::restore_plan::{Broken, refuse};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{self, Fires, TargetTable, TargetTrigger};
 use crate::tasks::Context;
@@ -62,7 +64,7 @@ pub async fn unchanged(work: &Work) -> Result<Vec<TargetTable>> {
         .into_iter()
         .map(|t| (t.oid, t))
         .collect();
-    let keys = target::foreign_keys(&work.session, &work.units).await?;
+    let keys = target::foreign_keys(&work.session, &oids).await?;
     work.session
         .batch(doing, "ROLLBACK TO looking; RELEASE looking")
         .await?;
@@ -170,8 +172,19 @@ pub async fn decide(work: &Work, now: &[TargetTable]) -> Result<()> {
     check_parents(work).await
 }
 
-/// Holds the parents outside the merge, and refuses rows that would have none.
-pub async fn check_parents(work: &Work) -> Result<()> {
+/// Holds the parents outside the merge, and leaves out or refuses rows that would have none.
+async fn check_parents(work: &Work) -> Result<()> {
+    hold_parents(work).await?;
+    let decided = work.names.decided();
+    if work.force {
+        references::leave_out(work, &decided).await?;
+        return Ok(());
+    }
+    refuse(&references::missing(work, &decided).await?)
+}
+
+/// Holds the parents outside the merge.
+pub async fn hold_parents(work: &Work) -> Result<()> {
     work.session
         .batch(
             "reading statistics",
@@ -196,7 +209,6 @@ pub async fn check_parents(work: &Work) -> Result<()> {
                 .await?;
         }
     }
-    compare::orphans(work, &work.names.decided()).await?;
     Ok(())
 }
 
@@ -278,7 +290,8 @@ pub async fn write(ctx: &Context, work: &Work) -> Result<Done> {
             return Err(Error::new(
                 Code::Internal,
                 format!(
-                    "{written} rows of {} were written where {} were decided",
+                    "{} of {} written where the decision was to write {}",
+                    counted(written, "row"),
                     unit.table,
                     counts.add + counts.change
                 ),
@@ -303,25 +316,12 @@ async fn recheck(work: &Work, counts: &Done) -> Result<()> {
         |index: usize| work.units[index].merged && counts.contains_key(&work.units[index].number);
     for key in work.keys.iter().filter(|k| k.validated) {
         if let Some(child) = key.child_unit.filter(|c| written(*c)) {
-            orphaned(
-                work,
-                key,
-                &foreign_keys::recheck_children(&work.names, key, &work.units[child]),
-            )
-            .await?;
+            let sql = foreign_keys::recheck_children(&work.names, key, &work.units[child]);
+            orphaned(work, key, Broken::ParentMissing, &sql).await?;
         }
-        for parent in key
-            .parent_unit
-            .iter()
-            .chain(&key.parent_partitions)
-            .filter(|p| written(**p))
-        {
-            orphaned(
-                work,
-                key,
-                &foreign_keys::recheck_parents(&work.names, key, &work.units[*parent]),
-            )
-            .await?;
+        for parent in key.parents().filter(|p| written(*p)) {
+            let sql = foreign_keys::recheck_parents(&work.names, key, &work.units[parent]);
+            orphaned(work, key, Broken::ParentRemoved, &sql).await?;
         }
     }
     for (index, unit) in work.merged().filter(|(index, _)| written(*index)) {
@@ -337,8 +337,10 @@ async fn recheck(work: &Work, counts: &Done) -> Result<()> {
                 return Err(Error::new(
                     Code::ConstraintViolated,
                     format!(
-                        "{count} restored rows break {} of {}",
-                        constraint.name, unit.table
+                        "{} of {} does not hold for {} to be restored",
+                        constraint.name,
+                        unit.table,
+                        counted(count.unsigned_abs(), "row")
                     ),
                 ));
             }
@@ -347,11 +349,7 @@ async fn recheck(work: &Work, counts: &Done) -> Result<()> {
     Ok(())
 }
 
-async fn orphaned(work: &Work, key: &crate::core::merge::ForeignKey, sql: &str) -> Result<()> {
-    let doing = format!("rechecking foreign key {} of {}", key.name, key.child);
-    let row = work.session.query_one(&doing, sql, &[]).await?;
-    if row.get::<_, i64>(0) > 0 {
-        return Err(compare::without_parent(key, row.get(0), row.get(1)));
-    }
-    Ok(())
+async fn orphaned(work: &Work, key: &ForeignKey, why: Broken, sql: &str) -> Result<()> {
+    let broken = references::look(work, key, why, sql).await?;
+    refuse(broken.as_slice())
 }

@@ -4,11 +4,15 @@ use super::work;
 use crate::core::ident;
 use crate::core::managed::{STAGING, UNDO};
 use crate::core::merge::{names, stage};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
+use crate::tasks::restore::lock;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
+
+/// How the comment of a dry run's staging schema begins.
+pub(super) const DRY_RUN: &str = "rovodev dry run";
 
 /// A restore in place, or the undo of one, that was committed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +30,8 @@ pub struct Operation {
     pub added: u64,
     pub changed: u64,
     pub removed: u64,
+    /// What the kept rows take on disk.
+    pub bytes: u64,
 }
 
 /// Committed operations whose rows are still kept, newest first.
@@ -39,20 +45,22 @@ pub(super) async fn list(session: &Session) -> Result<Vec<Operation>> {
     let schemas = session
         .query(
             doing,
-            "SELECT n.nspname::text FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'operation' \
+            "SELECT n.nspname::text, (SELECT coalesce(sum(pg_total_relation_size(t.oid)), 0)::bigint FROM pg_class t \
+               WHERE t.relnamespace = n.oid AND t.relkind = 'r') \
+             FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'operation' \
              WHERE n.nspname LIKE 'undo\\_%' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')",
             &[],
         )
         .await?;
     let each: Vec<String> = schemas
         .iter()
-        .map(|r| r.get::<_, String>(0))
-        .filter(|s| names::operation_of(s, UNDO).is_some())
-        .map(|s| {
+        .map(|r| (r.get::<_, String>(0), r.get::<_, i64>(1)))
+        .filter(|(schema, _)| names::operation_of(schema, UNDO).is_some())
+        .map(|(schema, bytes)| {
             format!(
                 "SELECT id::text, backup::text, backup_name, safety::text, reverses::text, \
-                 extract(epoch FROM at)::float8, mode, added, changed, removed FROM {}.operation",
-                ident::quote(&s)
+                 extract(epoch FROM at)::float8, mode, added, changed, removed, {bytes}::bigint FROM {}.operation",
+                ident::quote(&schema)
             )
         })
         .collect();
@@ -82,6 +90,7 @@ fn operation(row: &tokio_postgres::Row) -> Operation {
         added: number(7),
         changed: number(8),
         removed: number(9),
+        bytes: number(10),
     }
 }
 
@@ -91,25 +100,94 @@ pub async fn was_done(target: &DatabaseUrl, operation: Uuid) -> Result<bool> {
     super::commit::exists(&session, &names::undo_schema(operation)).await
 }
 
+/// Restores that `undo` can reverse, newest first: no undos, and none that was undone.
+pub async fn undoable(target: &DatabaseUrl) -> Result<Vec<Operation>> {
+    let all = operations(target).await?;
+    let open = |o: &&Operation| o.reverses.is_none() && undone_by(&all, o.id).is_none();
+    Ok(all.iter().filter(open).cloned().collect())
+}
+
+/// The undo that took an operation back and was not taken back itself.
+pub fn undone_by(all: &[Operation], operation: Uuid) -> Option<&Operation> {
+    let undos = all.iter().filter(|o| o.reverses == Some(operation));
+    // Nothing reverses what came after it, so this ends.
+    undos.into_iter().find(|u| undone_by(all, u.id).is_none())
+}
+
+/// Drops what operations kept, so that they cannot be undone any more. With an undo goes what it had undone: that
+/// would look as if it could be undone again. Returns all that is forgotten.
+pub async fn forget(target: &DatabaseUrl, chosen: &[Uuid]) -> Result<Vec<Operation>> {
+    let session = work::lead(target).await?;
+    let all = list(&session).await?;
+    let mut forgotten: Vec<Operation> = Vec::new();
+    for id in chosen {
+        let mut next = Some(*id);
+        while let Some(found) = next.and_then(|id| all.iter().find(|o| o.id == id)) {
+            if !forgotten.contains(found) {
+                forgotten.push(found.clone());
+            }
+            next = found.reverses;
+        }
+    }
+    for operation in &forgotten {
+        let drop = stage::drop_schema(&names::undo_schema(operation.id));
+        session.batch("dropping what a restore kept", &drop).await?;
+    }
+    Ok(forgotten)
+}
+
+/// No such operation is kept.
+pub fn not_found(target: &DatabaseUrl, operation: &str) -> Error {
+    Error::new(
+        Code::OperationNotFound,
+        format!("no restore {operation:?} is kept in {target}"),
+    )
+    .hint("`rovodev restore --list-undo` lists the restores that are kept.")
+}
+
 /// Drops the staging schemas of restores that died, and returns their names. While a restore runs, nothing is dropped.
 pub async fn drop_leftovers(target: &DatabaseUrl) -> Result<Vec<String>> {
-    let session = match work::lead(target).await {
-        Err(e) if e.code == Code::RestoreRunning => return Ok(Vec::new()),
-        other => other?,
-    };
+    match work::lead(target).await {
+        Err(e) if e.code == Code::RestoreRunning => Ok(Vec::new()),
+        session => drop_dead(&session?, None).await,
+    }
+}
+
+/// Drops every staging schema but that of `spared`; the session leads, so that no restore owns any. Dry runs may.
+async fn drop_dead(session: &Session, spared: Option<Uuid>) -> Result<Vec<String>> {
     let rows = session
         .query(
             "looking for leftovers",
-            "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'staging\\_%' \
-             AND obj_description(oid, 'pg_namespace') LIKE 'rovodev %'",
-            &[],
+            "SELECT nspname::text, obj_description(oid, 'pg_namespace') LIKE $1 FROM pg_namespace \
+             WHERE nspname LIKE 'staging\\_%' AND obj_description(oid, 'pg_namespace') LIKE 'rovodev %'",
+            &[&format!("{DRY_RUN}%")],
         )
         .await?;
+    let dead = |r: &&tokio_postgres::Row| {
+        let operation = names::operation_of(r.get(0), STAGING);
+        operation.is_some() && operation != spared
+    };
+    let (dry_runs, restores): (Vec<_>, Vec<_>) =
+        rows.iter().filter(dead).partition(|r| r.get::<_, bool>(1));
+    let mut dropped = drop_all(session, &restores).await?;
+    if !dry_runs.is_empty() && lock::hold_off_dry_runs(session).await? {
+        let done = drop_all(session, &dry_runs).await;
+        lock::allow_dry_runs(session).await?;
+        dropped.extend(done?);
+    }
+    Ok(dropped)
+}
+
+/// Drops what died before this restore; what cannot be dropped does not keep it from going on.
+pub(super) async fn clear(session: &Session, spared: Option<Uuid>) {
+    if let Err(e) = drop_dead(session, spared).await {
+        tracing::warn!("leftovers of an earlier restore stay: {e}");
+    }
+}
+
+async fn drop_all(session: &Session, schemas: &[&tokio_postgres::Row]) -> Result<Vec<String>> {
     let mut dropped = Vec::new();
-    for schema in rows.iter().map(|r| r.get::<_, String>(0)) {
-        if names::operation_of(&schema, STAGING).is_none() {
-            continue;
-        }
+    for schema in schemas.iter().map(|r| r.get::<_, String>(0)) {
         session
             .batch("dropping a leftover", &stage::drop_schema(&schema))
             .await?;

@@ -55,5 +55,5 @@ pub fn refused(needed: u64, room: u64) -> Error {
             mib(room)
         ),
     )
-    .hint("Add disk space, raise the limit, or choose fewer tables.")
+    .hint("Add disk space and say so with --room BYTES, or choose fewer tables.")
 }

@@ -1,8 +1,9 @@
 //! Which tables of the backup are merged into which tables of the target, and whether they still fit.
 
+use super::reach;
 use crate::core::ident::QName;
 use crate::core::manifest::{Manifest, Scope, Selection, Table, Warning};
-use crate::core::merge::{Column, Unit};
+use crate::core::merge::{Column, Generated, Unit};
 use crate::core::restore_plan::{Choice, Component};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
@@ -31,11 +32,7 @@ pub async fn select(session: &Session, backup: &Manifest, choice: &Choice) -> Re
         .collect();
     let names: Vec<_> = names.into_iter().collect();
     let found = target::find(session, &names).await?;
-    let groups = group(backup, choice, &chosen, &found);
-    let mut drift: Vec<String> = groups
-        .keys()
-        .filter_map(|name| missing(name, found.get(name)))
-        .collect();
+    let mut groups = group(backup, choice, &chosen, &found);
     let oids: Vec<u32> = groups
         .keys()
         .filter_map(|n| found.get(n))
@@ -45,6 +42,13 @@ pub async fn select(session: &Session, backup: &Manifest, choice: &Choice) -> Re
         .await?
         .into_iter()
         .map(|t| (t.name.clone(), t))
+        .collect();
+    if let Some(scope) = &scope {
+        reach::narrow(session, &mut groups, &tables, scope, &choice.selection).await?;
+    }
+    let mut drift: Vec<String> = groups
+        .keys()
+        .filter_map(|name| missing(name, found.get(name)))
         .collect();
     let mut selected = Selected {
         units: Vec::new(),
@@ -134,7 +138,7 @@ pub fn picks(selection: &Selection, table: &QName, root: Option<&QName>) -> bool
         || root.is_some_and(|r| selection.tables.contains(r))
 }
 
-type Groups<'a> = BTreeMap<QName, (Vec<&'a Table>, bool)>;
+pub(super) type Groups<'a> = BTreeMap<QName, (Vec<&'a Table>, bool)>;
 
 /// Leaves are merged at the partitioned table above them, unless the backup or the choice holds only some of them:
 /// rows in the others would look as if they had come since.
@@ -189,7 +193,11 @@ fn differences(
             }
             Some(_) => continue,
         };
-        drift.push(format!("{name}.{} {what}", column.name));
+        let told = format!("{name}.{} {what}", column.name);
+        // Each partition of the backup has the column.
+        if !drift.contains(&told) {
+            drift.push(told);
+        }
     }
     let key: Vec<&str> = target.key.iter().map(|k| k.name.as_str()).collect();
     if let [only] = sources
@@ -265,6 +273,13 @@ fn unit(number: i32, source: &Table, target: &TargetTable, merged: bool) -> Unit
             .iter()
             .any(|c| c.generated && c.name == *name)
     };
+    let computed = target.columns.iter().filter_map(|c| {
+        Some(Generated {
+            name: c.name.clone(),
+            type_name: c.type_name.clone(),
+            expression: c.expression.clone()?,
+        })
+    });
     // A generated column moves with columns that we do not know: any change may collide.
     let special = if target.special.iter().any(generated) {
         columns.iter().map(|c| c.name.clone()).collect()
@@ -287,6 +302,7 @@ fn unit(number: i32, source: &Table, target: &TargetTable, merged: bool) -> Unit
         partitioned: target.partitioned,
         columns,
         extra,
+        generated: computed.collect(),
         key: target.key.clone(),
         special,
         merged,

@@ -58,7 +58,11 @@ pub async fn advance(
         let missing = wanted.len() - seen;
         warnings.push(Warning {
             code: "sequence_missing".into(),
-            message: format!("{missing} sequences of the backup do not exist here"),
+            message: format!(
+                "of the backup's sequences, {} {} not exist here",
+                missing,
+                if missing == 1 { "does" } else { "do" }
+            ),
         });
     }
     for some in steps.chunks(200) {

@@ -1,6 +1,7 @@
 //! Staging: the backup's rows in unlogged tables, loaded in committed chunks by several connections.
 
 use super::work::Work;
+use crate::core::counted::counted;
 use crate::core::manifest::{Manifest, Segment, Table};
 use crate::core::merge::{Unit, names, stage};
 use crate::core::progress::Stage;
@@ -105,9 +106,8 @@ pub async fn verify(work: &Work) -> Result<()> {
     Err(Error::new(
         Code::StagingChanged,
         format!(
-            "staged rows of {} of {} tables are not what was planned (the first is {})",
-            lost.len(),
-            work.units.len(),
+            "what is staged for {} is not what was planned (the first is {})",
+            counted(lost.len() as u64, "table"),
             work.units[*first].table
         ),
     )
@@ -267,7 +267,7 @@ async fn copy(
         return Err(Error::new(
             Code::ObjectDamaged,
             format!(
-                "{doing}: segments hold {staged} rows where the manifest says {}",
+                "{doing}: the number of rows in the segments is {staged} where the manifest says {}",
                 chunk.rows
             ),
         ));

@@ -1,10 +1,12 @@
 //! One tenant's rows, and nobody else's.
 
 use super::work::Work;
+use crate::core::counted::counted;
 use crate::core::manifest::Scope;
 use crate::core::merge::scope::{self, Side};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::sqlstate;
+use std::collections::HashMap;
 
 /// Limits decisions to what belongs to the tenant; refuses where a row of somebody else would change.
 pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
@@ -39,6 +41,17 @@ pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
         .await
 }
 
+/// The tenant's rows in the backup and those that they need, by unit.
+pub async fn staged(work: &Work) -> Result<HashMap<i32, u64>> {
+    let sql = scope::count_staged(&work.names);
+    let rows = work
+        .session
+        .query("counting the tenant's rows", &sql, &[])
+        .await?;
+    let count = |r: &tokio_postgres::Row| (r.get(0), r.get::<_, i64>(1).unsigned_abs());
+    Ok(rows.iter().map(count).collect())
+}
+
 /// A typo must not pass for a restore.
 fn nothing(wanted: &Scope) -> Error {
     Error::new(
@@ -68,7 +81,7 @@ async fn add_children(work: &Work, owned: &[bool], wanted: &Scope, side: Side) -
                 continue;
             };
             if !owned[parent]
-                || work.units[child].has_column(&wanted.column)
+                || work.units[child].holds(&wanted.column)
                 || !key.is_staged(&work.units)
             {
                 continue;
@@ -132,8 +145,8 @@ async fn refuse_shared(work: &Work, decided: &str) -> Result<()> {
     Err(Error::new(
         Code::SharedRows,
         format!(
-            "{} rows of {} belong to this tenant here or in the backup, but to somebody else on the other side",
-            row.get::<_, i64>(1),
+            "this tenant's here or in the backup, but somebody else's on the other side: {} of {}",
+            counted(row.get::<_, i64>(1).unsigned_abs(), "row"),
             table.unwrap_or_default()
         ),
     )

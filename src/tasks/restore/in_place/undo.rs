@@ -4,13 +4,14 @@
 use super::commit::{self, Record};
 use super::merge::{self, Done};
 use super::operations::{self, Operation};
-use super::work::{Work, lead};
-use super::{checks, outcome, refresh};
+use super::work::{Work, lead, look_on};
+use super::{checks, outcome, references, refresh};
+use crate::core::counted::counted;
 use crate::core::manifest::Codec;
 use crate::core::merge::apply::Counts;
 use crate::core::merge::{Names, Unit, names, stage, undo as sql};
 use crate::core::progress::Stage;
-use crate::core::restore_plan::{Mode, Outcome};
+use crate::core::restore_plan::{Mode, Outcome, refuse};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{self, TargetTable};
 use crate::ports::postgres::{DatabaseUrl, Session};
@@ -31,7 +32,8 @@ pub async fn undo(
         .await
 }
 
-/// Reverses what is still as the restore left it, and leaves rows alone that changed since.
+/// Reverses what is still as the restore left it, and leaves rows alone that changed since, that others refer to by
+/// now, or whose parents are gone.
 pub async fn undo_unchanged(
     ctx: &Context,
     target: &DatabaseUrl,
@@ -49,11 +51,21 @@ async fn reverse(
     leave: bool,
 ) -> Result<Outcome> {
     ctx.progress.stage(Stage::Connect, 0);
-    let session = ctx.or_cancelled(lead(target)).await?;
-    let (reversed, record) = find(&session, operation).await?;
+    let session = match dry_run {
+        true => ctx.or_cancelled(look_on(target)).await?,
+        false => ctx.or_cancelled(lead(target)).await?,
+    };
+    let (reversed, record) = find(target, &session, operation).await?;
+    if !dry_run {
+        operations::clear(&session, None).await;
+    }
     let mut work = open(target, session, &reversed).await?;
+    (work.force, work.dry_run) = (leave, dry_run);
     checks::beforehand(&work).await?;
-    let stamp = format!("rovodev undo of {operation}");
+    let stamp = match dry_run {
+        true => format!("{} of an undo of {operation}", operations::DRY_RUN),
+        false => format!("rovodev undo of {operation}"),
+    };
     let prepare = format!(
         "BEGIN; {}; COMMIT",
         stage::create_schema(&work.names, &stamp)
@@ -61,31 +73,32 @@ async fn reverse(
     work.session
         .batch("creating the staging schema", &prepare)
         .await?;
-    let done = run(ctx, &mut work, &record, dry_run, leave).await;
-    let mut warnings = Vec::new();
+    let done = run(ctx, &mut work, &record).await;
+    let mut warnings = Vec::from_iter(super::left_out(&work));
     if let (Ok(done), false) = (&done, dry_run) {
         let changed: Vec<i32> = done.keys().copied().collect();
-        warnings = refresh::refresh(ctx, &work, &changed).await;
+        warnings.extend(refresh::refresh(ctx, &work, &changed).await);
     }
     ctx.progress.stage(Stage::Finish, 0);
     work.clean().await;
-    let mut told = outcome(&work, &record, &done?, warnings);
+    let tables = work.merged().count() as u64;
+    let mut told = outcome(&work, &record, &done?, tables, warnings);
     if dry_run {
         told.undo_schema = None;
     }
     Ok(told)
 }
 
-async fn find(session: &Session, operation: Uuid) -> Result<(Operation, Record)> {
+async fn find(
+    target: &DatabaseUrl,
+    session: &Session,
+    operation: Uuid,
+) -> Result<(Operation, Record)> {
     let all = operations::list(session).await?;
     let Some(found) = all.iter().find(|o| o.id == operation) else {
-        return Err(Error::new(
-            Code::OperationNotFound,
-            format!("no restore {operation} is kept in this database"),
-        )
-        .hint("`rovodev status` lists the restores that can be undone."));
+        return Err(operations::not_found(target, &operation.to_string()));
     };
-    if let Some(by) = all.iter().find(|o| o.reverses == Some(operation)) {
+    if let Some(by) = operations::undone_by(&all, operation) {
         return Err(Error::new(
             Code::UndoConflict,
             format!("restore {operation} was undone already, by {}", by.id),
@@ -116,7 +129,8 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
         .batch(doing, "BEGIN; SET LOCAL search_path = ''")
         .await?;
     let targets = find_tables(&session, &mut units).await?;
-    let keys = target::foreign_keys(&session, &units).await?;
+    let oids: Vec<u32> = units.iter().map(|u| u.oid).collect();
+    let keys = target::foreign_keys(&session, &oids).await?;
     session.batch(doing, "ROLLBACK").await?;
     Ok(Work {
         target: target.clone(),
@@ -134,6 +148,8 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
         keys,
         rights,
         scope: None,
+        backed_up: Default::default(),
+        dry_run: false,
         seen: Default::default(),
         found: 0,
         left_out: 0,
@@ -189,17 +205,11 @@ async fn find_tables(session: &Session, units: &mut [Unit]) -> Result<Vec<Target
     Ok(targets)
 }
 
-async fn run(
-    ctx: &Context,
-    work: &mut Work,
-    record: &Record,
-    dry_run: bool,
-    leave: bool,
-) -> Result<Done> {
+async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<Done> {
     let shared = &*work;
     let transaction = async {
         ctx.progress.stage(Stage::Merge, 0);
-        if dry_run {
+        if shared.dry_run {
             shared
                 .session
                 .batch("starting the dry run", "BEGIN")
@@ -209,23 +219,28 @@ async fn run(
             merge::unchanged(shared).await?;
             merge::silence(shared).await?;
         }
-        decide(shared, leave).await?;
-        if dry_run {
-            return super::compare::counts(shared, &shared.names.decided()).await;
+        decide(shared).await?;
+        if !shared.dry_run {
+            merge::hold_parents(shared).await?;
         }
-        merge::check_parents(shared).await?;
+        let left_out = settle(shared).await?;
+        if shared.dry_run {
+            let counts = super::compare::counts(shared, &shared.names.decided()).await?;
+            return Ok((counts, left_out));
+        }
         let done = merge::write(ctx, shared).await?;
         merge::unsilence(shared).await?;
         if !done.is_empty() {
             commit::record(shared, record, &done).await?;
         }
-        Ok(done)
+        Ok((done, left_out))
     };
-    let done = shared
+    let (done, left_out) = shared
         .session
         .cancellable(&ctx.cancel, transaction.boxed())
         .await?;
-    if dry_run {
+    work.left_out = left_out;
+    if work.dry_run {
         work.session.batch("ending the dry run", "ROLLBACK").await?;
     } else {
         commit::commit(work, !done.is_empty()).await?;
@@ -233,7 +248,25 @@ async fn run(
     Ok(done)
 }
 
-async fn decide(work: &Work, leave: bool) -> Result<()> {
+/// Refuses to break references; or else leaves the rows concerned as they are, and returns how many.
+async fn settle(work: &Work) -> Result<u64> {
+    let decided = work.names.decided();
+    if !work.force {
+        refuse(&references::broken(work, &decided).await?)?;
+        return Ok(0);
+    }
+    let mut left = 0;
+    loop {
+        let before = left;
+        left += references::leave_out(work, &decided).await?;
+        left += references::keep_referred(work, &decided).await?;
+        if left == before {
+            return Ok(left);
+        }
+    }
+}
+
+async fn decide(work: &Work) -> Result<()> {
     let mut expected = HashMap::new();
     for (_, unit) in work.merged() {
         let doing = format!("comparing {} with what the restore left", unit.table);
@@ -247,7 +280,7 @@ async fn decide(work: &Work, leave: bool) -> Result<()> {
             .get(0);
         expected.insert(unit.number, count.unsigned_abs());
     }
-    if leave {
+    if work.force {
         return Ok(());
     }
     let decided = super::compare::counts(work, &work.names.decided()).await?;
@@ -257,7 +290,8 @@ async fn decide(work: &Work, leave: bool) -> Result<()> {
         let rows = expected[&unit.number].saturating_sub(total);
         if rows > 0 {
             changed.push(format!(
-                "{rows} rows of {} ({})",
+                "{} of {} ({})",
+                counted(rows, "row"),
                 unit.table,
                 show(work, unit).await?
             ));
@@ -270,7 +304,7 @@ async fn decide(work: &Work, leave: bool) -> Result<()> {
         Code::UndoConflict,
         format!("rows changed since the restore: {}", changed.join("; ")),
     )
-    .hint("Undo the other rows alone by leaving these as they are, or change these back first."))
+    .hint("Undo the other rows alone with --leave-changed, or change these back first."))
 }
 
 async fn show(work: &Work, unit: &Unit) -> Result<String> {

@@ -1,13 +1,14 @@
 //! What the steps of a restore in place share.
 
+use crate::core::ident::QName;
 use crate::core::manifest::{Codec, Scope, Table};
 use crate::core::merge::{ForeignKey, Names, Unit, order, stage};
 use crate::core::restore_plan::Mode;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{Rights, TargetTable};
 use crate::ports::postgres::{DatabaseUrl, Identity, Purpose, Session};
-use crate::tasks::restore::lock::try_lock;
-use std::collections::BTreeMap;
+use crate::tasks::restore::lock::{share_dry_run, try_lock};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -34,6 +35,10 @@ pub struct Work {
     pub keys: Vec<ForeignKey>,
     pub rights: Rights,
     pub scope: Option<Scope>,
+    /// Tables that the backup holds, partitioned ones too.
+    pub backed_up: BTreeSet<QName>,
+    /// A dry run: works beside a restore and changes nothing.
+    pub dry_run: bool,
     /// What the comparison saw, by unit.
     pub seen: BTreeMap<i32, Seen>,
     /// Decisions that the comparison found.
@@ -87,7 +92,8 @@ impl Work {
         Ok(session)
     }
 
-    /// Drops staging, on a new connection where this one broke. What cannot be dropped now is dropped by the next tick.
+    /// Drops staging, on a new connection where this one broke. What cannot be dropped now is dropped by the
+    /// next restore.
     pub async fn clean(&mut self) {
         let mut dropped = self.drop_staging().await;
         if dropped
@@ -99,7 +105,7 @@ impl Work {
         }
         if let Err(e) = dropped {
             let schema = self.names.staging_schema();
-            tracing::warn!("schema {schema} stays until the next tick: {e}");
+            tracing::warn!("schema {schema} stays until the next restore: {e}");
         }
     }
 
@@ -115,7 +121,10 @@ impl Work {
 
     /// Connects again after the connection broke.
     pub async fn reconnect(&mut self) -> Result<()> {
-        self.session = again(&self.target, &self.identity).await?;
+        self.session = match self.dry_run {
+            true => look_on(&self.target).await?,
+            false => again(&self.target, &self.identity).await?,
+        };
         Ok(())
     }
 }
@@ -133,6 +142,14 @@ pub async fn lead(target: &DatabaseUrl) -> Result<Session> {
     )
     .hint("Wait until it is done, or cancel it.")
     .retry(true))
+}
+
+/// Opens the session of a dry run, which needs no restore to wait for it.
+pub async fn look_on(target: &DatabaseUrl) -> Result<Session> {
+    let session = Session::connect(target, Purpose::Write).await?;
+    session.batch("preparing a session", SESSION).await?;
+    share_dry_run(&session).await?;
+    Ok(session)
 }
 
 /// Leads again in the place of a session that broke: waits until the server has ended that one, so that nothing

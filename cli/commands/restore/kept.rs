@@ -1,0 +1,127 @@
+//! What restores in place keep so that they can be undone: listed, and dropped.
+
+use super::RestoreArgs;
+use crate::args::Common;
+use crate::exit::Exit;
+use crate::output::Answer;
+use crate::table::Columns;
+use crate::{ask, human};
+use rovodev::config::Settings;
+use rovodev::error::{Code, Error, Result};
+use rovodev::tasks::places;
+use rovodev::tasks::restore::in_place::{self, Operation};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+pub async fn list(settings: &Settings) -> Result<Answer> {
+    let target = places::source(settings)?;
+    let all = in_place::operations(&target).await?;
+    let each: Vec<Value> = all
+        .iter()
+        .map(|o| json!({ "operation": o, "state": state(&all, o) }))
+        .collect();
+    let text = match all.is_empty() {
+        true => format!("No restore is kept in {target}."),
+        false => table(&all),
+    };
+    Ok(Answer::new(&json!({ "kept": each }), text, Exit::Done))
+}
+
+fn state(all: &[Operation], operation: &Operation) -> &'static str {
+    match (operation.reverses, in_place::undone_by(all, operation.id)) {
+        (_, Some(_)) => "undone",
+        (Some(_), None) => "an undo",
+        (None, None) => "can be undone",
+    }
+}
+
+fn table(all: &[Operation]) -> String {
+    let mut table = Columns::new(&[
+        "<Operation",
+        "<Done",
+        "<Restore of",
+        ">Added",
+        ">Changed",
+        ">Removed",
+        ">Kept",
+        "<State",
+    ]);
+    for o in all {
+        table.row([
+            o.id.to_string(),
+            human::exact(o.at),
+            human::short(&o.backup_name, 36),
+            human::count(o.added),
+            human::count(o.changed),
+            human::count(o.removed),
+            human::bytes(o.bytes),
+            state(all, o).into(),
+        ]);
+    }
+    format!(
+        "{}\n\nUndo one with `rovodev restore --undo OPERATION`; drop what one keeps with --forget OPERATION.",
+        table.text()
+    )
+}
+
+/// Drops what an operation keeps, or what all of them keep.
+pub async fn forget(
+    wanted: &str,
+    args: &RestoreArgs,
+    common: &Common,
+    settings: &Settings,
+) -> Result<Answer> {
+    let target = places::source(settings)?;
+    let all = in_place::operations(&target).await?;
+    let chosen: Vec<&Operation> = match (wanted, Uuid::parse_str(wanted)) {
+        ("all", _) => all.iter().collect(),
+        (_, Ok(id)) => all.iter().filter(|o| o.id == id).collect(),
+        _ => Vec::new(),
+    };
+    if chosen.is_empty() {
+        return Err(in_place::not_found(&target, wanted));
+    }
+    let what = match chosen[..] {
+        [one] => format!(
+            "the restore of {} ({})",
+            one.backup_name,
+            human::exact(one.at)
+        ),
+        _ => human::counted(chosen.len() as u64, "operation"),
+    };
+    if !args.force {
+        confirm(&what, common)?;
+    }
+    let ids: Vec<Uuid> = chosen.iter().map(|o| o.id).collect();
+    let forgotten = in_place::forget(&target, &ids).await?;
+    let bytes = forgotten.iter().map(|o| o.bytes).sum();
+    let mut text = format!("Forgot {what}: it cannot be undone any more.");
+    if chosen.len() > 1 {
+        text = format!("Forgot {what}: they cannot be undone any more.");
+    }
+    if forgotten.len() > chosen.len() {
+        text += " What it had undone is forgotten too.";
+    }
+    text += &format!(" {} free.", human::bytes(bytes));
+    Ok(Answer::new(
+        &json!({ "forgotten": forgotten }),
+        text,
+        Exit::Done,
+    ))
+}
+
+fn confirm(what: &str, common: &Common) -> Result<()> {
+    if common.json || !ask::person_is_there() {
+        return Err(Error::new(
+            Code::ConfirmationNeeded,
+            format!("{what} could not be undone any more, and nobody is here to confirm it"),
+        )
+        .hint("Say --force to forget it without being asked."));
+    }
+    match ask::yes(&format!(
+        "Forget {what}, so that it cannot be undone any more?"
+    ))? {
+        true => Ok(()),
+        false => Err(Error::cancelled()),
+    }
+}

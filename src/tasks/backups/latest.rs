@@ -1,0 +1,85 @@
+//! What `latest` means: the newest backup that is whole and holds what is asked for.
+
+use super::{Found, is_about_one_backup, newest_first, read};
+use crate::core::keys;
+use crate::core::manifest::{Manifest, Trigger};
+use crate::error::{Code, Result};
+use crate::ports::store::Store;
+use futures_util::{StreamExt, stream};
+
+/// Manifests read ahead; the first is nearly always the one.
+const AHEAD: usize = 4;
+
+/// What a backup has to hold to be the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The database where a backup holds it, else files of the project.
+    Anything,
+    Database,
+    Config,
+    Both,
+}
+
+/// The newest backup that can be read, is no safety backup, and holds what is wanted. A whole one goes before one of
+/// chosen schemas, tables or rows, however new that is; the note says so where it matters.
+///
+/// A restore takes a safety backup just before it, so restoring "the latest" twice would otherwise undo the first.
+pub async fn latest(store: &Store, tenant: &str, wanted: Wanted) -> Result<Option<Found>> {
+    if wanted == Wanted::Anything {
+        return match Box::pin(latest(store, tenant, Wanted::Database)).await? {
+            None => Box::pin(latest(store, tenant, Wanted::Config)).await,
+            found => Ok(found),
+        };
+    }
+    let objects = newest_first(store, tenant).await?;
+    let ids = objects
+        .iter()
+        .filter_map(|o| keys::parse_backup(&o.key).map(|(_, id, _)| id));
+    let mut manifests = stream::iter(ids)
+        .map(|id| read(store, tenant, id))
+        .buffered(AHEAD);
+    let mut partial: Option<Manifest> = None;
+    while let Some(manifest) = manifests.next().await {
+        let manifest = match manifest {
+            Ok(manifest) if holds(&manifest, wanted) => manifest,
+            Ok(_) => continue,
+            Err(e) if is_about_one_backup(&e) || e.code == Code::BackupNotFound => continue,
+            Err(e) => return Err(e),
+        };
+        // A choice of tables says nothing about files.
+        if wanted == Wanted::Config || manifest.selection.is_whole() {
+            let note = partial.as_ref().map(|newer| passed_over(newer, &manifest));
+            return Ok(Some(Found { manifest, note }));
+        }
+        partial.get_or_insert(manifest);
+    }
+    Ok(partial.map(|manifest| Found {
+        note: Some(format!(
+            "latest is {:?}, which holds {} alone; there is no backup of the whole database",
+            manifest.name, manifest.selection
+        )),
+        manifest,
+    }))
+}
+
+fn holds(manifest: &Manifest, wanted: Wanted) -> bool {
+    let database = manifest.source.is_some();
+    let config = !manifest.config.is_empty();
+    manifest.trigger != Trigger::Safety
+        && match wanted {
+            Wanted::Anything => database || config,
+            Wanted::Database => database,
+            Wanted::Config => config,
+            Wanted::Both => database && config,
+        }
+}
+
+fn passed_over(newer: &Manifest, latest: &Manifest) -> String {
+    format!(
+        "latest is {:?} of {}; the newer {:?} holds {} alone and was passed over (name it to take it)",
+        latest.name,
+        latest.finished_at.format("%Y-%m-%d %H:%M:%S UTC"),
+        newer.name,
+        newer.selection
+    )
+}
