@@ -10,6 +10,8 @@ use crate::ports::catalog::{As, Repeat};
 use crate::tasks::cataloged::{Asked, Asker, Filter, Page, list};
 use crate::tasks::status::{Probe, Status, look};
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -46,9 +48,9 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     };
     let ((operator, catalog), page, status, auth) = tokio::join!(
         is_operator(&service, &asker),
-        within("the catalog", list(service.catalog(), &asker, &newest)),
-        look(service.settings(), LIMIT, false),
-        within("Supabase Auth", auth(&service)),
+        within("the catalog", list(service.catalog(), &asker, &newest).boxed()),
+        look(service.settings(), LIMIT, false).boxed(),
+        within("Supabase Auth", service.verifier().reachable().boxed()),
     );
     let services = services(&status, &catalog, &auth);
     Ok(Answer::json(
@@ -122,7 +124,7 @@ async fn is_operator(service: &Service, asker: &Asker) -> (bool, Result<()>) {
     let asked = service
         .catalog()
         .call::<Who>(As::Person(&asker.token), "rovodev_whoami", &arguments, Repeat::Safely);
-    match within("the catalog", asked).await {
+    match within("the catalog", asked.boxed()).await {
         Ok(who) => {
             let meant = who.tenants.iter().find(|t| match &asker.tenant {
                 Some(wanted) => *wanted == t.id || *wanted == t.slug,
@@ -134,11 +136,8 @@ async fn is_operator(service: &Service, asker: &Asker) -> (bool, Result<()>) {
     }
 }
 
-async fn auth(service: &Service) -> Result<()> {
-    service.verifier().reachable().await
-}
-
-async fn within<T>(part: &str, asked: impl Future<Output = Result<T>>) -> Result<T> {
+/// Boxed: the compiler cannot prove a borrowed future of several at once to be `Send`.
+async fn within<T>(part: &str, asked: BoxFuture<'_, Result<T>>) -> Result<T> {
     tokio::time::timeout(LIMIT, asked).await.unwrap_or_else(|_| {
         Err(Error::new(
             Code::CatalogUnreachable,

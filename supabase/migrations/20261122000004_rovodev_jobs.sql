@@ -286,7 +286,8 @@ BEGIN
     safety := job;
     safety.kind := 'backup';
     SELECT o.safety_backup_id INTO safety.backup_id FROM public.restore_operations o WHERE o.id = job.operation_id;
-    PERFORM rovodev.tell_object(safety, 'completed', fields)
+    PERFORM rovodev.tell_object(safety, 'completed',
+        jsonb_build_object('started_at', now(), 'finished_at', now()) || fields)
     FROM public.backups b WHERE b.id = safety.backup_id AND b.status = 'pending';
     RETURN jsonb_build_object('held', true);
 END $$;

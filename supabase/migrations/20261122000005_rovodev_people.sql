@@ -108,7 +108,7 @@ $$;
 
 -- `request`: {type, name, codec, schemas, tables, trigger}.
 CREATE FUNCTION public.rovodev_create_backup(
-    tenant text, request jsonb, idempotency_key text DEFAULT NULL, request_hash text DEFAULT NULL,
+    request jsonb, tenant text DEFAULT NULL, idempotency_key text DEFAULT NULL, request_hash text DEFAULT NULL,
     door text DEFAULT 'api', address text DEFAULT NULL
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE

@@ -53,7 +53,7 @@ GRANT EXECUTE ON FUNCTION
     public.rovodev_list_backups(
         text, text[], text[], text[], timestamptz, timestamptz, text, text, boolean, integer, text, uuid
     ),
-    public.rovodev_create_backup(text, jsonb, text, text, text, text),
+    public.rovodev_create_backup(jsonb, text, text, text, text, text),
     public.rovodev_change_backup(uuid, jsonb, text, text),
     public.rovodev_delete_backup(uuid, text, text),
     public.rovodev_restore_backup(uuid, jsonb, text, text),

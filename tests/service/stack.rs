@@ -6,7 +6,6 @@ use local::stack::{Parts, Stack};
 use local::{demo, supabase};
 use rovodev::config::Settings;
 use serde_json::{Value, json};
-use tokio::sync::OnceCell;
 
 /// The servers, their project, and a client.
 pub struct Running {
@@ -19,21 +18,17 @@ pub struct Running {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Person {
     Admin,
-    Operator,
     Viewer,
     /// Of the tenant whose scope is one organization.
     Customer,
-    CustomerViewer,
 }
 
 impl Person {
     fn email(self) -> &'static str {
         match self {
             Person::Admin => "admin@callcenter.example",
-            Person::Operator => "operator@callcenter.example",
             Person::Viewer => "viewer@callcenter.example",
             Person::Customer => "olga.petrova@northwind-dental.example",
-            Person::CustomerViewer => "mia.chen@northwind-dental.example",
         }
     }
 }
@@ -69,7 +64,7 @@ impl Running {
         Self {
             stack,
             project,
-            http: reqwest::Client::new(),
+            http: rovodev::ports::web::client().unwrap(),
         }
     }
 
@@ -122,10 +117,4 @@ impl Running {
         }
         panic!("{path} did not end within a minute");
     }
-}
-
-/// The project that all tests share.
-pub async fn shared() -> &'static Running {
-    static RUNNING: OnceCell<Running> = OnceCell::const_new();
-    RUNNING.get_or_init(Running::start).await
 }

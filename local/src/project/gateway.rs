@@ -23,15 +23,13 @@ struct Keys {
 
 pub async fn routes(url: &str, keys: &ProjectKeys, postgres: &Postgres) -> Result<Router> {
     let public = serde_json::to_string(&keys.public()?).map_err(|e| failed("signing key", e))?;
-    let config = postrust_core::AppConfig {
-        db_uri: postgres.authenticator_url("postgres"),
-        db_schemas: vec!["public".into(), "graphql_public".into()],
-        db_anon_role: Some("anon".into()),
-        db_channel_enabled: true,
-        jwt_secret: Some(public),
-        compat_mode: true,
-        ..postrust_core::AppConfig::default()
-    };
+    let mut config = postrust_core::AppConfig::default();
+    config.db_uri = postgres.authenticator_url("postgres");
+    config.db_schemas = vec!["public".into(), "graphql_public".into()];
+    config.db_anon_role = Some("anon".into());
+    config.db_channel_enabled = true;
+    config.jwt_secret = Some(public);
+    config.compat_mode = true;
     let app = postrust_server::build(config, postrust_server::Host::SERVER)
         .await
         .map_err(|e| failed("cannot start PostgREST", e))?;

@@ -71,10 +71,14 @@ impl Catalog {
         arguments: &impl Serialize,
         repeat: Repeat,
     ) -> Result<T> {
-        let body = serde_json::to_string(arguments).map_err(|e| {
+        let mut arguments = serde_json::to_value(arguments).map_err(|e| {
             Error::new(Code::Internal, format!("arguments of {function}")).source(e)
         })?;
-        let request = self.prepare(caller, self.postgrest.rpc(function, body))?;
+        // What is absent takes its default; not every PostgREST reads null as NULL.
+        if let Some(named) = arguments.as_object_mut() {
+            named.retain(|_, value| !value.is_null());
+        }
+        let request = self.prepare(caller, self.postgrest.rpc(function, arguments.to_string()))?;
         self.send(&request, repeat)
             .await
             .during(format_args!("catalog function {function}"))

@@ -62,6 +62,7 @@ pub(super) fn fields(manifest: &Manifest) -> Map<String, Value> {
     }
     let totals = &manifest.totals;
     let columns = json!({
+        "started_at": manifest.started_at, "finished_at": manifest.finished_at,
         "manifest_key": keys::manifest(&manifest.tenant, manifest.id), "parent_id": manifest.parent,
         "components": components, "size_bytes": totals.stored_bytes, "raw_bytes": totals.raw_bytes,
         "new_bytes": totals.new_bytes, "tables": totals.tables, "records": totals.rows, "files": totals.files,

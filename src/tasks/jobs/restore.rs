@@ -28,7 +28,10 @@ pub async fn run(
         return undo(ctx, workshop, operation, reversed).await;
     }
     // An attempt before this one may have died after the commit.
-    if !operation.preview && job.token > 1 && in_place::was_done(&workshop.source, operation.id).await? {
+    if !operation.preview
+        && job.token > 1
+        && in_place::was_done(&workshop.source, operation.id).await?
+    {
         return done_before(workshop, operation.id).await;
     }
     let manifest = backups::read(&workshop.store, &job.tenant.slug, job.backup.id).await?;
@@ -36,6 +39,7 @@ pub async fn run(
         operation: Some(operation.id),
         backup: manifest,
         target: workshop.source.clone(),
+        source: Some(workshop.source.clone()),
         mode: operation.mode,
         choice: Choice {
             components: vec![Component::Database],
@@ -45,16 +49,13 @@ pub async fn run(
         writers: WRITERS,
         room: None,
     };
-    let safety = match operation.preview {
-        true => None,
-        false => safety(ctx, workshop, job, operation, held).await?,
-    };
-    let prepared = Box::pin(in_place::prepare(ctx, &workshop.store, &request, safety)).await?;
-    let plan = prepared.plan().clone();
     if operation.preview {
-        prepared.discard().await?;
+        let plan = Box::pin(in_place::plan(ctx, &workshop.store, &request)).await?;
         return Ok(columns(json!({ "plan": plan, "warnings": plan.warnings })));
     }
+    let safety = safety(ctx, workshop, job, operation, held).await?;
+    let prepared = Box::pin(in_place::prepare(ctx, &workshop.store, &request, safety)).await?;
+    let plan = prepared.plan().clone();
     let outcome = Box::pin(prepared.apply(ctx)).await?;
     Ok(result(Some(&plan), &outcome))
 }
@@ -120,7 +121,9 @@ async fn undo(
     reversed: Uuid,
 ) -> Result<Map<String, Value>> {
     let undone = match operation.force {
-        true => in_place::undo_unchanged(ctx, &workshop.source, reversed, operation.preview).await?,
+        true => {
+            in_place::undo_unchanged(ctx, &workshop.source, reversed, operation.preview).await?
+        }
         false => in_place::undo(ctx, &workshop.source, reversed, operation.preview).await?,
     };
     Ok(result(None, &undone))
