@@ -86,9 +86,17 @@ impl Dir {
 
     pub(super) async fn get(&self, key: &str) -> Result<Bytes> {
         let key = key.to_string();
-        self.blocking(move |d| match fs::read(d.root().join(&key)) {
-            Ok(body) => Ok(Bytes::from(body)),
-            Err(e) => Err(missing_or(d.root(), &e)),
+        self.blocking(move |d| {
+            let path = d.root().join(&key);
+            match read_file(&path) {
+                Ok(Some(body)) => Ok(Bytes::from(body)),
+                Ok(None) => Err(Error::new(
+                    Code::ObjectDamaged,
+                    format!("{} is no file", path.display()),
+                )
+                .hint("Something else was put in its place; move it away.")),
+                Err(e) => Err(missing_or(d.root(), &e)),
+            }
         })
         .await
     }
@@ -106,8 +114,8 @@ impl Dir {
             _ => return Ok(false),
         }
         let (key, written) = (key.to_string(), written.clone());
-        self.blocking(move |d| match fs::read(d.root().join(&key)) {
-            Ok(body) => Ok(written.is(&body)),
+        self.blocking(move |d| match read_file(&d.root().join(&key)) {
+            Ok(body) => Ok(body.is_some_and(|body| written.is(&body))),
             Err(e) if is_absent(&e) => Ok(false),
             Err(e) => Err(failed(&e, false)),
         })
@@ -154,6 +162,15 @@ impl Dir {
     }
 }
 
+/// `None` for a pipe or a device: reading it might never end.
+fn read_file(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let meta = fs::metadata(path)?;
+    match meta.is_file() || meta.is_dir() {
+        true => fs::read(path).map(Some),
+        false => Ok(None),
+    }
+}
+
 /// Adds the files below `folder` whose key starts with `prefix`.
 fn collect(root: &Path, folder: &str, prefix: &str, found: &mut Vec<ObjectInfo>) -> Result<()> {
     let entries = match fs::read_dir(root.join(folder)) {
@@ -178,7 +195,8 @@ fn collect(root: &Path, folder: &str, prefix: &str, found: &mut Vec<ObjectInfo>)
         }
         match fs::metadata(entry.path()) {
             Ok(meta) if meta.is_dir() => collect(root, &key, prefix, found)?,
-            Ok(meta) => found.push(info(key, &meta)?),
+            Ok(meta) if meta.is_file() => found.push(info(key, &meta)?),
+            Ok(_) => {}
             Err(e) if is_absent(&e) => {}
             Err(e) => return Err(failed(&e, false)),
         }

@@ -155,7 +155,13 @@ impl Writer {
 
     /// The same rows may have been compressed otherwise by another version.
     async fn as_stored(&self, key: &str, segment: &Segment) -> Result<Option<Segment>> {
-        let stored = self.store.get(key).await?;
+        let stored = match self.store.get(key).await {
+            Ok(stored) => stored,
+            Err(e) if matches!(e.code, Code::ObjectDamaged | Code::ObjectMissing) => {
+                return Ok(None);
+            }
+            Err(e) => return Err(e),
+        };
         let (codec, store_key, wanted) = (self.codec, self.key, segment.clone());
         let check = move || {
             let raw = codec::decompress(codec, &stored, wanted.raw_bytes).ok()?;

@@ -309,3 +309,31 @@ async fn a_partitioned_table_comes_with_its_partitions_and_a_partition_alone() {
     }
     source.database.drop().await;
 }
+
+/// A part makes its schemas anew; what else they hold must not go with them.
+#[tokio::test]
+async fn a_forced_part_drops_nothing_that_it_does_not_bring_back() {
+    let source = Source::new(APP).await;
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+    source
+        .restore(&request(&backup, &target.url))
+        .await
+        .unwrap();
+    let before = dumped(&target.url, &[]);
+
+    let mut part = request(&backup, &target.url);
+    part.choice.selection = tables(&[("app", "calls")]);
+    part.force = true;
+    let session = target.session().await;
+    let more = "CREATE TABLE app.mine (x int); INSERT INTO app.mine VALUES (1)";
+    session.batch("adding", more).await.unwrap();
+    let refused = source.restore(&part).await.unwrap_err();
+    assert_eq!(refused.code, Code::NotEmpty, "{refused}");
+    assert!(refused.message.contains("app.mine"), "{refused}");
+    session.batch("again", "DROP TABLE app.mine").await.unwrap();
+    drop(session);
+    assert_same(&before, &dumped(&target.url, &[]));
+    target.drop().await;
+    source.database.drop().await;
+}

@@ -163,3 +163,28 @@ async fn a_cut_or_lying_read_is_found() {
         assert_eq!(report.problems.len(), 3, "{report:?}");
     }
 }
+
+/// Reading a pipe or a device would never end; a directory in the way is no object.
+#[tokio::test]
+async fn what_is_no_file_is_damage() {
+    let dir = places::directory();
+    let opened = opened(&dir.store).await;
+    let [one, _] = two(&opened, Codec::Zstd).await;
+    let path = dir.folder.path().join(segment_key(&one, 0));
+    for (make, code) in [
+        ("mkfifo", Code::ObjectDamaged),
+        ("mkdir", Code::ObjectMissing),
+    ] {
+        std::fs::remove_file(&path).unwrap();
+        let made = std::process::Command::new(make)
+            .arg(&path)
+            .status()
+            .unwrap();
+        assert!(made.success());
+        let whole = dir.store.get(&segment_key(&one, 0)).await.unwrap_err();
+        assert_eq!(whole.code, code, "{make}: {whole}");
+        assert!(!checked(&dir.store).await.problems.is_empty(), "{make}");
+        let _ = std::fs::remove_file(&path).or_else(|_| std::fs::remove_dir(&path));
+        std::fs::write(&path, b"x").unwrap();
+    }
+}

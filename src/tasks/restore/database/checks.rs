@@ -2,10 +2,12 @@
 
 use super::content::Content;
 use super::target::Target;
+use crate::core::ident::QName;
 use crate::core::manifest::Warning;
 use crate::error::{Code, Error, Result};
 use crate::tasks::restore::RestoreRequest;
 use crate::tasks::restore::in_place::room;
+use std::collections::HashSet;
 
 /// Fails where a restore would do harm or cannot work; answers what a person should know.
 pub async fn check(
@@ -20,6 +22,9 @@ pub async fn check(
             refuse_source(target, content, request).await?;
         }
         empty_or_forced(target, content, request.force)?;
+        if request.force && content.is_partial() && target.markers.is_empty() {
+            refuse_loss(target, content).await?;
+        }
     } else {
         tables_wait_for_rows(content, target).await?;
     }
@@ -114,6 +119,31 @@ fn empty_or_forced(target: &Target, content: &Content<'_>, force: bool) -> Resul
         format!("database {database:?} is not empty: {}", held.join(", ")),
     )
     .hint("Restore into an empty database, or drop these schemas with --force."))
+}
+
+/// A part makes whole schemas anew, which may hold more than the part brings.
+async fn refuse_loss(target: &Target, content: &Content<'_>) -> Result<()> {
+    let brought: HashSet<&QName> = content
+        .tables()
+        .flat_map(|t| std::iter::once(&t.name).chain(&t.partition_root))
+        .collect();
+    let held = target.tables_in(&target.to_drop(content)).await?;
+    let lost: Vec<String> = held
+        .iter()
+        .filter(|name| !brought.contains(name))
+        .map(QName::to_string)
+        .collect();
+    if lost.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::NotEmpty,
+        format!(
+            "schemas that would be dropped hold tables that this restore does not bring back: {}",
+            some(&lost)
+        ),
+    )
+    .hint("Restore into an empty database, or choose these tables as well; into the app's own database, restore in place."))
 }
 
 /// A backup of rows alone fills tables that are there and empty.

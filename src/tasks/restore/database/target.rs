@@ -76,6 +76,24 @@ impl Target {
             .collect()
     }
 
+    /// Tables of these schemas that no extension made.
+    pub async fn tables_in(&self, schemas: &[UserSchema]) -> Result<Vec<QName>> {
+        let names: Vec<&str> = schemas.iter().map(|s| s.name.as_str()).collect();
+        let sql = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
+                     JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                    WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
+                          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
+                    ORDER BY 1, 2";
+        let rows = self
+            .session
+            .query("listing the target's tables", sql, &[&names])
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|r| QName::new(r.get::<_, String>(0), r.get::<_, String>(1)))
+            .collect())
+    }
+
     /// Whether a URL leads to this very database, whatever its text says. Where nothing answers there, the source
     /// that the backup names has to do.
     pub async fn is_same_as(&self, url: &DatabaseUrl, backup: &Manifest) -> Result<bool> {
