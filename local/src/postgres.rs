@@ -200,7 +200,11 @@ impl Postgres {
 
     /// URL of `database` for the role that PostgREST signs in as.
     pub fn authenticator_url(&self, database: &str) -> String {
-        self.url_of("authenticator", &self.options.passwords.authenticator, database)
+        self.url_of(
+            "authenticator",
+            &self.options.passwords.authenticator,
+            database,
+        )
     }
 
     fn url_of(&self, role: &str, password: &str, database: &str) -> String {

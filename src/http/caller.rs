@@ -13,12 +13,20 @@ pub async fn caller(service: &Service, request: &Request) -> Result<Asker, Failu
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
         .filter(|token| !token.is_empty())
-        .ok_or_else(|| Problem::unauthorized("token_missing", "Sign in first: no access token came along."))?;
+        .ok_or_else(|| {
+            Problem::unauthorized(
+                "token_missing",
+                "Sign in first: no access token came along.",
+            )
+        })?;
     service.verifier().verify(token).await?;
     Ok(Asker {
         token: token.to_string(),
         tenant: text("x-rovodev-tenant").map(str::to_string),
-        door: text("x-rovodev-door").filter(|d| ["dashboard", "cli"].contains(d)).unwrap_or("api").into(),
+        door: text("x-rovodev-door")
+            .filter(|d| ["dashboard", "cli"].contains(d))
+            .unwrap_or("api")
+            .into(),
         // Vercel overwrites this header, so that it cannot be forged there.
         address: text("x-real-ip").map(str::to_string),
     })

@@ -56,7 +56,11 @@ pub async fn answer(route: &Route, service: &Service, request: Request) -> Answe
         set(&mut answer, header::ALLOW, &allowed.join(", "));
     }
     secure(&mut answer);
-    set(&mut answer, HeaderName::from_static("x-request-id"), &id.to_string());
+    set(
+        &mut answer,
+        HeaderName::from_static("x-request-id"),
+        &id.to_string(),
+    );
     tracing::info!(
         request = %id, %method, path, status = answer.response.status().as_u16(),
         ms = began.elapsed().as_millis() as u64, "answered"
@@ -100,7 +104,13 @@ fn refuse(route: &Route, service: &Service, request: &Request) -> Option<Problem
         .headers()
         .get(header::CONTENT_TYPE)
         .and_then(|v| v.to_str().ok())
-        .map(|v| v.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        .map(|v| {
+            v.split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase()
+        });
     if !request.body().is_empty() && typed.as_deref() != Some("application/json") {
         return Some(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -156,10 +166,16 @@ fn explain(failure: Failure, request: Uuid) -> Problem {
 fn secure(answer: &mut Answer) {
     const HEADERS: &[(&str, &str)] = &[
         ("cache-control", "no-store"),
-        ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+        (
+            "content-security-policy",
+            "default-src 'none'; frame-ancestors 'none'",
+        ),
         ("cross-origin-resource-policy", "same-origin"),
         ("referrer-policy", "no-referrer"),
-        ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+        (
+            "strict-transport-security",
+            "max-age=63072000; includeSubDomains",
+        ),
         ("x-content-type-options", "nosniff"),
     ];
     for (name, value) in HEADERS {

@@ -48,7 +48,10 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     };
     let ((operator, catalog), page, status, auth) = tokio::join!(
         is_operator(&service, &asker),
-        within("the catalog", list(service.catalog(), &asker, &newest).boxed()),
+        within(
+            "the catalog",
+            list(service.catalog(), &asker, &newest).boxed()
+        ),
         look(service.settings(), LIMIT, false).boxed(),
         within("Supabase Auth", service.verifier().reachable().boxed()),
     );
@@ -121,9 +124,12 @@ async fn is_operator(service: &Service, asker: &Asker) -> (bool, Result<()>) {
         scoped: bool,
     }
     let arguments = json!({});
-    let asked = service
-        .catalog()
-        .call::<Who>(As::Person(&asker.token), "rovodev_whoami", &arguments, Repeat::Safely);
+    let asked = service.catalog().call::<Who>(
+        As::Person(&asker.token),
+        "rovodev_whoami",
+        &arguments,
+        Repeat::Safely,
+    );
     match within("the catalog", asked.boxed()).await {
         Ok(who) => {
             let meant = who.tenants.iter().find(|t| match &asker.tenant {
@@ -138,12 +144,14 @@ async fn is_operator(service: &Service, asker: &Asker) -> (bool, Result<()>) {
 
 /// Boxed: the compiler cannot prove a borrowed future of several at once to be `Send`.
 async fn within<T>(part: &str, asked: BoxFuture<'_, Result<T>>) -> Result<T> {
-    tokio::time::timeout(LIMIT, asked).await.unwrap_or_else(|_| {
-        Err(Error::new(
-            Code::CatalogUnreachable,
-            format!("{part} did not answer within {LIMIT:?}"),
-        ))
-    })
+    tokio::time::timeout(LIMIT, asked)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::new(
+                Code::CatalogUnreachable,
+                format!("{part} did not answer within {LIMIT:?}"),
+            ))
+        })
 }
 
 fn services(status: &Status, catalog: &Result<()>, auth: &Result<()>) -> Value {

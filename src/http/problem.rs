@@ -57,7 +57,11 @@ impl Problem {
     }
 
     pub fn not_found() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing here.")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            "There is no such thing here.",
+        )
     }
 
     pub fn internal() -> Self {
@@ -96,9 +100,10 @@ impl Problem {
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         match (error.code, error.code.class()) {
-            (Code::CatalogUnreachable, _) => {
-                Self::unavailable("catalog_unreachable", "The catalog does not answer right now.")
-            }
+            (Code::CatalogUnreachable, _) => Self::unavailable(
+                "catalog_unreachable",
+                "The catalog does not answer right now.",
+            ),
             (Code::StoreUnreachable, _) => {
                 Self::unavailable("store_unreachable", "The store does not answer right now.")
             }

@@ -14,7 +14,10 @@ pub fn parameters(request: &Request, allowed: &[&str]) -> Result<Vec<(String, St
         if !allowed.contains(&name.as_str()) {
             return Err(Problem::bad_request(
                 "unknown_parameter",
-                format!("There is no parameter {name:?}; possible are {}.", allowed.join(", ")),
+                format!(
+                    "There is no parameter {name:?}; possible are {}.",
+                    allowed.join(", ")
+                ),
             ));
         }
         if pairs[..at].iter().any(|(other, _)| other == name) {

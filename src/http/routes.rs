@@ -1,8 +1,8 @@
 //! Every function, by its name under `api/`.
 
 use super::guard::{self, Route};
-use super::{backups, health, tick};
 use super::{Answer, Problem, Request, Service};
+use super::{backups, health, tick};
 use http::Method;
 
 pub static BACKUPS_LIST: Route = Route {

@@ -73,7 +73,12 @@ impl Verifier {
         }
     }
 
-    fn check(&self, token: &str, algorithm: Algorithm, key: &DecodingKey) -> Result<Claims, Problem> {
+    fn check(
+        &self,
+        token: &str,
+        algorithm: Algorithm,
+        key: &DecodingKey,
+    ) -> Result<Claims, Problem> {
         let mut rules = Validation::new(algorithm);
         rules.set_audience(&["authenticated"]);
         rules.set_issuer(&[&self.issuer]);
@@ -140,8 +145,9 @@ impl Verifier {
             .bytes()
             .await
             .map_err(failed)?;
-        let set: JwkSet = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::new(Code::CatalogError, format!("{url} holds no keys")).source(e))?;
+        let set: JwkSet = serde_json::from_slice(&bytes).map_err(|e| {
+            Error::new(Code::CatalogError, format!("{url} holds no keys")).source(e)
+        })?;
         Ok(set.keys)
     }
 

@@ -16,11 +16,18 @@ pub async fn serve(route: &'static Route) -> Result<(), Error> {
         .json()
         .with_max_level(tracing::Level::INFO)
         .init();
-    run(service_fn(move |request: Request, state: AppState| handle(route, request, state))).await
+    run(service_fn(move |request: Request, state: AppState| {
+        handle(route, request, state)
+    }))
+    .await
 }
 
 /// Never an error: the runtime would show it to the caller as it is.
-async fn handle(route: &'static Route, request: Request, state: AppState) -> Response<ResponseBody> {
+async fn handle(
+    route: &'static Route,
+    request: Request,
+    state: AppState,
+) -> Response<ResponseBody> {
     let answer = match service().await {
         Ok(service) => answer(route, &service, request).await,
         Err(error) => {

@@ -1,8 +1,8 @@
 //! Applying the catalog's migrations, the same files that `supabase db push` applies.
 
 use crate::error::{Code, Error, Result};
-use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
 use crate::ports::postgres::source::CATALOG_MARKER;
+use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
 use crate::tasks::Context;
 
 /// Version and text, in order.
@@ -66,7 +66,11 @@ pub async fn migrate(ctx: &Context, database: &DatabaseUrl) -> Result<Vec<&'stat
 async fn applied(session: &Session) -> Result<Vec<String>> {
     let doing = "reading which migrations were applied";
     let there = session
-        .query_one(doing, "SELECT to_regclass('rovodev.migrations') IS NOT NULL", &[])
+        .query_one(
+            doing,
+            "SELECT to_regclass('rovodev.migrations') IS NOT NULL",
+            &[],
+        )
         .await?;
     if !there.get::<_, bool>(0) {
         return Ok(Vec::new());

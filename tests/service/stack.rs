@@ -39,7 +39,9 @@ impl Running {
     pub async fn start() -> Self {
         let stack = Stack::start(Parts::default()).await.unwrap();
         let postgres: &Postgres = &stack.postgres;
-        let mut owner = supabase::connect(&postgres.owner_url("postgres")).await.unwrap();
+        let mut owner = supabase::connect(&postgres.owner_url("postgres"))
+            .await
+            .unwrap();
         demo::seed(&mut owner).await.unwrap();
         project::set_up(postgres).await.unwrap();
         project::seed_tenants(postgres).await.unwrap();
@@ -58,9 +60,14 @@ impl Running {
             ("SUPABASE_PUBLISHABLE_KEY", keys.publishable.clone()),
             ("SUPABASE_SECRET_KEY", keys.secret.clone()),
             ("CRON_SECRET", CRON_SECRET.into()),
-            ("PG_DUMP", postgres.binaries().pg_dump().display().to_string()),
+            (
+                "PG_DUMP",
+                postgres.binaries().pg_dump().display().to_string(),
+            ),
         ]);
-        let project = Project::start(postgres, keys, Some(port), Some(settings)).await.unwrap();
+        let project = Project::start(postgres, keys, Some(port), Some(settings))
+            .await
+            .unwrap();
         Self {
             stack,
             project,
@@ -93,15 +100,27 @@ impl Running {
     }
 
     /// Status and JSON of a call with a token.
-    pub async fn call(&self, token: &str, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub async fn call(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
         let mut request = self.request(method, path).bearer_auth(token);
         if let Some(body) = body {
-            request = request.header("content-type", "application/json").body(body.to_string());
+            request = request
+                .header("content-type", "application/json")
+                .body(body.to_string());
         }
         let answer = request.send().await.unwrap();
         let status = answer.status().as_u16();
         let text = answer.text().await.unwrap();
-        let json = if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() };
+        let json = if text.is_empty() {
+            Value::Null
+        } else {
+            serde_json::from_str(&text).unwrap()
+        };
         (status, json)
     }
 

@@ -33,7 +33,10 @@ pub async fn seed_tenants(postgres: &Postgres) -> Result<()> {
 async fn install_queue(url: &str) -> Result<()> {
     let client = supabase::connect(url).await?;
     let there = client
-        .query_one("SELECT to_regprocedure('pgmq.create(text)') IS NOT NULL", &[])
+        .query_one(
+            "SELECT to_regprocedure('pgmq.create(text)') IS NOT NULL",
+            &[],
+        )
         .await
         .context("cannot look for the queue")?;
     if there.get(0) {

@@ -4,12 +4,12 @@
 use super::{ProjectKeys, failed};
 use crate::error::Result;
 use crate::postgres::Postgres;
+use axum::Json;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::Json;
 use serde_json::json;
 
 #[derive(Clone)]
@@ -39,7 +39,9 @@ pub async fn routes(url: &str, keys: &ProjectKeys, postgres: &Postgres) -> Resul
         anon: role_token(url, keys, "anon")?,
         service: role_token(url, keys, "service_role")?,
     };
-    Ok(app.router.layer(middleware::from_fn_with_state(keys, admit)))
+    Ok(app
+        .router
+        .layer(middleware::from_fn_with_state(keys, admit)))
 }
 
 fn role_token(url: &str, keys: &ProjectKeys, role: &str) -> Result<HeaderValue> {
@@ -50,7 +52,10 @@ fn role_token(url: &str, keys: &ProjectKeys, role: &str) -> Result<HeaderValue> 
 async fn admit(State(keys): State<Keys>, mut request: Request, next: Next) -> Response {
     let headers = request.headers_mut();
     let text = |headers: &HeaderMap, name: &str| {
-        headers.get(name).and_then(|v| v.to_str().ok()).map(str::to_string)
+        headers
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_string)
     };
     let role = match text(headers, "apikey") {
         Some(key) if key == keys.publishable => &keys.anon,
@@ -61,7 +66,9 @@ async fn admit(State(keys): State<Keys>, mut request: Request, next: Next) -> Re
     let bearer = text(headers, header::AUTHORIZATION.as_str());
     match bearer.as_deref().and_then(|b| b.strip_prefix("Bearer ")) {
         // New keys are no tokens, and are refused where a token belongs.
-        Some(token) if token.starts_with("sb_") => return refused("Expected 3 parts in JWT; got 1"),
+        Some(token) if token.starts_with("sb_") => {
+            return refused("Expected 3 parts in JWT; got 1");
+        }
         Some(_) => {}
         None => {
             headers.insert(header::AUTHORIZATION, role.clone());

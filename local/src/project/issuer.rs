@@ -39,7 +39,10 @@ pub fn routes(url: &str, keys: &ProjectKeys, postgres: &Postgres) -> Router {
         .route("/token", post(token))
         .route("/logout", post(logout))
         .route("/user", get(user))
-        .route("/health", get(|| async { Json(json!({ "name": "GoTrue", "version": "local" })) }))
+        .route(
+            "/health",
+            get(|| async { Json(json!({ "name": "GoTrue", "version": "local" })) }),
+        )
         .route("/.well-known/jwks.json", get(jwks))
         .with_state(Arc::new(issuer))
 }
@@ -59,7 +62,11 @@ struct Credentials {
 async fn jwks(State(issuer): Shared) -> Response {
     match issuer.keys.public() {
         Ok(keys) => Json(keys).into_response(),
-        Err(error) => refused(StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure", &error.to_string()),
+        Err(error) => refused(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "unexpected_failure",
+            &error.to_string(),
+        ),
     }
 }
 
@@ -69,21 +76,38 @@ async fn token(
     Json(given): Json<Credentials>,
 ) -> Response {
     let known = match grant.grant_type.as_str() {
-        "password" => issuer.by_password(&given).await.map(|user| (user, Uuid::new_v4())),
+        "password" => issuer
+            .by_password(&given)
+            .await
+            .map(|user| (user, Uuid::new_v4())),
         "refresh_token" => given
             .refresh_token
             .and_then(|token| issuer.lock().remove(&token)),
-        _ => return refused(StatusCode::BAD_REQUEST, "unsupported_grant_type", "Unsupported grant type"),
+        _ => {
+            return refused(
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "Unsupported grant type",
+            );
+        }
     };
     match known {
         Some((user, session)) => issuer.signed_in(user, session).await,
-        None => refused(StatusCode::BAD_REQUEST, "invalid_credentials", "Invalid login credentials"),
+        None => refused(
+            StatusCode::BAD_REQUEST,
+            "invalid_credentials",
+            "Invalid login credentials",
+        ),
     }
 }
 
 async fn logout(State(issuer): Shared, headers: HeaderMap) -> Response {
     let Some(claims) = issuer.claims(&headers) else {
-        return refused(StatusCode::UNAUTHORIZED, "no_authorization", "This endpoint requires a valid Bearer token");
+        return refused(
+            StatusCode::UNAUTHORIZED,
+            "no_authorization",
+            "This endpoint requires a valid Bearer token",
+        );
     };
     let user = claims["sub"].as_str().and_then(|s| Uuid::parse_str(s).ok());
     issuer.lock().retain(|_, (owner, _)| Some(*owner) != user);
@@ -130,7 +154,13 @@ impl Issuer {
         });
         let access = match self.keys.sign(&claims) {
             Ok(token) => token,
-            Err(e) => return refused(StatusCode::INTERNAL_SERVER_ERROR, "unexpected_failure", &e.to_string()),
+            Err(e) => {
+                return refused(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "unexpected_failure",
+                    &e.to_string(),
+                );
+            }
         };
         let refresh = Uuid::new_v4().simple().to_string();
         self.lock().insert(refresh.clone(), (user, session));
@@ -153,7 +183,11 @@ impl Issuer {
 
     /// The claims of a good access token.
     fn claims(&self, headers: &HeaderMap) -> Option<Value> {
-        let token = headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")?;
+        let token = headers
+            .get(header::AUTHORIZATION)?
+            .to_str()
+            .ok()?
+            .strip_prefix("Bearer ")?;
         let key = self.keys.public().ok()?.keys.pop()?;
         let mut rules = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::ES256);
         rules.set_audience(&["authenticated"]);
@@ -173,5 +207,9 @@ fn now() -> u64 {
 }
 
 fn refused(status: StatusCode, code: &str, message: &str) -> Response {
-    (status, Json(json!({ "code": status.as_u16(), "error_code": code, "msg": message }))).into_response()
+    (
+        status,
+        Json(json!({ "code": status.as_u16(), "error_code": code, "msg": message })),
+    )
+        .into_response()
 }

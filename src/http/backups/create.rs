@@ -131,7 +131,10 @@ fn kind(asked: Kind, components: Option<&[Component]>) -> Result<BackupType, Pro
         });
     };
     let has = |c| components.contains(&c);
-    match (has(Component::Database), has(Component::Config) || has(Component::Deployment)) {
+    match (
+        has(Component::Database),
+        has(Component::Config) || has(Component::Deployment),
+    ) {
         (true, true) => Ok(BackupType::Full),
         (true, false) => Ok(BackupType::Database),
         (false, true) => Ok(BackupType::Config),

@@ -57,7 +57,12 @@ fn change(body: Body) -> Result<Change, Problem> {
     if let Some(name) = &body.name {
         crate::tasks::create::usable(name).map_err(|e| Problem::from(&e))?;
     }
-    if body.note.iter().flatten().any(|n| n.chars().count() > LONGEST_NOTE) {
+    if body
+        .note
+        .iter()
+        .flatten()
+        .any(|n| n.chars().count() > LONGEST_NOTE)
+    {
         return Err(Problem::bad_request(
             "bad_field",
             format!("note holds {LONGEST_NOTE} characters at most."),

@@ -158,22 +158,41 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Result<Filter, Problem> {
-        let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes()).into_owned().collect();
+        let pairs: Vec<_> = url::form_urlencoded::parse(text.as_bytes())
+            .into_owned()
+            .collect();
         filter(&pairs)
     }
 
     #[test]
     fn parameters_become_a_filter() {
-        let f = read("type=full,config&order=asc&sort=size&limit=3&q=x&from=2026-01-01T00:00:00Z").unwrap();
-        assert_eq!((f.types.len(), f.ascending, f.sort, f.limit), (2, true, Sort::Size, 3));
+        let f = read("type=full,config&order=asc&sort=size&limit=3&q=x&from=2026-01-01T00:00:00Z")
+            .unwrap();
+        assert_eq!(
+            (f.types.len(), f.ascending, f.sort, f.limit),
+            (2, true, Sort::Size, 3)
+        );
         assert!(f.from.is_some() && f.search.as_deref() == Some("x"));
     }
 
     #[test]
     fn what_makes_no_sense_is_refused_by_name() {
-        for text in ["type=all", "limit=0", "limit=201", "limit=x", "sort=name", "order=up", "from=today", "cursor=x"] {
+        for text in [
+            "type=all",
+            "limit=0",
+            "limit=201",
+            "limit=x",
+            "sort=name",
+            "order=up",
+            "from=today",
+            "cursor=x",
+        ] {
             let problem = read(text).err().unwrap_or_else(|| panic!("{text}"));
-            assert_eq!((problem.status, problem.code.as_str()), (400, "bad_parameter"), "{text}");
+            assert_eq!(
+                (problem.status, problem.code.as_str()),
+                (400, "bad_parameter"),
+                "{text}"
+            );
             let name = text.split('=').next().unwrap();
             assert!(problem.detail.unwrap().starts_with(name), "{text}");
         }
@@ -181,7 +200,13 @@ mod tests {
 
     #[test]
     fn a_cursor_serves_only_the_order_it_was_made_for() {
-        let cursor = Cursor { sort: Sort::Size, ascending: false, value: "7".into(), id: Uuid::nil() }.encode();
+        let cursor = Cursor {
+            sort: Sort::Size,
+            ascending: false,
+            value: "7".into(),
+            id: Uuid::nil(),
+        }
+        .encode();
         let after = read(&format!("sort=size&cursor={cursor}")).unwrap().after;
         assert_eq!(after, Some(("7".into(), Uuid::nil())));
         assert!(read(&format!("cursor={cursor}")).is_err());

@@ -108,7 +108,10 @@ pub(super) fn tables(names: &[String]) -> Result<Vec<QName>, Problem> {
         .iter()
         .map(|text| {
             QName::parse(text).map_err(|why| {
-                Problem::bad_request("bad_field", format!("The table {text:?} cannot be read: {why}."))
+                Problem::bad_request(
+                    "bad_field",
+                    format!("The table {text:?} cannot be read: {why}."),
+                )
             })
         })
         .collect()

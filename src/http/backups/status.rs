@@ -31,7 +31,11 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     let operation = operation(&parameters(&request, &["operation"])?)?;
     let first = look(&service, &asker, backup, operation).await?;
     let header = |name: header::HeaderName| {
-        request.headers().get(name).and_then(|v| v.to_str().ok()).map(str::to_string)
+        request
+            .headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_string)
     };
     let streamed = header(header::ACCEPT).is_some_and(|v| v.contains("text/event-stream"));
     if !streamed {
@@ -60,7 +64,9 @@ fn stream(
     );
     let producer = async move {
         let teller = Teller { events, seen };
-        teller.tell(&service, &asker, backup, operation, first).await;
+        teller
+            .tell(&service, &asker, backup, operation, first)
+            .await;
     };
     // The platform may stop an instance whose handler returned; what is behind the answer keeps it.
     Answer::from(response).behind(producer)
@@ -99,7 +105,12 @@ impl Teller {
             }
             if spoke.elapsed() >= KEEP_ALIVE {
                 spoke = Instant::now();
-                if self.events.send(Bytes::from_static(b": still here\n\n")).await.is_err() {
+                if self
+                    .events
+                    .send(Bytes::from_static(b": still here\n\n"))
+                    .await
+                    .is_err()
+                {
                     return;
                 }
             }
@@ -145,7 +156,9 @@ async fn look(
     if operation.is_some() {
         return Err(Problem::not_found().into());
     }
-    let b = details(catalog, &asker.token, backup).await?.ok_or_else(Problem::not_found)?;
+    let b = details(catalog, &asker.token, backup)
+        .await?
+        .ok_or_else(Problem::not_found)?;
     Ok(json!({
         "kind": "backup", "operationId": b.id, "backupId": b.id, "status": b.status,
         "progress": progress(b.progress), "warnings": b.warnings, "errorCode": b.error_code,

@@ -29,10 +29,13 @@ pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
         false => "cannot be reached",
     };
     // Its text may hold the request's URL; none of ours holds a secret, and the cause is enough.
-    Error::new(Code::CatalogUnreachable, format!("the catalog at {url} {what}"))
-        .hint("Check SUPABASE_URL, and whether the project is paused.")
-        .retry(true)
-        .source(error.to_string())
+    Error::new(
+        Code::CatalogUnreachable,
+        format!("the catalog at {url} {what}"),
+    )
+    .hint("Check SUPABASE_URL, and whether the project is paused.")
+    .retry(true)
+    .source(error.to_string())
 }
 
 pub(super) fn refused(url: &str, status: StatusCode, body: &[u8]) -> Error {

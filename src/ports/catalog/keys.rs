@@ -65,8 +65,12 @@ pub(super) fn authorize(
 }
 
 fn sensitive(text: &str) -> Result<HeaderValue> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| Error::new(Code::Config, "a Supabase key holds characters that no key has"))?;
+    let mut value = HeaderValue::from_str(text).map_err(|_| {
+        Error::new(
+            Code::Config,
+            "a Supabase key holds characters that no key has",
+        )
+    })?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -80,7 +84,10 @@ mod tests {
         let key = ApiKey::new(key);
         authorize(&mut headers, caller, &key, Some(&key)).unwrap();
         let text = |v: &HeaderValue| v.to_str().unwrap().to_string();
-        (text(&headers[API_KEY]), headers.get(AUTHORIZATION).map(text))
+        (
+            text(&headers[API_KEY]),
+            headers.get(AUTHORIZATION).map(text),
+        )
     }
 
     #[test]
@@ -88,12 +95,21 @@ mod tests {
         assert_eq!(sent(As::Jobs, "sb_secret_x"), ("sb_secret_x".into(), None));
         assert_eq!(sent(As::Jobs, "eyJ.a.b").1, Some("Bearer eyJ.a.b".into()));
         assert_eq!(sent(As::Anybody, "sb_publishable_x").1, None);
-        assert_eq!(sent(As::Person("t"), "sb_publishable_x").1, Some("Bearer t".into()));
-        assert_eq!(sent(As::Person("t"), "eyJ.a.b"), ("eyJ.a.b".into(), Some("Bearer t".into())));
+        assert_eq!(
+            sent(As::Person("t"), "sb_publishable_x").1,
+            Some("Bearer t".into())
+        );
+        assert_eq!(
+            sent(As::Person("t"), "eyJ.a.b"),
+            ("eyJ.a.b".into(), Some("Bearer t".into()))
+        );
     }
 
     #[test]
     fn a_key_is_never_printed() {
-        assert_eq!(format!("{:?}", ApiKey::new("sb_secret_x")), "ApiKey(hidden)");
+        assert_eq!(
+            format!("{:?}", ApiKey::new("sb_secret_x")),
+            "ApiKey(hidden)"
+        );
     }
 }

@@ -110,7 +110,12 @@ impl Catalog {
                 headers.append(name, value);
             }
         }
-        keys::authorize(&mut headers, caller, &self.publishable, self.secret.as_ref())?;
+        keys::authorize(
+            &mut headers,
+            caller,
+            &self.publishable,
+            self.secret.as_ref(),
+        )?;
         let body = built.body().and_then(|b| b.as_bytes()).unwrap_or_default();
         Ok(Prepared {
             method: Method::from_bytes(built.method().as_str().as_bytes()).unwrap_or(Method::GET),

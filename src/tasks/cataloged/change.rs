@@ -27,7 +27,14 @@ pub async fn change(
 ) -> Result<Asked<Nothing>> {
     let arguments =
         json!({ "backup": backup, "change": change, "door": asker.door, "address": asker.address });
-    ask(catalog, asker, "rovodev_change_backup", &arguments, Repeat::Safely).await
+    ask(
+        catalog,
+        asker,
+        "rovodev_change_backup",
+        &arguments,
+        Repeat::Safely,
+    )
+    .await
 }
 
 /// A job that was made.
@@ -40,7 +47,14 @@ pub struct Deleting {
 /// Out of every list at once; a job takes it out of the store.
 pub async fn delete(catalog: &Catalog, asker: &Asker, backup: Uuid) -> Result<Asked<Deleting>> {
     let arguments = json!({ "backup": backup, "door": asker.door, "address": asker.address });
-    ask(catalog, asker, "rovodev_delete_backup", &arguments, Repeat::Unsent).await
+    ask(
+        catalog,
+        asker,
+        "rovodev_delete_backup",
+        &arguments,
+        Repeat::Unsent,
+    )
+    .await
 }
 
 /// `cancelled`, or `cancelling` while somebody is still at work.

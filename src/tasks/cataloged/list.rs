@@ -94,7 +94,14 @@ pub async fn list(catalog: &Catalog, asker: &Asker, filter: &Filter) -> Result<A
         "cursor_value": filter.after.as_ref().map(|(value, _)| value),
         "cursor_id": filter.after.as_ref().map(|(_, id)| id),
     });
-    ask(catalog, asker, "rovodev_list_backups", &arguments, Repeat::Safely).await
+    ask(
+        catalog,
+        asker,
+        "rovodev_list_backups",
+        &arguments,
+        Repeat::Safely,
+    )
+    .await
 }
 
 impl Listed {

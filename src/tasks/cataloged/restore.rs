@@ -48,7 +48,14 @@ pub async fn restore(
     let arguments = json!({
         "backup": backup, "request": request, "door": asker.door, "address": asker.address,
     });
-    ask(catalog, asker, "rovodev_restore_backup", &arguments, Repeat::Unsent).await
+    ask(
+        catalog,
+        asker,
+        "rovodev_restore_backup",
+        &arguments,
+        Repeat::Unsent,
+    )
+    .await
 }
 
 /// A row of `restore_operations`.

@@ -1,8 +1,8 @@
 //! Taking a backup that somebody asked for.
 
 use super::{Job, Workshop};
-use crate::core::manifest::{BackupType, Manifest};
 use crate::core::keys;
+use crate::core::manifest::{BackupType, Manifest};
 use crate::error::{Code, Result};
 use crate::tasks::create::{self, CreateRequest};
 use crate::tasks::{Context, backups, open_store};

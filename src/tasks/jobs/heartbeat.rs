@@ -94,33 +94,47 @@ impl Held {
             Ended::Completed(fields) => self.finish("completed", Value::Object(fields)).await,
             Ended::Cancelled if self.out_of_time.load(Ordering::SeqCst) => {
                 tracing::warn!(job = %self.job, "did not end before the deadline; a worker takes it up");
-                self.call("rovodev_return_job", json!({ "seconds": 0, "to_worker": true }))
-                    .await
+                self.call(
+                    "rovodev_return_job",
+                    json!({ "seconds": 0, "to_worker": true }),
+                )
+                .await
             }
             Ended::Cancelled => self.finish("cancelled", json!({})).await,
             Ended::Failed(error) if worth_a_retry(&error) => {
                 tracing::warn!(job = %self.job, %error, "failed and will be tried again");
                 let wait = RETRY_AFTER * u64::from(self.token);
                 let told = json!({ "code": error.code.as_str(), "message": error.message });
-                self.call("rovodev_return_job", json!({ "seconds": wait, "error": told }))
-                    .await
+                self.call(
+                    "rovodev_return_job",
+                    json!({ "seconds": wait, "error": told }),
+                )
+                .await
             }
             Ended::Failed(error) => {
                 tracing::error!(job = %self.job, code = error.code.as_str(), %error, "failed");
-                let fields = json!({ "error_code": error.code.as_str(), "error_message": error.message });
+                let fields =
+                    json!({ "error_code": error.code.as_str(), "error_message": error.message });
                 self.finish("failed", fields).await
             }
         };
         match written {
             Ok(Some(())) => {}
-            Ok(None) => tracing::warn!(job = %self.job, "another worker holds the job; the outcome is theirs"),
-            Err(error) => tracing::error!(job = %self.job, %error, "the outcome could not be written"),
+            Ok(None) => {
+                tracing::warn!(job = %self.job, "another worker holds the job; the outcome is theirs")
+            }
+            Err(error) => {
+                tracing::error!(job = %self.job, %error, "the outcome could not be written")
+            }
         }
     }
 
     async fn finish(&self, outcome: &str, fields: Value) -> Result<Option<()>> {
-        self.call("rovodev_end_job", json!({ "outcome": outcome, "fields": fields }))
-            .await
+        self.call(
+            "rovodev_end_job",
+            json!({ "outcome": outcome, "fields": fields }),
+        )
+        .await
     }
 }
 

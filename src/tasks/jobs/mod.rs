@@ -89,7 +89,9 @@ pub async fn work_on(workshop: Workshop, job: Uuid) {
     match take(&workshop, Some(job)).await {
         Ok(Some(job)) => run(&workshop, job).await,
         Ok(None) => tracing::info!(%job, "somebody else works on it"),
-        Err(error) => tracing::warn!(%job, %error, "the job could not be taken and waits for the next tick"),
+        Err(error) => {
+            tracing::warn!(%job, %error, "the job could not be taken and waits for the next tick")
+        }
     }
 }
 
