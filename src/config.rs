@@ -49,6 +49,16 @@ variables! {
         "The region of the bucket.";
     S3_ENDPOINT open None,
         "The address of an S3 that is not Amazon's, such as https://PROJECT.supabase.co/storage/v1/s3.";
+    SUPABASE_URL open None,
+        "The Supabase project that keeps the catalog: https://PROJECT.supabase.co. Without it the store itself is the catalog.";
+    SUPABASE_PUBLISHABLE_KEY open None,
+        "The project's publishable key (sb_publishable_…), or the older anon key.";
+    SUPABASE_SECRET_KEY secret None,
+        "The project's secret key (sb_secret_…), or the older service_role key. Only jobs use it.";
+    SUPABASE_JWT_SECRET secret None,
+        "Only for projects that still sign tokens with a shared secret.";
+    CRON_SECRET secret None,
+        "What Vercel Cron shows at /api/cron/tick; at least 16 characters.";
     PG_DUMP open None,
         "The pg_dump that captures the schema. By default the newest usable one that is found.";
     RUST_LOG open Some("warn"),
@@ -88,6 +98,12 @@ impl Settings {
     pub fn load(file: &Path) -> Result<Self> {
         let filed = read_file(file)?;
         Ok(Self::from(|name| std::env::var(name).ok(), &filed))
+    }
+
+    /// These values alone, and the defaults: for a process that is given its settings.
+    pub fn of(values: impl IntoIterator<Item = (&'static str, String)>) -> Self {
+        let values: BTreeMap<&str, String> = values.into_iter().collect();
+        Self::from(|name| values.get(name).cloned(), &BTreeMap::new())
     }
 
     fn from(environment: impl Fn(&str) -> Option<String>, file: &BTreeMap<String, String>) -> Self {

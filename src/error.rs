@@ -76,6 +76,10 @@ codes! {
     OutcomeUnknown "outcome_unknown" Failed "The connection broke at the commit and the outcome could not be read.";
     ConfirmationNeeded "confirmation_needed" Refused "Something would be overwritten and nobody confirmed it.";
     Cancelled "cancelled" Cancelled "The operation was cancelled.";
+    CatalogUnreachable "catalog_unreachable" Connect "The catalog does not answer.";
+    CatalogRefused "catalog_refused" Connect "The catalog refused the key or the token.";
+    CatalogTaken "catalog_taken" Refused "The app has tables of the catalog's names.";
+    CatalogError "catalog_error" Failed "The catalog answered with an error.";
     Io "io" Failed "A local file could not be read or written.";
     Internal "internal" Failed "A defect in Rovodev.";
 }

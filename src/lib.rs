@@ -6,5 +6,6 @@
 pub mod config;
 pub mod core;
 pub mod error;
+pub mod http;
 pub mod ports;
 pub mod tasks;

@@ -168,6 +168,7 @@ fn request(args: &BackupArgs, settings: &Settings) -> Result<CreateRequest> {
         Kind::Full | Kind::Database => Some(places::source(settings)?),
     };
     Ok(CreateRequest {
+        id: None,
         database,
         kind: match args.kind {
             Kind::Full => BackupType::Full,

@@ -221,6 +221,7 @@ fn request(
         None => ModeArg::Exact,
     };
     Ok(RestoreRequest {
+        operation: None,
         backup,
         target,
         source,

@@ -5,6 +5,7 @@
 //! - [`binaries`]: PostgreSQL's programs: found, else installed
 //! - [`postgres`]: one server (its folder: `cluster`); [`supabase`]: its roles and schemas
 //! - [`s3`]: S3 with atomic conditional writes; [`localstack`]: a second implementation
+//! - [`project`]: what Supabase and Vercel put before it: PostgREST, sign-in, the functions
 //! - [`demo`]: the AI call centre; [`dev`]: `local dev`; [`run`]: `local run`
 //!
 //! A part that joins later (PostgREST, sign-in, mail) is a module with a struct that starts on
@@ -23,6 +24,7 @@ pub mod localstack;
 pub mod port;
 pub mod postgres;
 mod process;
+pub mod project;
 mod rovodev;
 pub mod run;
 pub mod s3;

@@ -198,6 +198,15 @@ impl Postgres {
         self.url_of(OWNER, &self.options.passwords.owner, database)
     }
 
+    /// URL of `database` for the role that PostgREST signs in as.
+    pub fn authenticator_url(&self, database: &str) -> String {
+        self.url_of(
+            "authenticator",
+            &self.options.passwords.authenticator,
+            database,
+        )
+    }
+
     fn url_of(&self, role: &str, password: &str, database: &str) -> String {
         format!(
             "postgresql://{role}:{password}@127.0.0.1:{}/{database}",

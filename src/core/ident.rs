@@ -34,6 +34,21 @@ impl QName {
         }
     }
 
+    /// Reads `schema.table`, `table` (of `public`), or with quotes where a name holds a dot: `"my.schema"."table"`.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (first, rest) = part(text)?;
+        let Some(rest) = rest else {
+            return Ok(Self::new("public", first));
+        };
+        match part(rest)? {
+            (second, None) => Ok(Self::new(first, second)),
+            _ => Err(SHAPE),
+        }
+    }
+
     /// `"schema"."name"`.
     pub fn sql(&self) -> String {
         format!("{}.{}", quote(&self.schema), quote(&self.name))
@@ -44,6 +59,49 @@ impl fmt::Display for QName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.schema, self.name)
     }
+}
+
+const SHAPE: &str = "write it as SCHEMA.TABLE";
+
+/// The part before the first dot outside quotes, and what follows the dot.
+fn part(text: &str) -> Result<(String, Option<&str>), &'static str> {
+    let (name, rest) = match text.strip_prefix('"') {
+        None => match text.split_once('.') {
+            Some((name, rest)) => (name.to_string(), Some(rest)),
+            None => (text.to_string(), None),
+        },
+        Some(quoted) => {
+            let end = closing_quote(quoted).ok_or("a quote is not closed")?;
+            let name = quoted[..end].replace("\"\"", "\"");
+            match &quoted[end + 1..] {
+                "" => (name, None),
+                rest => (
+                    name,
+                    Some(
+                        rest.strip_prefix('.')
+                            .ok_or("a dot is missing after the quote")?,
+                    ),
+                ),
+            }
+        }
+    };
+    if name.is_empty() {
+        return Err(SHAPE);
+    }
+    Ok((name, rest))
+}
+
+/// Where the quote ends; two in a row are one inside the name.
+fn closing_quote(quoted: &str) -> Option<usize> {
+    let mut quotes = quoted.match_indices('"').map(|(at, _)| at).peekable();
+    while let Some(at) = quotes.next() {
+        if quotes.peek() == Some(&(at + 1)) {
+            quotes.next();
+        } else {
+            return Some(at);
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -61,5 +119,20 @@ mod tests {
             QName::new("Pub lic", "ta\"ble").sql(),
             "\"Pub lic\".\"ta\"\"ble\""
         );
+    }
+
+    #[test]
+    fn reads_names_of_tables() {
+        for (text, schema, name) in [
+            ("calls", "public", "calls"),
+            ("crm.calls", "crm", "calls"),
+            ("\"my.schema\".calls", "my.schema", "calls"),
+            ("\"a\"\"b\".\"c.d\"", "a\"b", "c.d"),
+        ] {
+            assert_eq!(QName::parse(text), Ok(QName::new(schema, name)), "{text}");
+        }
+        for text in ["", ".", "a.", "a.b.c", "\"a", "\"a\"b"] {
+            assert!(QName::parse(text).is_err(), "{text}");
+        }
     }
 }

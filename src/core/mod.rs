@@ -16,4 +16,5 @@ pub mod ranges;
 pub mod restore_plan;
 pub mod row_hash;
 pub mod segmenter;
+pub mod size;
 pub mod stored;

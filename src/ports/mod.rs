@@ -1,4 +1,6 @@
 //! The outside world.
 
+pub mod catalog;
 pub mod postgres;
 pub mod store;
+pub mod web;

@@ -38,11 +38,30 @@ struct Claim {
 impl Lease {
     /// Claims the store for writing a backup; [`Code::StoreBusy`] while a prune is at work.
     pub async fn backup(store: &Store, tenant: &str, id: Uuid, clock: &Clock) -> Result<Self> {
-        let lease = Self::claim(store, keys::started(tenant, id), Holding::Backup, clock).await?;
-        match live_prune(store, clock.now()).await {
-            Ok(None) => Ok(lease),
-            Ok(Some(prune)) => Err(lease.give_way(&prune).await),
-            Err(e) => Err(lease.abandon(e).await),
+        let key = keys::started(tenant, id);
+        let lease = Self::claim(store, key, Holding::Backup, clock).await?;
+        lease.unless_pruning().await
+    }
+
+    /// The same for an attempt that follows a dead one. Whoever calls knows, by the queue's token, that the one before
+    /// must not go on; should it still run, it notices at its next look at the mark.
+    pub async fn resume_backup(
+        store: &Store,
+        tenant: &str,
+        id: Uuid,
+        clock: &Clock,
+    ) -> Result<Self> {
+        let key = keys::started(tenant, id);
+        let mark = Mark::new(Holding::Backup, clock.now());
+        store.put_replace(&key, mark.to_json()?).await?;
+        Self::hold(store, key, mark, clock).unless_pruning().await
+    }
+
+    async fn unless_pruning(self) -> Result<Self> {
+        match live_prune(&self.claim.store, self.claim.clock.now()).await {
+            Ok(None) => Ok(self),
+            Ok(Some(prune)) => Err(self.give_way(&prune).await),
+            Err(e) => Err(self.abandon(e).await),
         }
     }
 
@@ -61,6 +80,11 @@ impl Lease {
     async fn claim(store: &Store, key: String, holding: Holding, clock: &Clock) -> Result<Self> {
         let mark = Mark::new(holding, clock.now());
         write_first(store, &key, &mark, clock).await?;
+        Ok(Self::hold(store, key, mark, clock))
+    }
+
+    /// Keeps a mark that is written renewed.
+    fn hold(store: &Store, key: String, mark: Mark, clock: &Clock) -> Self {
         let claim = Arc::new(Claim {
             store: store.clone(),
             key,
@@ -68,7 +92,7 @@ impl Lease {
             mark: Mutex::new(mark),
         });
         let renewing = tokio::spawn(renew_until_lost(claim.clone()));
-        Ok(Self { claim, renewing })
+        Self { claim, renewing }
     }
 
     /// Fails with [`Code::LeaseExpired`] unless the mark is ours and has time left. To be asked right

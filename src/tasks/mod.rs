@@ -1,6 +1,7 @@
 //! Use cases.
 
 pub mod backups;
+pub mod cataloged;
 pub mod check;
 pub mod clock;
 pub mod context;
@@ -8,7 +9,9 @@ pub mod create;
 pub mod delete;
 pub mod download;
 pub mod init;
+pub mod jobs;
 pub mod lease;
+pub mod migrate;
 pub mod open_store;
 pub mod places;
 pub mod progress;

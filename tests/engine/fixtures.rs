@@ -61,6 +61,7 @@ async fn format_1_is_checked_and_restored() {
     );
     let target = Database::create("fixture").await;
     let request = RestoreRequest {
+        operation: None,
         backup,
         target: target.url.clone(),
         source: None,

@@ -178,6 +178,7 @@ impl Source {
 
 pub fn request(database: DatabaseUrl, project: &Path) -> CreateRequest {
     CreateRequest {
+        id: None,
         database: Some(database),
         kind: BackupType::Database,
         trigger: Trigger::Manual,

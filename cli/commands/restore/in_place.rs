@@ -129,6 +129,7 @@ async fn dry_run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
 async fn safety(ctx: &Context, asked: &Asked<'_>, request: &RestoreRequest) -> Result<Manifest> {
     let opened = open_store::open(ctx, asked.store, asked.store_key, false).await?;
     let create = CreateRequest {
+        id: None,
         database: Some(request.target.clone()),
         kind: BackupType::Database,
         trigger: Trigger::Safety,

@@ -6,6 +6,7 @@ use crate::core::manifest::{Manifest, Trigger};
 use crate::error::{Code, Result};
 use crate::ports::store::Store;
 use futures_util::{StreamExt, stream};
+use uuid::Uuid;
 
 /// Manifests read ahead; the first is nearly always the one.
 const AHEAD: usize = 4;
@@ -32,9 +33,10 @@ pub async fn latest(store: &Store, tenant: &str, wanted: Wanted) -> Result<Optio
         };
     }
     let objects = newest_first(store, tenant).await?;
-    let ids = objects
+    let ids: Vec<Uuid> = objects
         .iter()
-        .filter_map(|o| keys::parse_backup(&o.key).map(|(_, id, _)| id));
+        .filter_map(|o| keys::parse_backup(&o.key).map(|(_, id, _)| id))
+        .collect();
     let mut manifests = stream::iter(ids)
         .map(|id| read(store, tenant, id))
         .buffered(AHEAD);

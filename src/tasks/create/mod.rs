@@ -32,6 +32,8 @@ use uuid::Uuid;
 /// What to back up.
 #[derive(Debug, Clone)]
 pub struct CreateRequest {
+    /// Given where somebody promised the backup beforehand: a dead attempt at it is taken over. Else a new id.
+    pub id: Option<Uuid>,
     /// Needed unless `kind` is `Config`.
     pub database: Option<DatabaseUrl>,
     pub kind: BackupType,
@@ -70,8 +72,11 @@ pub async fn create(
     if let Some(name) = &request.name {
         usable(name)?;
     }
-    let id = Uuid::now_v7();
-    let lease = Lease::backup(&opened.store, &request.tenant, id, &ctx.clock).await?;
+    let id = request.id.unwrap_or_else(Uuid::now_v7);
+    let lease = match request.id {
+        None => Lease::backup(&opened.store, &request.tenant, id, &ctx.clock).await?,
+        Some(_) => Lease::resume_backup(&opened.store, &request.tenant, id, &ctx.clock).await?,
+    };
     // Boxed: the futures below are deep, and a door should not have to know.
     let work = Box::pin(async {
         let manifest = collect(ctx, opened, request, id).await?;
@@ -90,7 +95,7 @@ pub async fn create(
 }
 
 /// A name must find its backup again, and never be taken for an id, a place or `latest`.
-fn usable(name: &str) -> Result<()> {
+pub fn usable(name: &str) -> Result<()> {
     let taken = name == "latest" || Uuid::parse_str(name).is_ok();
     let unfit = name.trim() != name
         || name.is_empty()

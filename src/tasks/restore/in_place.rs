@@ -131,12 +131,17 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Vec<Warn
         true => (None, format!("{} of a restore", operations::DRY_RUN)),
         false => {
             let stamp = staging::stamp(&request.backup, &selected.units)?;
-            let taken_over = staging::interrupted(&session, &stamp).await?;
+            // A promised operation takes up its own staging alone.
+            let taken_over = staging::interrupted(&session, &stamp)
+                .await?
+                .filter(|found| request.operation.is_none_or(|promised| promised == *found));
             operations::clear(&session, taken_over).await;
             (taken_over, stamp)
         }
     };
-    let operation = taken_over.unwrap_or_else(Uuid::now_v7);
+    let operation = taken_over
+        .or(request.operation)
+        .unwrap_or_else(Uuid::now_v7);
     let work = Work {
         target: request.target.clone(),
         identity: session.identity.clone(),

@@ -9,10 +9,13 @@ mod lock;
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};
 use crate::ports::postgres::DatabaseUrl;
+use uuid::Uuid;
 
 /// What to restore where.
 #[derive(Debug, Clone)]
 pub struct RestoreRequest {
+    /// Given where somebody promised the operation beforehand; else a new id, or that of an interrupted restore.
+    pub operation: Option<Uuid>,
     pub backup: Manifest,
     pub target: DatabaseUrl,
     /// The app's own database, where one is configured: a restore into another database never drops that.

@@ -76,6 +76,7 @@ impl Source {
 
 pub fn request(backup: &Manifest, target: &DatabaseUrl) -> RestoreRequest {
     RestoreRequest {
+        operation: None,
         backup: backup.clone(),
         target: target.clone(),
         source: None,

@@ -13,6 +13,7 @@ async fn a_commit_whose_answer_is_lost_was_done() {
         let (f, backup, old, _) = broken().await;
         let proxy = CommitProxy::start(&f, cut, 1, false).await;
         let request = RestoreRequest {
+            operation: None,
             target: proxy.url.clone(),
             ..f.request(&backup, Mode::Exact)
         };
@@ -39,6 +40,7 @@ async fn a_commit_that_never_arrives_was_not_done() {
     let (f, backup, old, new) = broken().await;
     let proxy = CommitProxy::start(&f, Cut::Before, usize::MAX, false).await;
     let request = RestoreRequest {
+        operation: None,
         target: proxy.url.clone(),
         ..f.request(&backup, Mode::Exact)
     };

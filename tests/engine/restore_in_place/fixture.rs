@@ -74,6 +74,7 @@ impl Fixture {
 
     pub async fn back_up_some(&self, selection: Selection) -> Manifest {
         let request = CreateRequest {
+            id: None,
             selection,
             ..crate::support::request(self.url.clone(), Path::new("."))
         };
@@ -84,6 +85,7 @@ impl Fixture {
 
     pub fn request(&self, backup: &Manifest, mode: Mode) -> RestoreRequest {
         RestoreRequest {
+            operation: None,
             backup: backup.clone(),
             target: self.url.clone(),
             source: None,

@@ -45,6 +45,7 @@ async fn child_process() {
         store = Store::Unreliable(Unreliable::new(store, vec![rule]));
     }
     let request = RestoreRequest {
+        operation: None,
         backup,
         target,
         source: None,

@@ -49,6 +49,7 @@ async fn an_owner_with_the_replica_role_restores_under_triggers_and_policies() {
            UPDATE t SET name = CASE name WHEN 'a' THEN 'b' WHEN 'b' THEN 'a' ELSE 'c2' END; DELETE FROM t WHERE id = 3; \
            SET session_replication_role = origin; ALTER TABLE t ENABLE ALWAYS TRIGGER always").await;
     let request = RestoreRequest {
+        operation: None,
         target: target.clone(),
         ..f.request(&backup, Mode::Exact)
     };
@@ -83,6 +84,7 @@ async fn without_the_rights_it_is_refused_beforehand() {
     ] {
         let (target, role) = owned(&f, name, attributes).await;
         let request = RestoreRequest {
+            operation: None,
             target: target.clone(),
             ..f.request(&backup, Mode::Exact)
         };

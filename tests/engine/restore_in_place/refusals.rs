@@ -101,6 +101,7 @@ async fn a_missing_parent_is_named_or_its_rows_are_left_out_with_theirs() {
     f.run("DELETE FROM posts").await;
     let done = f
         .apply(&rovodev::tasks::restore::RestoreRequest {
+            operation: None,
             force: true,
             ..f.request(&backup, Mode::Exact)
         })
@@ -141,6 +142,7 @@ async fn constraints_publications_room_and_another_restore_are_told_beforehand()
     );
     f.run("DROP PUBLICATION all_l").await;
     let request = rovodev::tasks::restore::RestoreRequest {
+        operation: None,
         room: Some(10),
         ..f.request(&backup, Mode::Exact)
     };

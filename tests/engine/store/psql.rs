@@ -65,6 +65,7 @@ pub fn address(database: &Database) -> String {
 
 pub async fn back_up(url: &DatabaseUrl, to: &OpenedStore, codec: Codec) -> Result<Manifest> {
     let request = CreateRequest {
+        id: None,
         database: Some(url.clone()),
         kind: BackupType::Full,
         trigger: Trigger::Manual,

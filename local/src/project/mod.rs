@@ -1,0 +1,79 @@
+//! What Supabase and Vercel put in front of a database, on one port of 127.0.0.1: `/rest/v1` (PostgREST behind keys),
+//! `/auth/v1` (sign-in), and Rovodev's functions under `/api`.
+
+mod catalog;
+mod functions;
+mod gateway;
+mod issuer;
+mod keys;
+
+pub use catalog::{seed_tenants, set_up};
+pub use keys::ProjectKeys;
+
+use crate::error::{Context, Result, message};
+use crate::port;
+use crate::postgres::Postgres;
+use axum::Router;
+use rovodev::config::Settings;
+use std::net::Ipv4Addr;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// A running project; stops when dropped.
+#[derive(Debug)]
+pub struct Project {
+    port: u16,
+    keys: ProjectKeys,
+    server: JoinHandle<()>,
+}
+
+impl Project {
+    /// Serves the project of database `postgres`, on `port` or a free one. `settings` are those of the functions; without
+    /// them there are none, and only the project is there. The catalog's migrations must be applied before.
+    pub async fn start(
+        postgres: &Postgres,
+        keys: ProjectKeys,
+        port: Option<u16>,
+        settings: Option<Settings>,
+    ) -> Result<Project> {
+        let port = match port {
+            Some(port) => port,
+            None => port::free()?,
+        };
+        let url = format!("http://127.0.0.1:{port}");
+        let mut routes = Router::new()
+            .nest("/auth/v1", issuer::routes(&url, &keys, postgres))
+            .nest("/rest/v1", gateway::routes(&url, &keys, postgres).await?);
+        if let Some(settings) = settings {
+            routes = routes.merge(functions::routes(settings).await?);
+        }
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .context(format!("cannot open port {port} for the project"))?;
+        let server = tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, routes).await {
+                eprintln!("the local project stopped: {error}");
+            }
+        });
+        Ok(Project { port, keys, server })
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn keys(&self) -> &ProjectKeys {
+        &self.keys
+    }
+}
+
+impl Drop for Project {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+/// An error of a library, with what was being done.
+fn failed(doing: &str, error: impl std::fmt::Display) -> crate::Error {
+    message(format!("{doing}: {error}"))
+}

@@ -1,0 +1,171 @@
+//! `GET /api/backups/[id]/restore/status`: how far a backup or the restore of it is, as JSON or as events.
+//!
+//! Without `operation` it is the newest restore, or the backup itself where none was asked for. Events carry ids: the
+//! digest of what they say, so that a reader who comes back with `Last-Event-ID` gets only what is new.
+
+use super::restore::operation;
+use crate::http::answer::Body;
+use crate::http::caller::caller;
+use crate::http::guard::Failure;
+use crate::http::query::{id_in_path, parameters};
+use crate::http::{Answer, Problem, Request, Service};
+use crate::tasks::cataloged::{Asker, details, restore_status};
+use bytes::Bytes;
+use http::{HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, StreamBody};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// A change is on the wire within this time.
+const LOOK: Duration = Duration::from_millis(500);
+/// Something is sent at least this often, so that no proxy ends a quiet stream.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// A stream ends before the platform ends it; readers come back by themselves.
+const LONGEST: Duration = Duration::from_secs(240);
+
+pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
+    let asker = caller(&service, &request).await?;
+    let backup = id_in_path(&request)?;
+    let operation = operation(&parameters(&request, &["operation"])?)?;
+    let first = look(&service, &asker, backup, operation).await?;
+    let header = |name: header::HeaderName| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|v| v.to_str().ok())
+            .map(str::to_string)
+    };
+    let streamed = header(header::ACCEPT).is_some_and(|v| v.contains("text/event-stream"));
+    if !streamed {
+        return Ok(Answer::json(StatusCode::OK, &first));
+    }
+    let seen = header(header::HeaderName::from_static("last-event-id"));
+    Ok(stream(service, asker, backup, operation, first, seen))
+}
+
+fn stream(
+    service: Service,
+    asker: Asker,
+    backup: Uuid,
+    operation: Option<Uuid>,
+    first: Value,
+    seen: Option<String>,
+) -> Answer {
+    let (events, mut received) = mpsc::channel::<Bytes>(4);
+    let frames = futures_util::stream::poll_fn(move |cx| received.poll_recv(cx));
+    let frames = futures_util::StreamExt::map(frames, |bytes| Ok(http_body::Frame::data(bytes)));
+    let body: Body = StreamBody::new(frames).boxed();
+    let mut response = http::Response::new(body);
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/event-stream"),
+    );
+    let producer = async move {
+        let teller = Teller { events, seen };
+        teller
+            .tell(&service, &asker, backup, operation, first)
+            .await;
+    };
+    // The platform may stop an instance whose handler returned; what is behind the answer keeps it.
+    Answer::from(response).behind(producer)
+}
+
+struct Teller {
+    events: mpsc::Sender<Bytes>,
+    /// Id of the last event that the reader has.
+    seen: Option<String>,
+}
+
+impl Teller {
+    async fn tell(
+        mut self,
+        service: &Service,
+        asker: &Asker,
+        backup: Uuid,
+        operation: Option<Uuid>,
+        first: Value,
+    ) {
+        let (began, mut spoke, mut state) = (Instant::now(), Instant::now(), Ok(first));
+        loop {
+            match &state {
+                Ok(state) => {
+                    if self.event(state).await.unwrap_or(true) {
+                        spoke = Instant::now();
+                    }
+                    let ended = state["status"].as_str().is_some_and(is_over);
+                    if ended || self.events.is_closed() || began.elapsed() > LONGEST {
+                        return;
+                    }
+                }
+                // The token expired, or the backup went: the reader asks again and is told.
+                Err(Failure::Told(_)) => return,
+                Err(Failure::Broke(error)) => tracing::warn!(%error, "progress could not be read"),
+            }
+            if spoke.elapsed() >= KEEP_ALIVE {
+                spoke = Instant::now();
+                if self
+                    .events
+                    .send(Bytes::from_static(b": still here\n\n"))
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+            state = look(service, asker, backup, operation).await;
+        }
+    }
+
+    /// Sends what the reader has not seen; whether something was sent, or an error where nobody reads any more.
+    async fn event(&mut self, state: &Value) -> Result<bool, mpsc::error::SendError<Bytes>> {
+        let data = state.to_string();
+        let id = blake3::hash(data.as_bytes()).to_hex()[..16].to_string();
+        if self.seen.as_deref() == Some(&id) {
+            return Ok(false);
+        }
+        let text = format!("id: {id}\nevent: status\ndata: {data}\n\n");
+        self.seen = Some(id);
+        self.events.send(Bytes::from(text)).await.map(|()| true)
+    }
+}
+
+fn is_over(status: &str) -> bool {
+    matches!(status, "completed" | "failed" | "cancelled")
+}
+
+/// What the seed draws, and what came since.
+async fn look(
+    service: &Service,
+    asker: &Asker,
+    backup: Uuid,
+    operation: Option<Uuid>,
+) -> Result<Value, Failure> {
+    let catalog = service.catalog();
+    if let Some(r) = restore_status(catalog, &asker.token, backup, operation).await? {
+        return Ok(json!({
+            "kind": "restore", "operationId": r.id, "backupId": backup, "status": r.status, "target": r.target,
+            "mode": r.mode, "preview": r.preview, "undoOf": r.undo_of, "progress": progress(r.progress),
+            "plan": r.plan, "result": r.result, "warnings": r.warnings, "safetyBackupId": r.safety_backup_id,
+            "errorCode": r.error_code, "error": r.error_message, "startedAt": r.started_at,
+            "completedAt": r.completed_at,
+        }));
+    }
+    if operation.is_some() {
+        return Err(Problem::not_found().into());
+    }
+    let b = details(catalog, &asker.token, backup)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    Ok(json!({
+        "kind": "backup", "operationId": b.id, "backupId": b.id, "status": b.status,
+        "progress": progress(b.progress), "warnings": b.warnings, "errorCode": b.error_code,
+        "error": b.error_message, "startedAt": b.started_at, "completedAt": b.finished_at,
+    }))
+}
+
+fn progress(told: Option<Value>) -> Value {
+    told.unwrap_or_else(|| json!({ "current": 0, "total": 0, "step": "" }))
+}

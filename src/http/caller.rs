@@ -1,0 +1,56 @@
+//! Who calls, and what a refusal of the catalog means over HTTP.
+
+use super::guard::Failure;
+use super::{Problem, Request, Service};
+use crate::tasks::cataloged::{Asked, Asker, Refusal};
+use http::{StatusCode, header};
+
+/// The caller, by a verified token. Tenant and role are the database's business.
+pub async fn caller(service: &Service, request: &Request) -> Result<Asker, Failure> {
+    let text = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok());
+    let token = text(header::AUTHORIZATION.as_str())
+        .and_then(|v| v.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| !token.is_empty())
+        .ok_or_else(|| {
+            Problem::unauthorized(
+                "token_missing",
+                "Sign in first: no access token came along.",
+            )
+        })?;
+    service.verifier().verify(token).await?;
+    Ok(Asker {
+        token: token.to_string(),
+        tenant: text("x-rovodev-tenant").map(str::to_string),
+        door: text("x-rovodev-door")
+            .filter(|d| ["dashboard", "cli"].contains(d))
+            .unwrap_or("api")
+            .into(),
+        // Vercel overwrites this header, so that it cannot be forged there.
+        address: text("x-real-ip").map(str::to_string),
+    })
+}
+
+/// What was asked for, or the refusal as a problem.
+pub fn granted<T>(asked: Asked<T>) -> Result<T, Failure> {
+    match asked {
+        Asked::Done(done) => Ok(done),
+        Asked::Refused(refusal) => Err(refused(refusal).into()),
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    let status = match refusal.code.as_str() {
+        "not_found" => return Problem::not_found(),
+        "forbidden" | "no_tenant" | "scoped" => StatusCode::FORBIDDEN,
+        "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
+        "idempotency_mismatch" => StatusCode::UNPROCESSABLE_ENTITY,
+        _ => StatusCode::CONFLICT,
+    };
+    let problem = Problem::new(status, refusal.code, refusal.message);
+    match refusal.retry_after {
+        Some(seconds) => problem.retry_after(seconds),
+        None => problem,
+    }
+}

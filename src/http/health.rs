@@ -1,0 +1,202 @@
+//! `GET /api/status/health`: is everything well? Every part is really asked, side by side, each with its own limit.
+
+use super::caller::caller;
+use super::guard::Failure;
+use super::query::parameters;
+use super::{Answer, Problem, Request, Service};
+use crate::config;
+use crate::error::{Code, Error, Result};
+use crate::ports::catalog::{As, Repeat};
+use crate::tasks::cataloged::{Asked, Asker, Filter, Page, list};
+use crate::tasks::status::{Probe, Status, look};
+use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::time::Duration;
+
+/// The answer comes within a second, also when something hangs.
+const LIMIT: Duration = Duration::from_millis(800);
+/// Without these nothing works.
+const NEEDED: &[config::Variable] = &[
+    config::DATABASE_URL,
+    config::BACKUP_STORE,
+    config::STORE_KEY,
+    config::SUPABASE_URL,
+    config::SUPABASE_PUBLISHABLE_KEY,
+    config::SUPABASE_SECRET_KEY,
+    config::CRON_SECRET,
+];
+
+pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
+    let given = parameters(&request, &["probe"])?;
+    match given.first().map(|(_, value)| value.as_str()) {
+        // For uptime monitors: that this answers is the answer.
+        Some("live") => return Ok(Answer::json(StatusCode::OK, &json!({ "status": "ok" }))),
+        Some(_) => {
+            return Err(Problem::bad_request("bad_parameter", "probe must be live.").into());
+        }
+        None => {}
+    }
+    let asker = caller(&service, &request).await?;
+    let newest = Filter {
+        statuses: vec!["completed".into()],
+        limit: 1,
+        ..Filter::default()
+    };
+    let ((operator, catalog), page, status, auth) = tokio::join!(
+        is_operator(&service, &asker),
+        within(
+            "the catalog",
+            list(service.catalog(), &asker, &newest).boxed()
+        ),
+        look(service.settings(), LIMIT, false).boxed(),
+        within("Supabase Auth", service.verifier().reachable().boxed()),
+    );
+    let services = services(&status, &catalog, &auth);
+    Ok(Answer::json(
+        StatusCode::OK,
+        &match operator {
+            true => whole(&service, &status, services),
+            false => scoped(&status, page.ok().and_then(newest_of), services),
+        },
+    ))
+}
+
+/// What operators see: the project as it is.
+fn whole(service: &Service, status: &Status, services: Value) -> Value {
+    let source = status.source.ok();
+    let missing: Vec<&str> = NEEDED
+        .iter()
+        .filter(|v| service.settings().get(v).is_none())
+        .map(|v| v.name)
+        .collect();
+    json!({
+        "healthy": healthy(&services) && missing.is_empty(),
+        "database": {
+            "connected": source.is_some(),
+            "tables": source.map(|s| s.tables),
+            "records": source.map(|s| s.estimated_rows),
+            "lastUpdate": source.and_then(|s| s.last_write.clone()),
+        },
+        "config": { "complete": missing.is_empty(), "missing": missing },
+        "deployment": deployment(),
+        "services": services,
+    })
+}
+
+/// What a customer sees: the parts, and the rows of the newest backup; nothing about the project as a whole.
+fn scoped(status: &Status, newest: Option<(u64, u64, DateTime<Utc>)>, services: Value) -> Value {
+    json!({
+        "healthy": healthy(&services),
+        "database": {
+            "connected": status.source.ok().is_some(),
+            "tables": newest.map(|n| n.0),
+            "records": newest.map(|n| n.1),
+            "lastUpdate": newest.map(|n| n.2),
+        },
+        "services": services,
+    })
+}
+
+fn newest_of(page: Asked<Page>) -> Option<(u64, u64, DateTime<Utc>)> {
+    match page {
+        Asked::Done(page) => page
+            .backups
+            .first()
+            .map(|b| (b.tables.unwrap_or(0), b.records.unwrap_or(0), b.created_at)),
+        Asked::Refused(_) => None,
+    }
+}
+
+/// Whether the whole project is the caller's business; not, while nobody can tell.
+async fn is_operator(service: &Service, asker: &Asker) -> (bool, Result<()>) {
+    #[derive(Deserialize)]
+    struct Who {
+        tenants: Vec<Tenant>,
+    }
+    #[derive(Deserialize)]
+    struct Tenant {
+        id: String,
+        slug: String,
+        scoped: bool,
+    }
+    let arguments = json!({});
+    let asked = service.catalog().call::<Who>(
+        As::Person(&asker.token),
+        "rovodev_whoami",
+        &arguments,
+        Repeat::Safely,
+    );
+    match within("the catalog", asked.boxed()).await {
+        Ok(who) => {
+            let meant = who.tenants.iter().find(|t| match &asker.tenant {
+                Some(wanted) => *wanted == t.id || *wanted == t.slug,
+                None => true,
+            });
+            (meant.is_some_and(|t| !t.scoped), Ok(()))
+        }
+        Err(error) => (false, Err(error)),
+    }
+}
+
+/// Boxed: the compiler cannot prove a borrowed future of several at once to be `Send`.
+async fn within<T>(part: &str, asked: BoxFuture<'_, Result<T>>) -> Result<T> {
+    tokio::time::timeout(LIMIT, asked)
+        .await
+        .unwrap_or_else(|_| {
+            Err(Error::new(
+                Code::CatalogUnreachable,
+                format!("{part} did not answer within {LIMIT:?}"),
+            ))
+        })
+}
+
+fn services(status: &Status, catalog: &Result<()>, auth: &Result<()>) -> Value {
+    let mut all = Map::new();
+    all.insert("database".into(), part(status.source.error().is_none()));
+    all.insert("store".into(), part(matches!(status.store, Probe::Ok(_))));
+    all.insert("catalog".into(), part(catalog.is_ok()));
+    all.insert("auth".into(), part(auth.is_ok()));
+    for (name, error) in [
+        ("database", status.source.error()),
+        ("store", status.store.error()),
+        ("catalog", catalog.as_ref().err()),
+        ("auth", auth.as_ref().err()),
+    ] {
+        if let Some(error) = error {
+            tracing::warn!(part = name, code = error.code.as_str(), %error, "not well");
+        }
+    }
+    Value::Object(all)
+}
+
+/// Why it is not well stands in the log: messages name hosts.
+fn part(well: bool) -> Value {
+    match well {
+        true => json!({ "status": "ok", "message": "Answers" }),
+        false => json!({ "status": "error", "message": "Does not answer as it should" }),
+    }
+}
+
+fn healthy(services: &Value) -> bool {
+    services
+        .as_object()
+        .is_some_and(|all| all.values().all(|part| part["status"] == "ok"))
+}
+
+/// What Vercel says of this deployment.
+fn deployment() -> Value {
+    let told = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    let environment = told("VERCEL_ENV");
+    json!({
+        "healthy": true,
+        "status": if environment.is_some() { "Running" } else { "Local" },
+        "environment": environment,
+        "url": told("VERCEL_URL").map(|host| format!("https://{host}")),
+        "region": told("VERCEL_REGION"),
+        "commit": told("VERCEL_GIT_COMMIT_SHA"),
+    })
+}

@@ -1,0 +1,23 @@
+//! The HTTP interface: request → task → response. Handlers are plain functions over [`Request`] and [`Answer`], so that
+//! a Vercel function and the local server run the very same code.
+
+pub mod answer;
+pub mod guard;
+pub mod problem;
+pub mod query;
+pub mod routes;
+pub mod service;
+pub mod token;
+pub mod vercel;
+
+mod backups;
+mod caller;
+mod health;
+mod tick;
+
+pub use answer::{Answer, Body};
+pub use problem::Problem;
+pub use service::Service;
+
+/// A whole request: bodies are small, and read before a handler sees them.
+pub type Request = http::Request<bytes::Bytes>;

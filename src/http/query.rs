@@ -1,0 +1,56 @@
+//! What a caller sent: query parameters, JSON bodies, ids in paths. Whatever is unknown is refused by name.
+
+use super::{Problem, Request};
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+/// Query parameters; `allowed` are the names that mean something.
+pub fn parameters(request: &Request, allowed: &[&str]) -> Result<Vec<(String, String)>, Problem> {
+    let text = request.uri().query().unwrap_or_default();
+    let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes())
+        .into_owned()
+        .collect();
+    for (at, (name, _)) in pairs.iter().enumerate() {
+        if !allowed.contains(&name.as_str()) {
+            return Err(Problem::bad_request(
+                "unknown_parameter",
+                format!(
+                    "There is no parameter {name:?}; possible are {}.",
+                    allowed.join(", ")
+                ),
+            ));
+        }
+        if pairs[..at].iter().any(|(other, _)| other == name) {
+            return Err(Problem::bad_request(
+                "repeated_parameter",
+                format!("{name} is given twice. Separate several values by commas."),
+            ));
+        }
+    }
+    Ok(pairs)
+}
+
+/// A JSON body; an empty one counts as `{}`. Unknown fields are refused by the type (`deny_unknown_fields`).
+pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    let bytes: &[u8] = match request.body().is_empty() {
+        true => b"{}",
+        false => request.body(),
+    };
+    serde_json::from_slice(bytes).map_err(|e| {
+        let code = if e.is_data() { "bad_field" } else { "bad_json" };
+        Problem::bad_request(code, format!("The body cannot be read: {e}."))
+    })
+}
+
+/// The id in a path such as `/api/backups/<id>/details`: taken from the path alone, never from the query. A text that
+/// is no id leads nowhere, like the id of somebody else's backup.
+pub fn id_in_path(request: &Request) -> Result<Uuid, Problem> {
+    request
+        .uri()
+        .path()
+        .split('/')
+        .nth(3)
+        .filter(|text| text.len() == 36)
+        .and_then(|text| Uuid::parse_str(text).ok())
+        .ok_or_else(Problem::not_found)
+}

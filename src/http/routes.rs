@@ -1,0 +1,74 @@
+//! Every function, by its name under `api/`.
+
+use super::guard::{self, Route};
+use super::{Answer, Problem, Request, Service};
+use super::{backups, health, tick};
+use http::Method;
+
+pub static BACKUPS_LIST: Route = Route {
+    function: "backups/list",
+    methods: &[Method::GET],
+    handle: |service, request| Box::pin(backups::list::handle(service, request)),
+};
+pub static BACKUPS_CREATE: Route = Route {
+    function: "backups/create",
+    methods: &[Method::POST],
+    handle: |service, request| Box::pin(backups::create::handle(service, request)),
+};
+pub static BACKUPS_DETAILS: Route = Route {
+    function: "backups/[id]/details",
+    methods: &[Method::GET, Method::PATCH, Method::DELETE],
+    handle: |service, request| Box::pin(backups::details::handle(service, request)),
+};
+pub static BACKUPS_RESTORE: Route = Route {
+    function: "backups/[id]/restore",
+    methods: &[Method::POST, Method::DELETE],
+    handle: |service, request| Box::pin(backups::restore::handle(service, request)),
+};
+pub static BACKUPS_RESTORE_STATUS: Route = Route {
+    function: "backups/[id]/restore/status",
+    methods: &[Method::GET],
+    handle: |service, request| Box::pin(backups::status::handle(service, request)),
+};
+pub static STATUS_HEALTH: Route = Route {
+    function: "status/health",
+    methods: &[Method::GET],
+    handle: |service, request| Box::pin(health::handle(service, request)),
+};
+pub static CRON_TICK: Route = Route {
+    function: "cron/tick",
+    methods: &[Method::GET],
+    handle: |service, request| Box::pin(tick::handle(service, request)),
+};
+
+/// What the local server mounts; a test holds that each has its file under `api/`.
+pub static ROUTES: &[&Route] = &[
+    &BACKUPS_LIST,
+    &BACKUPS_CREATE,
+    &BACKUPS_DETAILS,
+    &BACKUPS_RESTORE,
+    &BACKUPS_RESTORE_STATUS,
+    &STATUS_HEALTH,
+    &CRON_TICK,
+];
+
+/// The function that answers at a path, as Vercel finds it.
+pub fn find(path: &str) -> Option<&'static Route> {
+    let asked: Vec<&str> = path.strip_prefix("/api/")?.split('/').collect();
+    ROUTES.iter().copied().find(|route| {
+        let own: Vec<&str> = route.function.split('/').collect();
+        own.len() == asked.len()
+            && own
+                .iter()
+                .zip(&asked)
+                .all(|(own, asked)| own == asked || (*own == "[id]" && !asked.is_empty()))
+    })
+}
+
+/// Answers at any path, as the deployed functions do together.
+pub async fn dispatch(service: &Service, request: Request) -> Answer {
+    match find(request.uri().path()) {
+        Some(route) => guard::answer(route, service, request).await,
+        None => Problem::not_found().into_answer(),
+    }
+}

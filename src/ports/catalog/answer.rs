@@ -1,0 +1,69 @@
+//! What PostgREST answers, and what its refusals mean.
+
+use crate::error::{Code, Error, Result};
+use reqwest::StatusCode;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+#[derive(Deserialize, Default)]
+struct Refusal {
+    #[serde(default)]
+    code: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    // A function that returns nothing answers with an empty body.
+    let text = if bytes.is_empty() { b"null" } else { bytes };
+    serde_json::from_slice(text).map_err(|e| {
+        Error::new(Code::CatalogError, "the catalog's answer cannot be read")
+            .hint("Are all migrations applied? `rovodev init` applies what is missing.")
+            .source(e)
+    })
+}
+
+pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
+    let what = match error.is_timeout() {
+        true => "did not answer in time",
+        false => "cannot be reached",
+    };
+    // Its text may hold the request's URL; none of ours holds a secret, and the cause is enough.
+    Error::new(
+        Code::CatalogUnreachable,
+        format!("the catalog at {url} {what}"),
+    )
+    .hint("Check SUPABASE_URL, and whether the project is paused.")
+    .retry(true)
+    .source(error.to_string())
+}
+
+pub(super) fn refused(url: &str, status: StatusCode, body: &[u8]) -> Error {
+    let told: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    let text = format!(
+        "{} {}",
+        told.code.as_deref().unwrap_or("-"),
+        told.message.as_deref().unwrap_or("no message")
+    );
+    let error = match status.as_u16() {
+        401 | 403 => Error::new(
+            Code::CatalogRefused,
+            format!("the catalog at {url} refused the request: {text}"),
+        ),
+        404 => Error::new(
+            Code::CatalogError,
+            format!("the catalog at {url} lacks something that is needed: {text}"),
+        )
+        .hint("Are all migrations applied? `rovodev init` applies what is missing."),
+        408 | 429 | 500.. => Error::new(
+            Code::CatalogUnreachable,
+            format!("the catalog at {url} is not available ({status}): {text}"),
+        )
+        .retry(true),
+        _ => Error::new(
+            Code::CatalogError,
+            format!("the catalog at {url} answered {status}: {text}"),
+        ),
+    };
+    error.source(text)
+}

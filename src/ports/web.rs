@@ -1,0 +1,30 @@
+//! The one HTTP client: every call has a timeout, follows no redirect, and names what it was doing.
+
+use crate::error::{Code, Error, Result};
+use std::time::Duration;
+
+/// From the first byte sent to the last byte read.
+pub const TIMEOUT: Duration = Duration::from_secs(20);
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A client for the whole process; clones share its connections.
+pub fn client() -> Result<reqwest::Client> {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let broken = |e: &dyn std::fmt::Display| {
+        Error::new(Code::Internal, format!("no HTTP client can be made: {e}"))
+    };
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|e| broken(&e))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .use_preconfigured_tls(tls)
+        .timeout(TIMEOUT)
+        .connect_timeout(CONNECT)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|e| broken(&e))
+}

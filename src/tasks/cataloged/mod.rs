@@ -1,0 +1,66 @@
+//! Backups as the catalog knows them: what people ask for, under their own rights.
+//!
+//! The database finds tenant and role by the caller's token and answers a value; nothing here decides who may.
+
+mod change;
+mod create;
+mod details;
+mod list;
+mod restore;
+
+pub use change::{Change, cancel, change, delete};
+pub use create::{CreateAnswer, CreateBackup, create};
+pub use details::{Details, details};
+pub use list::{Filter, Listed, Page, Sort, list};
+pub use restore::{RestoreAnswer, RestoreBackup, RestoreStatus, restore, restore_status};
+
+use crate::error::Result;
+use crate::ports::catalog::{As, Catalog, Repeat};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// Who asks, and what the audit log shall say about it.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// A verified access token.
+    pub token: String,
+    /// Id or slug of one of the caller's tenants; none is the first one.
+    pub tenant: Option<String>,
+    /// `dashboard`, `api`, `cli`, `hook`.
+    pub door: String,
+    pub address: Option<String>,
+}
+
+/// What a function of the catalog answers.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "outcome", rename_all = "camelCase")]
+pub enum Asked<T> {
+    Done(T),
+    Refused(Refusal),
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refusal {
+    pub code: String,
+    pub message: String,
+    /// Seconds.
+    #[serde(default)]
+    pub retry_after: Option<u64>,
+}
+
+/// Nothing besides `outcome`.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Nothing {}
+
+async fn ask<T: DeserializeOwned>(
+    catalog: &Catalog,
+    asker: &Asker,
+    function: &str,
+    arguments: &impl Serialize,
+    repeat: Repeat,
+) -> Result<Asked<T>> {
+    catalog
+        .call(As::Person(&asker.token), function, arguments, repeat)
+        .await
+}

@@ -1,0 +1,76 @@
+//! Taking a backup that somebody asked for.
+
+use super::{Job, Workshop};
+use crate::core::keys;
+use crate::core::manifest::{BackupType, Manifest};
+use crate::error::{Code, Result};
+use crate::tasks::create::{self, CreateRequest};
+use crate::tasks::{Context, backups, open_store};
+use serde_json::{Map, Value, json};
+
+pub async fn run(ctx: &Context, workshop: &Workshop, job: &Job) -> Result<Map<String, Value>> {
+    let (tenant, row) = (&job.tenant.slug, &job.backup);
+    // An attempt before this one may have died between the manifest and its word to the catalog.
+    match backups::read(&workshop.store, tenant, row.id).await {
+        Ok(manifest) => return Ok(fields(&manifest)),
+        Err(e) if e.code == Code::BackupNotFound => {}
+        Err(e) => return Err(e),
+    }
+    let key = workshop.store_key.as_deref();
+    let opened = open_store::open(ctx, &workshop.store, key, true).await?;
+    let request = CreateRequest {
+        id: Some(row.id),
+        database: (row.backup_type != BackupType::Config).then(|| workshop.source.clone()),
+        kind: row.backup_type,
+        trigger: row.trigger,
+        codec: row.codec,
+        name: Some(row.name.clone()),
+        tenant: tenant.clone(),
+        selection: row.selection.clone(),
+        project: workshop.project.clone(),
+        pg_dump: workshop.pg_dump.clone(),
+        readers: create::READERS,
+        yield_after: create::YIELD_AFTER,
+    };
+    let manifest = create::create(ctx, &opened, &request).await?;
+    Ok(fields(&manifest))
+}
+
+/// Columns of `backups` that the manifest fills.
+pub(super) fn fields(manifest: &Manifest) -> Map<String, Value> {
+    let tables: Vec<Value> = manifest
+        .tables
+        .iter()
+        .map(|t| {
+            json!({
+                "schema": t.name.schema, "name": t.name.name, "records": t.rows, "rawSize": t.raw_bytes,
+                "size": t.segments().map(|s| s.stored_bytes).sum::<u64>(),
+            })
+        })
+        .collect();
+    let files: Vec<Value> = manifest
+        .config
+        .iter()
+        .map(|f| json!({ "name": f.path, "size": f.object.raw_bytes }))
+        .collect();
+    let mut components = Vec::new();
+    if manifest.source.is_some() {
+        components.push("database");
+    }
+    if !manifest.config.is_empty() {
+        components.push("config");
+    }
+    let totals = &manifest.totals;
+    let columns = json!({
+        "started_at": manifest.started_at, "finished_at": manifest.finished_at,
+        "manifest_key": keys::manifest(&manifest.tenant, manifest.id), "parent_id": manifest.parent,
+        "components": components, "size_bytes": totals.stored_bytes, "raw_bytes": totals.raw_bytes,
+        "new_bytes": totals.new_bytes, "tables": totals.tables, "records": totals.rows, "files": totals.files,
+        "contents": { "tables": tables, "files": files, "schema": manifest.schema.status },
+        "warnings": manifest.warnings,
+    });
+    match columns {
+        Value::Object(columns) => columns,
+        _ => Map::new(),
+    }
+}

@@ -1,0 +1,226 @@
+//! Holding a job: the lease is renewed, progress told, cancellation heard, and in the end the outcome written.
+
+use super::{Ended, Job, LEASE, RETRY_AFTER, Workshop, worth_a_retry};
+use crate::core::progress::Event;
+use crate::error::Result;
+use crate::ports::catalog::{As, Catalog, Repeat};
+use crate::tasks::progress::Progress;
+use crate::tasks::{Clock, Context};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Progress reaches the catalog this often, so that it is on every screen within a second.
+const TELL: Duration = Duration::from_millis(500);
+/// The lease is renewed this often though nothing happens.
+const RENEW: Duration = Duration::from_secs(15);
+
+/// A job that is ours.
+pub(super) struct Held {
+    catalog: Catalog,
+    job: Uuid,
+    token: u32,
+    lost: Arc<AtomicBool>,
+    out_of_time: Arc<AtomicBool>,
+    beating: JoinHandle<()>,
+}
+
+#[derive(Deserialize)]
+struct Renewed {
+    held: bool,
+    #[serde(default)]
+    cancel: bool,
+}
+
+impl Held {
+    /// Starts to renew; the context is cancelled when somebody asks to, when the job is lost, and at the deadline.
+    pub fn begin(workshop: &Workshop, job: &Job) -> (Self, Context) {
+        let (progress, events) = Progress::channel();
+        let ctx = Context {
+            progress,
+            cancel: CancellationToken::new(),
+            clock: Clock::default(),
+        };
+        let (lost, out_of_time) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let beat = Beat {
+            catalog: workshop.catalog.clone(),
+            job: job.id,
+            token: job.token,
+            cancel: ctx.cancel.clone(),
+            lost: lost.clone(),
+            deadline: workshop.deadline,
+            out_of_time: out_of_time.clone(),
+            latest: None,
+        };
+        if job.cancel_requested {
+            ctx.cancel.cancel();
+        }
+        let held = Self {
+            catalog: workshop.catalog.clone(),
+            job: job.id,
+            token: job.token,
+            lost,
+            out_of_time,
+            beating: tokio::spawn(beat.run(events)),
+        };
+        (held, ctx)
+    }
+
+    /// Calls a function that the token guards; `None` where the job is not ours any more.
+    pub async fn call(&self, function: &str, mut arguments: Value) -> Result<Option<()>> {
+        arguments["job_id"] = json!(self.job);
+        arguments["token"] = json!(self.token);
+        let answer: Renewed = self
+            .catalog
+            .call(As::Jobs, function, &arguments, Repeat::Safely)
+            .await?;
+        Ok(answer.held.then_some(()))
+    }
+
+    /// Writes how it ended. What cannot be written is found by the next who takes the job.
+    pub async fn end(self, ended: Ended) {
+        self.beating.abort();
+        if self.lost.load(Ordering::SeqCst) {
+            tracing::warn!(job = %self.job, "the job was lost to another worker; nothing is written");
+            return;
+        }
+        let written = match ended {
+            Ended::Completed(fields) => self.finish("completed", Value::Object(fields)).await,
+            Ended::Cancelled if self.out_of_time.load(Ordering::SeqCst) => {
+                tracing::warn!(job = %self.job, "did not end before the deadline; a worker takes it up");
+                self.call(
+                    "rovodev_return_job",
+                    json!({ "seconds": 0, "to_worker": true }),
+                )
+                .await
+            }
+            Ended::Cancelled => self.finish("cancelled", json!({})).await,
+            Ended::Failed(error) if worth_a_retry(&error) => {
+                tracing::warn!(job = %self.job, %error, "failed and will be tried again");
+                let wait = RETRY_AFTER * u64::from(self.token);
+                let told = json!({ "code": error.code.as_str(), "message": error.message });
+                self.call(
+                    "rovodev_return_job",
+                    json!({ "seconds": wait, "error": told }),
+                )
+                .await
+            }
+            Ended::Failed(error) => {
+                tracing::error!(job = %self.job, code = error.code.as_str(), %error, "failed");
+                let fields =
+                    json!({ "error_code": error.code.as_str(), "error_message": error.message });
+                self.finish("failed", fields).await
+            }
+        };
+        match written {
+            Ok(Some(())) => {}
+            Ok(None) => {
+                tracing::warn!(job = %self.job, "another worker holds the job; the outcome is theirs")
+            }
+            Err(error) => {
+                tracing::error!(job = %self.job, %error, "the outcome could not be written")
+            }
+        }
+    }
+
+    async fn finish(&self, outcome: &str, fields: Value) -> Result<Option<()>> {
+        self.call(
+            "rovodev_end_job",
+            json!({ "outcome": outcome, "fields": fields }),
+        )
+        .await
+    }
+}
+
+struct Beat {
+    catalog: Catalog,
+    job: Uuid,
+    token: u32,
+    cancel: CancellationToken,
+    lost: Arc<AtomicBool>,
+    deadline: Option<Instant>,
+    out_of_time: Arc<AtomicBool>,
+    latest: Option<Event>,
+}
+
+impl Beat {
+    async fn run(mut self, mut events: UnboundedReceiver<Event>) {
+        let mut ticks = tokio::time::interval(TELL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut renewed, mut open) = (Instant::now(), true);
+        loop {
+            tokio::select! {
+                event = events.recv(), if open => match event {
+                    Some(event) => self.latest = Some(event),
+                    None => open = false,
+                },
+                _ = ticks.tick() => {
+                    let due = self.latest.is_some() || renewed.elapsed() >= RENEW;
+                    if due && self.renew().await {
+                        renewed = Instant::now();
+                    }
+                    // Nobody could tell us that another one took it: stop before that can be.
+                    if renewed.elapsed() >= Duration::from_secs(LEASE) {
+                        self.lose();
+                    }
+                    if self.lost.load(Ordering::SeqCst) {
+                        return;
+                    }
+                    if self.deadline.is_some_and(|at| Instant::now() >= at) {
+                        self.out_of_time.store(true, Ordering::SeqCst);
+                        self.cancel.cancel();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the lease is good again.
+    async fn renew(&mut self) -> bool {
+        let arguments = json!({
+            "job_id": self.job, "token": self.token, "seconds": LEASE,
+            "progress": self.latest.as_ref().map(shown),
+        });
+        let answer: Result<Renewed> = self
+            .catalog
+            .call(As::Jobs, "rovodev_renew_job", &arguments, Repeat::Safely)
+            .await;
+        match answer {
+            Ok(Renewed { held: true, cancel }) => {
+                self.latest = None;
+                if cancel {
+                    self.cancel.cancel();
+                }
+                true
+            }
+            Ok(Renewed { held: false, .. }) => {
+                self.lose();
+                false
+            }
+            Err(error) => {
+                tracing::warn!(job = %self.job, %error, "the lease could not be renewed");
+                false
+            }
+        }
+    }
+
+    fn lose(&self) {
+        self.lost.store(true, Ordering::SeqCst);
+        self.cancel.cancel();
+    }
+}
+
+/// `current, total, step` as the seed has them, in bytes where there are any, and the whole event.
+fn shown(event: &Event) -> Value {
+    let mut all = serde_json::to_value(event).unwrap_or_default();
+    all["step"] = event.stage.label().into();
+    all["current"] = event.bytes.into();
+    all["total"] = event.total_bytes.max(event.bytes).into();
+    all
+}

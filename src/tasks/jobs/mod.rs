@@ -1,0 +1,155 @@
+//! Work that the catalog's queue hands out. A job is held under a lease whose fencing token the database checks at
+//! every change of state; whoever loses it stops and writes nothing more.
+
+mod backup;
+mod delete;
+mod heartbeat;
+mod restore;
+mod workshop;
+
+pub use workshop::Workshop;
+
+use crate::core::manifest::Selection;
+use crate::error::{Class, Code, Error, Result};
+use crate::ports::catalog::{As, Repeat};
+use crate::tasks::Context;
+use heartbeat::Held;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+/// Seconds that a job stays ours without being renewed: so long a killed process keeps others away.
+const LEASE: u64 = 60;
+/// Seconds before a job that failed is tried again, times its attempts.
+const RETRY_AFTER: u64 = 10;
+
+/// What `rovodev_take_job` hands out.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    pub id: Uuid,
+    pub kind: Kind,
+    /// Fencing token, and the number of this attempt.
+    pub token: u32,
+    pub cancel_requested: bool,
+    pub tenant: Tenant,
+    pub backup: BackupRow,
+    pub operation: Option<OperationRow>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    Backup,
+    Restore,
+    Delete,
+    Export,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    pub id: Uuid,
+    /// Folder of its backups in the store.
+    pub slug: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct BackupRow {
+    pub id: Uuid,
+    pub name: String,
+    pub backup_type: crate::core::manifest::BackupType,
+    pub trigger: crate::core::manifest::Trigger,
+    pub codec: crate::core::manifest::Codec,
+    pub selection: Selection,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+pub struct OperationRow {
+    pub id: Uuid,
+    pub target: String,
+    pub mode: crate::core::restore_plan::Mode,
+    pub selection: Selection,
+    pub force: bool,
+    pub preview: bool,
+    pub undo_of: Option<Uuid>,
+    pub safety_backup_id: Option<Uuid>,
+}
+
+/// How a job ended. `fields` are columns of the row that it worked on.
+pub(crate) enum Ended {
+    Completed(Map<String, Value>),
+    Cancelled,
+    Failed(Error),
+}
+
+/// Takes the job and works on it until it ends; for work behind the response that asked for it. Whatever goes wrong is
+/// in the catalog, or becomes so when the lease runs out: nobody waits for an answer here.
+pub async fn work_on(workshop: Workshop, job: Uuid) {
+    match take(&workshop, Some(job)).await {
+        Ok(Some(job)) => run(&workshop, job).await,
+        Ok(None) => tracing::info!(%job, "somebody else works on it"),
+        Err(error) => {
+            tracing::warn!(%job, %error, "the job could not be taken and waits for the next tick")
+        }
+    }
+}
+
+/// Works on whatever waits until nothing does, or `ctx` is cancelled. Returns the number of jobs.
+pub async fn work_off(workshop: &Workshop, ctx: &Context) -> Result<usize> {
+    let mut done = 0;
+    while ctx.check().is_ok() {
+        match take(workshop, None).await? {
+            Some(job) => run(workshop, job).await,
+            None => break,
+        }
+        done += 1;
+    }
+    Ok(done)
+}
+
+async fn take(workshop: &Workshop, job: Option<Uuid>) -> Result<Option<Job>> {
+    let arguments = json!({
+        "worker": workshop.name, "seconds": LEASE, "job_id": job, "long": workshop.deadline.is_none() && job.is_none(),
+    });
+    workshop
+        .catalog
+        .call(As::Jobs, "rovodev_take_job", &arguments, Repeat::Unsent)
+        .await
+}
+
+async fn run(workshop: &Workshop, job: Job) {
+    let (kind, id) = (job.kind, job.id);
+    tracing::info!(job = %id, backup = %job.backup.id, ?kind, attempt = job.token, "took a job");
+    let (held, ctx) = Held::begin(workshop, &job);
+    // Boxed: the futures below are deep.
+    let ended = match kind {
+        Kind::Backup => Box::pin(backup::run(&ctx, workshop, &job)).await,
+        Kind::Delete => Box::pin(delete::run(&ctx, workshop, &job)).await,
+        Kind::Restore => Box::pin(restore::run(&ctx, workshop, &job, &held)).await,
+        Kind::Export => Err(Error::new(Code::Internal, "exports are made elsewhere")),
+    };
+    let ended = match ended {
+        Ok(fields) => Ended::Completed(fields),
+        Err(e) if e.code == Code::Cancelled => Ended::Cancelled,
+        Err(e) => Ended::Failed(e),
+    };
+    drop(ctx);
+    held.end(ended).await;
+}
+
+/// Whether another attempt may fare better: what broke on the way, not what was refused.
+fn worth_a_retry(error: &Error) -> bool {
+    error.retry
+        || matches!(
+            error.code,
+            Code::ConnectionLost
+                | Code::LeaseExpired
+                | Code::StoreBusy
+                | Code::Yielded
+                | Code::TablesChanged
+                | Code::LockTimeout
+                | Code::StoreError
+        )
+        || error.code.class() == Class::Connect && error.code != Code::DatabaseAuth
+}

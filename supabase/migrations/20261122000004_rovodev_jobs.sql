@@ -1,0 +1,308 @@
+-- Jobs: a row and a message of a queue (pgmq, the extension behind Supabase Queues). The message's visibility is the
+-- lease; its read count is the fencing token, checked at every change of state. What a function could not end before
+-- its deadline moves to the queue `rovodev_long_jobs`, which only workers read.
+DO $$
+BEGIN
+    IF to_regprocedure('pgmq.create(text)') IS NULL THEN
+        CREATE EXTENSION IF NOT EXISTS pgmq;
+    END IF;
+EXCEPTION WHEN feature_not_supported OR undefined_file OR insufficient_privilege THEN
+    RAISE EXCEPTION 'the queue extension pgmq is missing in this database'
+        USING HINT = 'On Supabase: Integrations, Queues, Enable. Elsewhere: install pgmq 1.5.1 or newer.';
+END $$;
+DO $$
+BEGIN
+    PERFORM pgmq.create(queue)
+    FROM unnest(ARRAY['rovodev_jobs', 'rovodev_long_jobs']) queue
+    WHERE queue NOT IN (SELECT queue_name FROM pgmq.list_queues());
+END $$;
+
+CREATE TABLE public.rovodev_jobs (
+    id uuid PRIMARY KEY DEFAULT rovodev.new_id(),
+    kind text NOT NULL CHECK (kind IN ('backup', 'restore', 'delete', 'export')),
+    tenant_id uuid NOT NULL REFERENCES public.rovodev_tenants,
+    backup_id uuid REFERENCES public.backups,
+    operation_id uuid REFERENCES public.restore_operations,
+    export_id uuid REFERENCES public.rovodev_exports,
+    queue text NOT NULL DEFAULT 'rovodev_jobs' CHECK (queue IN ('rovodev_jobs', 'rovodev_long_jobs')),
+    message_id bigint NOT NULL,
+    state text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'running', 'completed', 'failed', 'cancelled')),
+    -- The fencing token: the message's read count when it was last taken, and those of the message before.
+    token integer NOT NULL DEFAULT 0,
+    token_base integer NOT NULL DEFAULT 0,
+    max_attempts integer NOT NULL DEFAULT 5 CHECK (max_attempts > 0),
+    leased_until timestamptz,
+    worker text,
+    cancel_requested_at timestamptz,
+    last_error jsonb,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    ended_at timestamptz,
+    CHECK (num_nonnulls(backup_id, operation_id, export_id) = 1),
+    CHECK ((kind IN ('backup', 'delete')) = (backup_id IS NOT NULL)),
+    CHECK ((kind = 'restore') = (operation_id IS NOT NULL))
+);
+COMMENT ON TABLE public.rovodev_jobs IS 'rovodev:catalog Work that is waiting, running or ended.';
+CREATE INDEX rovodev_jobs_backup ON public.rovodev_jobs (backup_id);
+CREATE INDEX rovodev_jobs_operation ON public.rovodev_jobs (operation_id);
+CREATE INDEX rovodev_jobs_export ON public.rovodev_jobs (export_id);
+CREATE INDEX rovodev_jobs_open ON public.rovodev_jobs (state) WHERE state IN ('queued', 'running');
+ALTER TABLE public.rovodev_jobs ENABLE ROW LEVEL SECURITY;
+
+CREATE FUNCTION rovodev.enqueue(
+    kind text, tenant uuid, backup uuid DEFAULT NULL, operation uuid DEFAULT NULL, export uuid DEFAULT NULL
+) RETURNS uuid LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    job uuid := rovodev.new_id();
+    message bigint;
+BEGIN
+    SELECT send INTO message FROM pgmq.send('rovodev_jobs', jsonb_build_object('job', job, 'kind', kind));
+    INSERT INTO public.rovodev_jobs (id, kind, tenant_id, backup_id, operation_id, export_id, message_id)
+    VALUES (job, kind, tenant, backup, operation, export, message);
+    RETURN job;
+END $$;
+
+-- The row that a job works on takes the state of the job. `fields` are columns of that row.
+CREATE FUNCTION rovodev.tell_object(job public.rovodev_jobs, new_status text, fields jsonb DEFAULT '{}') RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    CASE job.kind
+    WHEN 'backup' THEN
+        UPDATE public.backups b SET
+            status = new_status, attempt = job.token,
+            started_at = coalesce(b.started_at, f.started_at), finished_at = coalesce(f.finished_at, b.finished_at),
+            progress = f.progress, error_code = f.error_code, error_message = f.error_message,
+            parent_id = coalesce(f.parent_id, b.parent_id), components = coalesce(f.components, b.components),
+            size_bytes = f.size_bytes, raw_bytes = f.raw_bytes, new_bytes = f.new_bytes, tables = f.tables,
+            records = f.records, files = f.files, contents = coalesce(f.contents, '{}'),
+            metadata = coalesce(f.metadata, '{}'), warnings = coalesce(f.warnings, '[]'),
+            manifest_key = f.manifest_key, manifest_hash = f.manifest_hash, cancelled_by = f.cancelled_by
+        FROM jsonb_populate_record(NULL::public.backups, fields) f
+        WHERE b.id = job.backup_id;
+    WHEN 'restore' THEN
+        UPDATE public.restore_operations o SET
+            status = new_status, attempt = job.token,
+            started_at = coalesce(o.started_at, f.started_at), completed_at = coalesce(f.completed_at, o.completed_at),
+            progress = f.progress, error_code = f.error_code, error_message = f.error_message,
+            plan = coalesce(f.plan, o.plan), result = coalesce(f.result, o.result),
+            warnings = coalesce(f.warnings, '[]'), cancelled_by = f.cancelled_by
+        FROM jsonb_populate_record(NULL::public.restore_operations, fields) f
+        WHERE o.id = job.operation_id;
+        IF new_status = 'completed' THEN
+            UPDATE public.restore_operations SET undone_at = now()
+            WHERE id = (
+                SELECT undo_of FROM public.restore_operations WHERE id = job.operation_id AND NOT preview
+            );
+        END IF;
+    WHEN 'export' THEN
+        UPDATE public.rovodev_exports e SET
+            status = new_status, attempt = job.token,
+            started_at = coalesce(e.started_at, f.started_at), finished_at = coalesce(f.finished_at, e.finished_at),
+            progress = f.progress, error_code = f.error_code, error_message = f.error_message,
+            store_key = f.store_key, size_bytes = f.size_bytes, expires_at = f.expires_at
+        FROM jsonb_populate_record(NULL::public.rovodev_exports, fields) f
+        WHERE e.id = job.export_id;
+    ELSE
+        -- A deletion: the row left every list when it was asked for.
+        NULL;
+    END CASE;
+END $$;
+
+CREATE FUNCTION rovodev.end_job(job public.rovodev_jobs, new_state text, fields jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    UPDATE public.rovodev_jobs SET
+        state = new_state, ended_at = now(), leased_until = NULL,
+        last_error = CASE WHEN fields ? 'error_message'
+            THEN jsonb_build_object('code', fields -> 'error_code', 'message', fields -> 'error_message')
+            ELSE last_error END
+    WHERE id = job.id;
+    PERFORM rovodev.tell_object(job, new_state,
+        fields || jsonb_build_object('finished_at', now(), 'completed_at', now()));
+    -- A safety backup that was never taken will not be.
+    UPDATE public.backups b SET status = 'cancelled'
+    FROM public.restore_operations o
+    WHERE o.id = job.operation_id AND b.id = o.safety_backup_id AND b.status = 'pending';
+    PERFORM pgmq.archive(job.queue, job.message_id);
+    PERFORM rovodev.audit(
+        job.tenant_id, 'job', job.kind, CASE job.kind WHEN 'restore' THEN 'restore' WHEN 'export' THEN 'export'
+            ELSE 'backup' END,
+        coalesce(job.backup_id, job.operation_id, job.export_id),
+        CASE new_state WHEN 'completed' THEN 'done' ELSE 'failed' END,
+        CASE new_state WHEN 'cancelled' THEN 'cancelled' ELSE fields ->> 'error_code' END
+    );
+END $$;
+
+-- Everything that a worker needs to know of a job.
+CREATE FUNCTION rovodev.job_as_json(job public.rovodev_jobs) RETURNS jsonb
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT jsonb_build_object(
+        'id', job.id, 'kind', job.kind, 'token', job.token, 'maxAttempts', job.max_attempts,
+        'cancelRequested', job.cancel_requested_at IS NOT NULL,
+        'tenant', (
+            SELECT jsonb_build_object('id', t.id, 'slug', t.slug, 'scopeColumn', t.scope_column,
+                'scopeValue', t.scope_value, 'settings', t.settings)
+            FROM public.rovodev_tenants t WHERE t.id = job.tenant_id
+        ),
+        'backup', (SELECT to_jsonb(b) - 'contents' FROM public.backups b WHERE b.id = coalesce(
+            job.backup_id,
+            (SELECT o.backup_id FROM public.restore_operations o WHERE o.id = job.operation_id),
+            (SELECT e.backup_id FROM public.rovodev_exports e WHERE e.id = job.export_id))),
+        'operation', (SELECT to_jsonb(o) - 'plan' FROM public.restore_operations o WHERE o.id = job.operation_id),
+        'export', (SELECT to_jsonb(e) FROM public.rovodev_exports e WHERE e.id = job.export_id)
+    )
+$$;
+
+-- Takes the job that waits longest, or the one named, for `seconds`; NULL where there is none. What was tried too
+-- often, or was cancelled before anybody began, ends here. `long`: what outlasts a function's deadline.
+CREATE FUNCTION public.rovodev_take_job(
+    worker text, seconds integer, job_id uuid DEFAULT NULL, long boolean DEFAULT false
+) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    queue text := CASE WHEN long THEN 'rovodev_long_jobs' ELSE 'rovodev_jobs' END;
+    wanted jsonb := CASE WHEN job_id IS NULL THEN '{}' ELSE jsonb_build_object('job', job_id) END;
+    message record;
+    job public.rovodev_jobs;
+BEGIN
+    LOOP
+        SELECT m.msg_id, m.read_ct, m.message AS body INTO message FROM pgmq.read(queue, seconds, 1, wanted) m;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+        SELECT * INTO job FROM public.rovodev_jobs j
+            WHERE j.id = (message.body ->> 'job')::uuid AND j.message_id = message.msg_id FOR UPDATE;
+        IF NOT FOUND OR job.state IN ('completed', 'failed', 'cancelled') THEN
+            PERFORM pgmq.archive(queue, message.msg_id);
+            CONTINUE;
+        END IF;
+        job.token := job.token_base + message.read_ct;
+        IF job.cancel_requested_at IS NOT NULL AND job.token = 1 THEN
+            PERFORM rovodev.end_job(job, 'cancelled', '{}');
+            CONTINUE;
+        END IF;
+        IF job.token > job.max_attempts THEN
+            PERFORM rovodev.end_job(job, 'failed', jsonb_build_object(
+                'error_code', coalesce(job.last_error ->> 'code', 'gave_up'),
+                'error_message', format('Given up after %s attempts. The last one: %s', job.max_attempts,
+                    coalesce(job.last_error ->> 'message', 'it stopped without a word, as a killed process does.'))
+            ));
+            CONTINUE;
+        END IF;
+        UPDATE public.rovodev_jobs j SET
+            state = 'running', token = job.token, worker = left(rovodev_take_job.worker, 100),
+            leased_until = now() + make_interval(secs => seconds)
+        WHERE j.id = job.id RETURNING * INTO job;
+        PERFORM rovodev.tell_object(job, 'in_progress', jsonb_build_object('started_at', now()));
+        RETURN rovodev.job_as_json(job);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION public.rovodev_take_job IS 'rovodev:catalog Takes a job under a lease.';
+
+-- The job, if `token` still holds it; locked until the transaction ends.
+CREATE FUNCTION rovodev.held_job(job_id uuid, held_token integer) RETURNS public.rovodev_jobs
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT j FROM public.rovodev_jobs j
+    WHERE j.id = job_id AND j.token = held_token AND j.state = 'running'
+    FOR UPDATE
+$$;
+
+-- Renews the lease and tells how far the work is. {held, cancel}: who does not hold it any more must stop at once.
+CREATE FUNCTION public.rovodev_renew_job(job_id uuid, token integer, seconds integer, progress jsonb DEFAULT NULL)
+RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    job public.rovodev_jobs := rovodev.held_job(job_id, token);
+BEGIN
+    IF job.id IS NULL THEN
+        RETURN jsonb_build_object('held', false, 'cancel', false);
+    END IF;
+    PERFORM pgmq.set_vt(job.queue, job.message_id, seconds);
+    UPDATE public.rovodev_jobs SET leased_until = now() + make_interval(secs => seconds) WHERE id = job.id;
+    IF rovodev_renew_job.progress IS NOT NULL THEN
+        UPDATE public.backups b SET progress = rovodev_renew_job.progress
+            WHERE job.kind = 'backup' AND b.id = job.backup_id;
+        UPDATE public.restore_operations o SET progress = rovodev_renew_job.progress WHERE o.id = job.operation_id;
+        UPDATE public.rovodev_exports e SET progress = rovodev_renew_job.progress WHERE e.id = job.export_id;
+    END IF;
+    RETURN jsonb_build_object('held', true, 'cancel', job.cancel_requested_at IS NOT NULL);
+END $$;
+COMMENT ON FUNCTION public.rovodev_renew_job IS 'rovodev:catalog Renews a job''s lease.';
+
+-- Ends a job as completed, failed or cancelled. `fields`: columns of the row it worked on. {held}.
+CREATE FUNCTION public.rovodev_end_job(job_id uuid, token integer, outcome text, fields jsonb DEFAULT '{}')
+RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    job public.rovodev_jobs := rovodev.held_job(job_id, token);
+BEGIN
+    IF outcome NOT IN ('completed', 'failed', 'cancelled') THEN
+        RAISE EXCEPTION 'a job cannot end as %', outcome USING ERRCODE = 'check_violation';
+    END IF;
+    IF job.id IS NULL THEN
+        RETURN jsonb_build_object('held', false);
+    END IF;
+    PERFORM rovodev.end_job(job, outcome, fields);
+    RETURN jsonb_build_object('held', true);
+END $$;
+COMMENT ON FUNCTION public.rovodev_end_job IS 'rovodev:catalog Ends a job.';
+
+-- Gives a job back, to be taken again in `seconds` after a failure that a retry may mend; the attempts end in
+-- rovodev_take_job. `to_worker`: it cannot end before a function's deadline, which is no failure. {held}.
+CREATE FUNCTION public.rovodev_return_job(
+    job_id uuid, token integer, seconds integer, error jsonb DEFAULT NULL, to_worker boolean DEFAULT false
+) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    job public.rovodev_jobs := rovodev.held_job(job_id, token);
+BEGIN
+    IF job.id IS NULL THEN
+        RETURN jsonb_build_object('held', false);
+    END IF;
+    IF to_worker AND job.queue = 'rovodev_jobs' THEN
+        PERFORM pgmq.archive(job.queue, job.message_id);
+        job.queue := 'rovodev_long_jobs';
+        job.token_base := job.token;
+        job.max_attempts := job.max_attempts + 1;
+        SELECT send INTO job.message_id
+            FROM pgmq.send(job.queue, jsonb_build_object('job', job.id, 'kind', job.kind), seconds);
+    ELSE
+        PERFORM pgmq.set_vt(job.queue, job.message_id, seconds);
+    END IF;
+    UPDATE public.rovodev_jobs j SET
+        state = 'queued', leased_until = NULL, last_error = coalesce(error, j.last_error), queue = job.queue,
+        message_id = job.message_id, token_base = job.token_base, max_attempts = job.max_attempts
+    WHERE j.id = job.id;
+    PERFORM rovodev.tell_object(job, 'pending');
+    RETURN jsonb_build_object('held', true);
+END $$;
+COMMENT ON FUNCTION public.rovodev_return_job IS 'rovodev:catalog Gives a job back to the queue.';
+
+-- The safety backup of a restore is complete: its row, made with the restore, is filled in. {held}.
+CREATE FUNCTION public.rovodev_record_safety_backup(job_id uuid, token integer, fields jsonb)
+RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    job public.rovodev_jobs := rovodev.held_job(job_id, token);
+    safety public.rovodev_jobs;
+BEGIN
+    IF job.id IS NULL OR job.kind <> 'restore' THEN
+        RETURN jsonb_build_object('held', false);
+    END IF;
+    safety := job;
+    safety.kind := 'backup';
+    SELECT o.safety_backup_id INTO safety.backup_id FROM public.restore_operations o WHERE o.id = job.operation_id;
+    PERFORM rovodev.tell_object(safety, 'completed',
+        jsonb_build_object('started_at', now(), 'finished_at', now()) || fields)
+    FROM public.backups b WHERE b.id = safety.backup_id AND b.status = 'pending';
+    RETURN jsonb_build_object('held', true);
+END $$;
+COMMENT ON FUNCTION public.rovodev_record_safety_backup IS 'rovodev:catalog Completes a restore''s safety backup.';
+
+-- What the tick has to look after: {waiting: jobs that nobody holds, oldest: seconds the oldest of them waits}.
+CREATE FUNCTION public.rovodev_waiting_jobs() RETURNS jsonb
+LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT jsonb_build_object(
+        'waiting', count(*),
+        'oldest', coalesce(extract(epoch FROM now() - min(created_at))::bigint, 0)
+    )
+    FROM public.rovodev_jobs
+    WHERE state = 'queued' OR (state = 'running' AND leased_until < now())
+$$;
+COMMENT ON FUNCTION public.rovodev_waiting_jobs IS 'rovodev:catalog Jobs that nobody holds.';
+
+INSERT INTO rovodev.migrations (version) VALUES ('20261122000004');

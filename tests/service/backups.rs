@@ -1,0 +1,147 @@
+//! A backup from its request to its restore.
+
+use crate::stack::{CRON_SECRET, Person, Running};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_for_taken_listed_restored() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let (status, created) = running
+        .call(
+            &admin,
+            "POST",
+            "/api/backups/create",
+            Some(json!({ "type": "database", "name": "first" })),
+        )
+        .await;
+    assert_eq!(status, 202, "{created}");
+    let id = created["id"].as_str().unwrap();
+    let status_path = format!("/api/backups/{id}/restore/status");
+    let ended = running.ended(&admin, &status_path).await;
+    assert_eq!(ended["status"], "completed", "{ended}");
+
+    let (status, list) = running.call(&admin, "GET", "/api/backups/list", None).await;
+    assert_eq!(
+        (status, &list["total"], &list["backups"][0]["name"]),
+        (200, &json!(1), &json!("first"))
+    );
+    let (_, details) = running
+        .call(&admin, "GET", &format!("/api/backups/{id}/details"), None)
+        .await;
+    let calls = details["contents"]["tables"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|t| t["name"] == "calls");
+    assert_eq!(calls.unwrap()["records"], 1145, "{details}");
+
+    let mut owner = local::supabase::connect(&running.stack.postgres.owner_url("postgres"))
+        .await
+        .unwrap();
+    let before = app(&mut owner).await;
+    local::demo::damage(&mut owner).await.unwrap();
+    assert_ne!(app(&mut owner).await, before);
+    let (status, asked) = running
+        .call(
+            &admin,
+            "POST",
+            &format!("/api/backups/{id}/restore"),
+            Some(json!({ "mode": "exact" })),
+        )
+        .await;
+    assert_eq!(status, 202, "{asked}");
+    let restored = running.ended(&admin, &status_path).await;
+    assert_eq!(restored["status"], "completed", "{restored}");
+    assert_eq!(app(&mut owner).await, before);
+}
+
+/// What the app holds; the catalog beside it is never part of a backup.
+async fn app(owner: &mut tokio_postgres::Client) -> local::demo::Contents {
+    let mut all = local::demo::contents(owner).await.unwrap();
+    let catalog = ["backups", "restore_operations", "backup_schedules"];
+    all.retain(|name, _| !name.starts_with("rovodev_") && !catalog.contains(&name.as_str()));
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_gets_what_is_not_theirs() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let viewer = running.sign_in(Person::Viewer).await;
+    let customer = running.sign_in(Person::Customer).await;
+    let create = "/api/backups/create";
+    let (_, created) = running
+        .call(&admin, "POST", create, Some(json!({ "type": "config" })))
+        .await;
+    let details = format!("/api/backups/{}/details", created["id"].as_str().unwrap());
+    let restore = format!("/api/backups/{}/restore", created["id"].as_str().unwrap());
+    let body = || Some(json!({}));
+    for (token, method, path, body, expected) in [
+        (viewer.as_str(), "GET", details.as_str(), None, 200),
+        (&viewer, "POST", create, body(), 403),
+        (&viewer, "POST", &restore, body(), 403),
+        (&viewer, "DELETE", &details, None, 403),
+        (&customer, "GET", &details, None, 404),
+        (&customer, "PATCH", &details, body(), 404),
+        (&customer, "POST", &restore, body(), 404),
+        (&customer, "DELETE", &details, None, 404),
+        (
+            &customer,
+            "POST",
+            create,
+            Some(json!({ "type": "config" })),
+            403,
+        ),
+        (&admin, "POST", create, Some(json!({ "kind": "full" })), 400),
+        (&admin, "PUT", create, body(), 405),
+        ("forged", "GET", "/api/backups/list", None, 401),
+        ("forged", "GET", "/api/cron/tick", None, 401),
+        (&admin, "GET", "/api/cron/tick", None, 401),
+        (CRON_SECRET, "GET", "/api/cron/tick", None, 200),
+        (&admin, "GET", "/api/nothing", None, 404),
+    ] {
+        let (status, told) = running.call(token, method, path, body).await;
+        assert_eq!(status, expected, "{method} {path}: {told}");
+        assert!(status < 400 || told["code"].is_string(), "{told}");
+    }
+    let (_, list) = running
+        .call(&customer, "GET", "/api/backups/list", None)
+        .await;
+    assert_eq!(list["total"], 0, "{list}");
+    let foreign = running
+        .request("POST", create)
+        .bearer_auth(&admin)
+        .header("origin", "https://elsewhere.example")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(foreign.status(), 403);
+    assert_eq!(foreign.headers()["x-content-type-options"], "nosniff");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn health_tells_operators_all_and_customers_their_rows() {
+    let running = Running::start().await;
+    let live = running
+        .request("GET", "/api/status/health?probe=live")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(live.status(), 200);
+    let admin = running.sign_in(Person::Admin).await;
+    let (_, whole) = running
+        .call(&admin, "GET", "/api/status/health", None)
+        .await;
+    assert_eq!(whole["healthy"], true, "{whole}");
+    assert_eq!(whole["config"]["missing"], json!([]));
+    let customer = running.sign_in(Person::Customer).await;
+    let (_, own) = running
+        .call(&customer, "GET", "/api/status/health", None)
+        .await;
+    assert!(
+        own.get("config").is_none() && own.get("deployment").is_none(),
+        "{own}"
+    );
+    assert_eq!(own["database"]["records"], json!(null));
+}
