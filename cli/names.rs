@@ -5,6 +5,9 @@ use rovodev::core::manifest::Scope;
 
 /// `schema.table`, `table` (of `public`), or with quotes where a name holds a dot: `"my.schema"."table"`.
 pub fn table(text: &str) -> Result<QName, String> {
+    if text.contains(',') && !text.contains('"') {
+        return Err("name one table and repeat the flag for each: --table a --table b".into());
+    }
     let (first, rest) = part(text)?;
     let Some(rest) = rest else {
         return Ok(QName::new("public", first));
@@ -81,6 +84,8 @@ mod tests {
         ] {
             assert_eq!(table(text), Ok(QName::new(schema, name)), "{text}");
         }
+        assert!(table("a,b").unwrap_err().contains("repeat the flag"));
+        assert_eq!(table("\"a,b\""), Ok(QName::new("public", "a,b")));
         for text in ["", ".", "a.", "a.b.c", "\"a", "\"a\"b"] {
             assert!(table(text).is_err(), "{text}");
         }
