@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use indicatif::{HumanBytes, HumanCount, HumanDuration};
+use std::io::IsTerminal;
 use std::time::Duration;
 
 /// `1.23 GiB`
@@ -47,6 +48,27 @@ pub fn version(server_version: &str) -> &str {
     server_version.split_whitespace().next().unwrap_or("?")
 }
 
+/// At most `width` characters on a terminal, the middle cut with `…`; in a pipe or a file all of it.
+pub fn fitted(text: &str, width: usize) -> String {
+    match std::io::stdout().is_terminal() {
+        true => middle_cut(text, width),
+        false => text.into(),
+    }
+}
+
+/// Names of one kind begin alike, and their ends tell them apart.
+fn middle_cut(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.into();
+    }
+    let kept = width.saturating_sub(1);
+    let (head, tail) = (kept / 2, kept - kept / 2);
+    let begin: String = text.chars().take(head).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    format!("{begin}…{end}")
+}
+
 /// At most `width` characters, the end cut with `…`.
 pub fn short(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
@@ -76,6 +98,11 @@ mod tests {
             (counted(1, "table"), counted(0, "row")),
             ("1 table".into(), "0 rows".into())
         );
+        assert_eq!(
+            middle_cut("before-restore_2026-11-22_04-10-33-123", 26),
+            "before-resto…_04-10-33-123"
+        );
+        assert_eq!(middle_cut("abcd", 4), "abcd");
         assert_eq!(
             (short("abcdef", 4), short("abcd", 4)),
             ("abc…".into(), "abcd".into())

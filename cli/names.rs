@@ -5,6 +5,9 @@ use rovodev::core::manifest::Scope;
 
 /// For flags.
 pub fn table(text: &str) -> Result<QName, String> {
+    if text.contains(',') && !text.contains('"') {
+        return Err("name one table and repeat the flag for each: --table a --table b".into());
+    }
     QName::parse(text).map_err(str::to_string)
 }
 
@@ -22,6 +25,12 @@ pub fn scope(text: &str) -> Result<Scope, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_told_how_to_be_written() {
+        assert!(table("a,b").unwrap_err().contains("repeat the flag"));
+        assert_eq!(table("\"a,b\""), Ok(QName::new("public", "a,b")));
+    }
 
     #[test]
     fn reads_scopes() {

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use rovodev::config::{self, Settings};
 use rovodev::core::ident::QName;
 use rovodev::core::manifest::{BackupType, Codec, Manifest, Scope, Selection, Trigger};
-use rovodev::error::{Code, Result};
+use rovodev::error::{Code, Error, Result};
 use rovodev::tasks::backups::Summary;
 use rovodev::tasks::create::{self, CreateRequest};
 use rovodev::tasks::open_store::{self, OpenedStore};
@@ -163,6 +163,11 @@ async fn create_or_wait(
 }
 
 fn request(args: &BackupArgs, settings: &Settings) -> Result<CreateRequest> {
+    let part = !args.schemas.is_empty() || !args.tables.is_empty() || args.scope.is_some();
+    if part && matches!(args.kind, Kind::Config) {
+        let message = "--type config takes the project's files alone, and --schema, --table and --scope choose rows";
+        return Err(Error::new(Code::Usage, message).hint("Leave out the one or the other."));
+    }
     let database = match args.kind {
         Kind::Config => None,
         Kind::Full | Kind::Database => Some(places::source(settings)?),

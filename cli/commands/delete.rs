@@ -1,11 +1,12 @@
 use super::TENANT;
 use crate::args::Common;
 use crate::exit::Exit;
-use crate::output::Answer;
+use crate::output::{self, Answer};
 use crate::progress::{self, Style};
 use crate::{ask, human};
 use clap::Args;
 use rovodev::config::Settings;
+use rovodev::core::manifest::Manifest;
 use rovodev::error::{Code, Error, Result};
 use rovodev::tasks::backups::{self, Wanted};
 use rovodev::tasks::delete::{self, Deleted};
@@ -41,7 +42,7 @@ pub async fn run(args: DeleteArgs, common: &Common, settings: &Settings) -> Resu
     let mut chosen: Vec<(Uuid, String)> = Vec::new();
     for wanted in &args.backups {
         let one = match super::named(&store, wanted, Wanted::Anything).await {
-            Ok(manifest) => (manifest.id, manifest.name),
+            Ok(manifest) => (manifest.id, called(&manifest)),
             // An id may name a deletion that was interrupted, or a manifest that is damaged.
             Err(e) if e.code == Code::Usage => return Err(e),
             Err(e) => match backups::id_of(&store, TENANT, wanted).await {
@@ -53,22 +54,35 @@ pub async fn run(args: DeleteArgs, common: &Common, settings: &Settings) -> Resu
             chosen.push(one);
         }
     }
-    confirm(&chosen, &args, common)?;
+    let names: Vec<_> = chosen.iter().map(|(_, name)| name.as_str()).collect();
+    let what = names.join(", ");
+    confirm(&what, &args, common)?;
     let ids: Vec<_> = chosen.iter().map(|(id, _)| *id).collect();
     let style = Style::choose(common.json, common.progress);
     let deleted = progress::shown(style, async |ctx| {
         delete::delete(ctx, &store, TENANT, &ids, &Clock::default(), false).await
     })
     .await?;
-    Ok(answer(&deleted))
+    Ok(answer(&deleted, &what))
 }
 
-fn confirm(chosen: &[(Uuid, String)], args: &DeleteArgs, common: &Common) -> Result<()> {
+/// `before-migration (5605a37e, 2025-12-22 14:30:00 UTC)`: names may be equal, and `latest` is none.
+fn called(manifest: &Manifest) -> String {
+    let taken = human::exact(manifest.finished_at);
+    format!(
+        "{} ({}, {taken})",
+        manifest.name,
+        backups::short_id(manifest.id)
+    )
+}
+
+fn confirm(what: &str, args: &DeleteArgs, common: &Common) -> Result<()> {
     if args.force {
+        if !common.json {
+            output::tell(&format!("Deleting {what} for good."));
+        }
         return Ok(());
     }
-    let names: Vec<_> = chosen.iter().map(|(_, name)| name.as_str()).collect();
-    let what = names.join(", ");
     if common.json || !ask::person_is_there() {
         return Err(Error::new(
             Code::ConfirmationNeeded,
@@ -82,17 +96,20 @@ fn confirm(chosen: &[(Uuid, String)], args: &DeleteArgs, common: &Common) -> Res
     }
 }
 
-fn answer(deleted: &Deleted) -> Answer {
-    let count = human::counted(deleted.ids.len() as u64, "backup");
+fn answer(deleted: &Deleted, what: &str) -> Answer {
     let (pruned, text, warned) = match &deleted.pruned {
         Ok(plan) => (
             json!({ "segments": plan.segments.len(), "bytes": plan.bytes() }),
-            format!("{count} deleted, {} freed.", human::bytes(plan.bytes())),
+            format!(
+                "Deleted {what}, {} freed.\nRows that other backups use stay; rows stored less than 24 hours ago are \
+                 freed by a later `rovodev prune`.",
+                human::bytes(plan.bytes())
+            ),
             false,
         ),
         Err(e) => (
             json!({ "error": e }),
-            format!("{count} deleted. What they alone used is still there: {e}"),
+            format!("Deleted {what}. What they alone used is still there: {e}"),
             true,
         ),
     };

@@ -32,9 +32,9 @@ pub struct DownloadArgs {
     /// Name, id (or its first or last digits), or latest
     #[arg(value_name = "BACKUP")]
     backup: String,
-    /// What kind of file
-    #[arg(long, value_enum, default_value_t = Format::SqlZst)]
-    format: Format,
+    /// What kind of file [default: as the file's name ends, else sql.zst]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
     /// Where to write; - is stdout. By default the backup's name in this directory
     #[arg(short = 'o', long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -64,7 +64,9 @@ impl From<Format> for DownloadFormat {
 }
 
 pub async fn run(args: DownloadArgs, common: &Common, settings: &Settings) -> Result<Answer> {
-    let (store, format) = (places::store(settings)?, DownloadFormat::from(args.format));
+    let format = args.format.or_else(|| named_format(args.file.as_deref()?));
+    let format = DownloadFormat::from(format.unwrap_or(Format::SqlZst));
+    let store = places::store(settings)?;
     super::readable(&Context::default(), settings, &store).await?;
     let manifest = super::named(&store, &args.backup, Wanted::Database).await?;
     let style = Style::choose(common.json, common.progress);
@@ -90,6 +92,14 @@ pub async fn run(args: DownloadArgs, common: &Common, settings: &Settings) -> Re
         text,
         Exit::with_warnings(written.rows_only),
     ))
+}
+
+/// What the name of a file promises.
+fn named_format(file: &Path) -> Option<Format> {
+    let name = file.file_name()?.to_str()?;
+    let ends =
+        |format: &Format| name.ends_with(&format!(".{}", DownloadFormat::from(*format).suffix()));
+    Format::value_variants().iter().copied().find(ends)
 }
 
 /// The file appears whole under its name, or not at all.

@@ -11,7 +11,7 @@ use rovodev::tasks::backups::{self, Listed, Newest, Summary};
 use rovodev::tasks::{Context, places};
 use serde_json::{Value, json};
 
-/// Characters of a name that are shown; those that backups get by themselves fit.
+/// Characters of a name that a terminal shows; those that backups get by themselves fit.
 const LONGEST_NAME: usize = 26;
 
 /// List backups, newest first
@@ -98,7 +98,7 @@ fn row(summary: &Summary, age: String) -> [String; 7] {
     }
     [
         backups::short_id(summary.id),
-        human::short(&summary.name, LONGEST_NAME),
+        human::fitted(&summary.name, LONGEST_NAME),
         age,
         kind.into(),
         human::count(summary.totals.rows),

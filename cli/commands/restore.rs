@@ -6,6 +6,7 @@ mod in_place;
 mod input;
 mod kept;
 mod plan;
+mod safety;
 mod undo;
 
 use crate::args::Common;
@@ -76,19 +77,19 @@ pub struct RestoreArgs {
     /// Do not ask; overwrite what is not empty; leave out rows whose parents are gone
     #[arg(long)]
     force: bool,
-    /// Reverse a restore: its operation, or latest
+    /// Reverse a restore: its operation (id or digits of it), or latest
     #[arg(long, value_name = "OPERATION")]
     #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope"])]
     undo: Option<String>,
     /// With --undo: leave rows alone that changed since the restore, and reverse the others
-    #[arg(long, requires = "undo", hide_short_help = true)]
+    #[arg(long, requires = "undo")]
     leave_changed: bool,
     /// List the restores that are kept and can be undone
-    #[arg(long, hide_short_help = true)]
+    #[arg(long)]
     #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo"])]
     list_undo: bool,
-    /// Drop what a restore keeps for its undo: its operation, or all
-    #[arg(long, value_name = "OPERATION", hide_short_help = true)]
+    /// Drop what a restore keeps for its undo: its operation, latest, or all
+    #[arg(long, value_name = "OPERATION")]
     #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo",
         "list_undo", "dry_run"])]
     forget: Option<String>,
@@ -171,7 +172,7 @@ pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Resu
         json: common.json,
         style,
     };
-    let wanted = wanted(&args.components);
+    let wanted = wanted(&args.components, args.target_url.is_some());
     let backup = input::backup(&store, what.as_deref(), wanted, asked.person()).await?;
     if args.components == [ComponentArg::Config] {
         return files::run(&asked, &backup, &args.project).await;
@@ -188,12 +189,15 @@ pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Resu
     Ok(answer.and("config", files))
 }
 
-fn wanted(components: &[ComponentArg]) -> Wanted {
+fn wanted(components: &[ComponentArg], anew: bool) -> Wanted {
     let database = components.is_empty() || components.contains(&ComponentArg::Database);
-    match (database, components.contains(&ComponentArg::Config)) {
-        (true, true) => Wanted::Both,
-        (true, false) => Wanted::Database,
-        (false, _) => Wanted::Config,
+    let config = components.contains(&ComponentArg::Config);
+    match (database, config, anew) {
+        (true, true, false) => Wanted::Both,
+        (true, true, true) => Wanted::NewDatabaseAndConfig,
+        (true, false, false) => Wanted::Database,
+        (true, false, true) => Wanted::NewDatabase,
+        (false, _, _) => Wanted::Config,
     }
 }
 

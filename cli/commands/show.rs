@@ -2,7 +2,7 @@ use crate::exit::Exit;
 use crate::human;
 use crate::output::Answer;
 use crate::table::Columns;
-use chrono::Utc;
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use rovodev::config::Settings;
 use rovodev::core::manifest::{Manifest, SchemaStatus};
@@ -50,11 +50,23 @@ fn as_json(manifest: &Manifest) -> Value {
     shown["files"] = files
         .map(|f| json!({ "path": f.path, "bytes": f.object.raw_bytes }))
         .collect();
-    shown["schema"] = json!({ "status": manifest.schema.status, "reason": manifest.schema.reason,
-                              "pgDumpVersion": manifest.schema.pg_dump_version });
     shown["source"] = json!(manifest.source);
+    if let Some(source) = &manifest.source {
+        shown["source"]["postmasterStartedAt"] = moment(&source.postmaster_started_at).into();
+    }
     shown["toolVersion"] = json!(manifest.tool_version);
     shown
+}
+
+/// The manifest holds the server's own words for it (`2026-11-21 22:38:36.860141+00`).
+fn moment(postgres: &str) -> String {
+    match DateTime::parse_from_str(postgres, "%Y-%m-%d %H:%M:%S%.f%#z") {
+        Ok(moment) => {
+            let utc = moment.with_timezone(&Utc);
+            utc.to_rfc3339_opts(SecondsFormat::AutoSi, true)
+        }
+        Err(_) => postgres.into(),
+    }
 }
 
 fn text(manifest: &Manifest) -> String {
@@ -151,7 +163,7 @@ fn tables(manifest: &Manifest) -> String {
     for t in &manifest.tables {
         let stored: u64 = t.segments().map(|s| s.stored_bytes).sum();
         table.row([
-            human::short(&t.name.to_string(), 40),
+            human::fitted(&t.name.to_string(), 40),
             human::count(t.rows),
             human::bytes(t.raw_bytes),
             human::bytes(stored),

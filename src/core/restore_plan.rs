@@ -76,8 +76,9 @@ pub struct TablePlan {
     pub add: u64,
     pub change: u64,
     pub remove: u64,
-    /// Of the rows to be removed, where the table has a `created_at`-like column: the oldest and newest.
-    pub removed_between: Option<(String, String)>,
+    /// Of the rows to be removed, where the table has a `created_at`-like column: the oldest and newest. Columns
+    /// without a zone count as UTC.
+    pub removed_between: Option<(DateTime<Utc>, DateTime<Utc>)>,
 }
 
 /// Rows of one table that would be left without the rows to which they refer.

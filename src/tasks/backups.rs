@@ -4,9 +4,9 @@ mod find;
 mod latest;
 mod summary;
 
-pub use find::{Found, find, find_for, id_of, newest_with_rows, read};
+pub use find::{Found, find, find_for, has_digits, id_of, newest_with_rows, read};
 pub use latest::{Wanted, latest};
-pub use summary::{Listed, Summary};
+pub use summary::{Listed, SchemaSummary, Summary};
 
 use crate::core::{keys, manifest};
 use crate::error::{Code, Error, Result};

@@ -5,6 +5,7 @@ mod bars;
 mod examples;
 mod exits;
 mod help;
+mod hints;
 mod init;
 mod init_asks;
 mod reading;

@@ -13,22 +13,23 @@ use uuid::Uuid;
 
 pub async fn run(asked: &Asked<'_>, backup: &Manifest, project: &Path) -> Result<Answer> {
     let plan = config::plan(asked.store, backup, project).await?;
-    let shown = text(&plan, project);
     if asked.dry_run {
-        let text = format!("{shown}\n\nA dry run: nothing was changed.");
+        let would = text(&plan, project, Tense::Would);
+        let text = format!("{would}\n\nA dry run: nothing was changed.");
         return Ok(Answer::new(
             &json!({ "files": plan, "dryRun": true }),
             text,
             Exit::Done,
         ));
     }
-    if !asked.json {
-        eprintln!("{shown}");
-    }
-    confirm(asked, &plan)?;
+    confirm(asked, &plan, project)?;
     let operation = Uuid::now_v7();
     let written = config::apply(asked.store, backup, project, operation).await?;
-    let mut text = format!("{} written.", human::counted(written, "file"));
+    let mut text = format!(
+        "{}\n{} written.",
+        text(&plan, project, Tense::Did),
+        human::counted(written, "file")
+    );
     if plan.iter().any(|f| f.change == Change::Overwrite) {
         text += &format!(" What was there is kept as NAME.undo_{operation}.");
     }
@@ -37,7 +38,7 @@ pub async fn run(asked: &Asked<'_>, backup: &Manifest, project: &Path) -> Result
     Ok(Answer::new(&report, text, Exit::Done))
 }
 
-fn confirm(asked: &Asked<'_>, plan: &[FilePlan]) -> Result<()> {
+fn confirm(asked: &Asked<'_>, plan: &[FilePlan], project: &Path) -> Result<()> {
     let overwritten: Vec<_> = plan
         .iter()
         .filter(|f| f.change == Change::Overwrite)
@@ -51,21 +52,31 @@ fn confirm(asked: &Asked<'_>, plan: &[FilePlan]) -> Result<()> {
         return Err(Error::new(Code::ConfirmationNeeded, message)
             .hint("See the plan with --dry-run; say --force to restore without being asked."));
     }
+    eprintln!("{}", text(plan, project, Tense::Would));
     match ask::yes("Overwrite?")? {
         true => Ok(()),
         false => Err(Error::cancelled()),
     }
 }
 
-fn text(plan: &[FilePlan], project: &Path) -> String {
+/// Whether something is about to happen or has happened.
+#[derive(Clone, Copy)]
+enum Tense {
+    Would,
+    Did,
+}
+
+fn text(plan: &[FilePlan], project: &Path, tense: Tense) -> String {
     if plan.is_empty() {
         return "The backup holds no configuration files.".into();
     }
     let line = |f: &FilePlan| {
-        let change = match f.change {
-            Change::Same => "is the same",
-            Change::Create => "is written",
-            Change::Overwrite => "is overwritten",
+        let change = match (f.change, tense) {
+            (Change::Same, _) => "is the same",
+            (Change::Create, Tense::Would) => "would be written",
+            (Change::Create, Tense::Did) => "was written",
+            (Change::Overwrite, Tense::Would) => "would be overwritten",
+            (Change::Overwrite, Tense::Did) => "was overwritten",
         };
         format!("{} {change}", project.join(&f.path).display())
     };

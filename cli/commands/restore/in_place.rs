@@ -1,21 +1,16 @@
 //! In place: a safety backup, a plan, a yes, the merge.
 
-use super::super::TENANT;
-use super::{Asked, plan};
+use super::{Asked, plan, safety};
 use crate::exit::Exit;
 use crate::output::{self, Answer};
 use crate::progress;
 use crate::{ask, human};
-use rovodev::core::manifest::{BackupType, Manifest, Selection, Trigger};
 use rovodev::core::restore_plan::{Outcome, Plan};
 use rovodev::error::{Code, Error, Result};
 use rovodev::tasks::backups::Summary;
-use rovodev::tasks::create::{self, CreateRequest};
 use rovodev::tasks::restore::RestoreRequest;
 use rovodev::tasks::restore::in_place::{self, Prepared};
-use rovodev::tasks::{Context, open_store};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::time::Instant;
 
 #[derive(Serialize)]
@@ -46,12 +41,13 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
     }
     let begun = Instant::now();
     let (safety, prepared) = progress::shown(asked.style, async |ctx| {
-        let safety = Box::pin(safety(ctx, asked, request)).await?;
+        Box::pin(in_place::check(ctx, request)).await?;
+        let safety = Summary::of(&Box::pin(safety::take(ctx, asked, request)).await?);
         let prepared = in_place::prepare(ctx, asked.store, request, Some(safety.id));
-        let prepared = Box::pin(prepared).await;
-        let safety = Summary::of(&safety);
-        let prepared = prepared.map_err(|e| with_safety(e, Some(&safety)))?;
-        Ok((Some(safety), prepared))
+        match Box::pin(prepared).await {
+            Ok(prepared) => Ok((safety, prepared)),
+            Err(e) => Err(safety::without_need(asked, &safety, e).await),
+        }
     })
     .await?;
     let planned = prepared.plan().clone();
@@ -62,11 +58,11 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
         .refuse_broken()
         .and_then(|()| confirm(asked, &planned));
     if let Err(refused) = go_on {
-        return Err(given_up(prepared, safety.as_ref(), refused).await);
+        return Err(given_up(asked, prepared, &safety, refused).await);
     }
     let outcome =
         progress::shown(asked.style, async |ctx| Box::pin(prepared.apply(ctx)).await).await;
-    let outcome = outcome.map_err(|e| with_safety(e, safety.as_ref()))?;
+    let outcome = outcome.map_err(|e| safety::stays(e, &safety))?;
     let seconds = begun.elapsed();
     if !asked.json {
         let new = outcome
@@ -81,6 +77,10 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
         plan::done(&outcome),
         human::seconds(seconds)
     );
+    let safety = match outcome.undo_schema.is_some() {
+        true => Some(safety),
+        false => safety::unless_removed(asked, safety).await,
+    };
     if let Some(safety) = &safety {
         text += &format!("\nSafety backup: {}", safety.name);
     }
@@ -125,45 +125,6 @@ async fn dry_run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
     Ok(Answer::new(&report, text, Exit::with_warnings(refused)))
 }
 
-/// A backup of the tables that the restore may touch, as they are now.
-async fn safety(ctx: &Context, asked: &Asked<'_>, request: &RestoreRequest) -> Result<Manifest> {
-    let opened = open_store::open(ctx, asked.store, asked.store_key, false).await?;
-    let create = CreateRequest {
-        id: None,
-        database: Some(request.target.clone()),
-        kind: BackupType::Database,
-        trigger: Trigger::Safety,
-        codec: request.backup.codec,
-        name: Some(format!(
-            "before-restore_{}",
-            ctx.clock.now().format("%Y-%m-%d_%H-%M-%S-%3f")
-        )),
-        tenant: TENANT.into(),
-        selection: safety_selection(request),
-        project: PathBuf::from("."),
-        pg_dump: asked.pg_dump.clone(),
-        readers: create::READERS,
-        yield_after: create::YIELD_AFTER,
-    };
-    create::create(ctx, &opened, &create)
-        .await
-        .map_err(|e| e.during("taking the safety backup; nothing was changed"))
-}
-
-/// Everything, where everything comes back; else the chosen schemas and tables, of which a scope may say nothing
-/// without the tables above them.
-fn safety_selection(request: &RestoreRequest) -> Selection {
-    let chosen = &request.choice.selection;
-    let backed_up = &request.backup.selection;
-    match chosen.schemas.is_empty() && chosen.tables.is_empty() {
-        true => backed_up.clone(),
-        false => Selection {
-            scope: None,
-            ..chosen.clone()
-        },
-    }
-}
-
 /// No question where nothing changes; the backup's name where rows go.
 fn confirm(asked: &Asked<'_>, plan: &Plan) -> Result<()> {
     if asked.force || plan.is_empty() {
@@ -185,23 +146,15 @@ fn confirm(asked: &Asked<'_>, plan: &Plan) -> Result<()> {
     }
 }
 
-async fn given_up(prepared: Prepared, safety: Option<&Summary>, refused: Error) -> Error {
+async fn given_up(
+    asked: &Asked<'_>,
+    prepared: Prepared,
+    safety: &Summary,
+    refused: Error,
+) -> Error {
     let dropped = prepared.discard().await;
     if let Err(e) = dropped {
         output::warn(&format!("staged rows could not be dropped: {e}"));
     }
-    with_safety(refused, safety)
-}
-
-fn with_safety(error: Error, safety: Option<&Summary>) -> Error {
-    let Some(safety) = safety else { return error };
-    let stays = format!(
-        "The safety backup stays; `rovodev delete {}` removes it.",
-        safety.name
-    );
-    let hint = match &error.hint {
-        Some(hint) => format!("{hint} {stays}"),
-        None => stays,
-    };
-    error.hint(hint)
+    safety::without_need(asked, safety, refused).await
 }

@@ -50,7 +50,7 @@ fn table(all: &[Operation]) -> String {
         table.row([
             o.id.to_string(),
             human::exact(o.at),
-            human::short(&o.backup_name, 36),
+            human::fitted(&o.backup_name, 36),
             human::count(o.added),
             human::count(o.changed),
             human::count(o.removed),
@@ -72,16 +72,14 @@ pub async fn forget(
     settings: &Settings,
 ) -> Result<Answer> {
     let target = places::source(settings)?;
-    let all = in_place::operations(&target).await?;
-    let chosen: Vec<&Operation> = match (wanted, Uuid::parse_str(wanted)) {
-        ("all", _) => all.iter().collect(),
-        (_, Ok(id)) => all.iter().filter(|o| o.id == id).collect(),
-        _ => Vec::new(),
+    let chosen: Vec<Operation> = match wanted {
+        "all" => in_place::operations(&target).await?,
+        _ => vec![in_place::find_operation(&target, wanted).await?],
     };
     if chosen.is_empty() {
         return Err(in_place::not_found(&target, wanted));
     }
-    let what = match chosen[..] {
+    let what = match &chosen[..] {
         [one] => format!(
             "the restore of {} ({})",
             one.backup_name,

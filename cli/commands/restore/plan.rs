@@ -69,7 +69,7 @@ fn table(plan: &Plan) -> String {
         ]
     };
     for t in &plan.tables {
-        let name = human::short(&t.table.to_string(), 36);
+        let name = human::fitted(&t.table.to_string(), 36);
         table.row(row(name, t.rows_in_backup, [t.add, t.change, t.remove]));
     }
     let rows = plan.tables.iter().map(|t| t.rows_in_backup).sum();
@@ -85,8 +85,10 @@ fn table(plan: &Plan) -> String {
 fn removed(table: &TablePlan) -> Option<String> {
     let (oldest, newest) = table.removed_between.as_ref()?;
     Some(format!(
-        "Removes from {} rows of {oldest} to {newest}.",
-        table.table
+        "Removes from {} rows of {} to {}.",
+        table.table,
+        human::exact(*oldest),
+        human::exact(*newest)
     ))
 }
 

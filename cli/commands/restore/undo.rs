@@ -14,7 +14,6 @@ use rovodev::tasks::places;
 use rovodev::tasks::restore::in_place::{self, Operation};
 use serde_json::json;
 use std::time::Instant;
-use uuid::Uuid;
 
 pub async fn run(
     operation: &str,
@@ -24,7 +23,7 @@ pub async fn run(
     style: Style,
 ) -> Result<Answer> {
     let target = places::source(settings)?;
-    let operation = find(&target, operation).await?;
+    let operation = in_place::find_operation(&target, operation).await?;
     if !args.dry_run && !args.force {
         confirm(&target, &operation, common)?;
     }
@@ -49,19 +48,6 @@ pub async fn run(
         text(&operation, &outcome, args.dry_run, &took),
         exit,
     ))
-}
-
-/// The operation by its id; `latest` is the newest restore that was not undone.
-async fn find(target: &DatabaseUrl, wanted: &str) -> Result<Operation> {
-    let found = match (wanted, Uuid::parse_str(wanted)) {
-        ("latest", _) => in_place::undoable(target).await?.into_iter().next(),
-        (_, Ok(id)) => {
-            let mut all = in_place::operations(target).await?.into_iter();
-            all.find(|o| o.id == id)
-        }
-        _ => None,
-    };
-    found.ok_or_else(|| in_place::not_found(target, wanted))
 }
 
 fn confirm(target: &DatabaseUrl, operation: &Operation, common: &Common) -> Result<()> {

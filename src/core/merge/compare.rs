@@ -163,8 +163,9 @@ pub fn count_decisions(table: &str) -> String {
 pub fn removed_between(names: &Names, unit: &Unit, column: &str) -> String {
     let column = crate::core::ident::quote(column);
     format!(
-        "SELECT min(l.{column})::text, max(l.{column})::text FROM {} d JOIN {} l ON l.ctid = d.lid AND l.tableoid = d.loid \
-         WHERE d.unit = {} AND d.op = '-'",
+        "SELECT extract(epoch FROM min(l.{column}))::float8, extract(epoch FROM max(l.{column}))::float8 \
+         FROM {} d JOIN {} l ON l.ctid = d.lid AND l.tableoid = d.loid \
+         WHERE d.unit = {} AND d.op = '-' AND isfinite(l.{column})",
         names.found(),
         unit.live(),
         unit.number

@@ -27,7 +27,8 @@ pub async fn find(store: &Store, tenant: &str, what: &str) -> Result<Manifest> {
     Ok(found.manifest)
 }
 
-/// A backup by `latest` (see [`latest`]), its id, its name, or the first or last four or more digits of its id.
+/// A backup by `latest` (see [`latest`]), its id, its name, or four or more digits of its id: the first, the last, or
+/// the first of those that [`short_id`] shows.
 /// A name goes before digits, since people choose names.
 pub async fn find_for(store: &Store, tenant: &str, what: &str, wanted: Wanted) -> Result<Found> {
     if what == "latest" {
@@ -99,11 +100,13 @@ pub async fn newest_with_rows(store: &Store, tenant: &str) -> Result<Option<Mani
     Ok(None)
 }
 
-fn has_digits(id: Uuid, what: &str) -> bool {
+/// Whether these are four or more digits at the beginning or end of an id, or of the end that lists show.
+pub fn has_digits(id: Uuid, what: &str) -> bool {
     let digits = what.to_ascii_lowercase();
     let (hyphened, simple) = (id.to_string(), id.simple().to_string());
     let at_an_end = |id: &str| id.starts_with(&digits) || id.ends_with(&digits);
-    digits.len() >= FEWEST_DIGITS && (at_an_end(&hyphened) || at_an_end(&simple))
+    let shown = short_id(id).starts_with(&digits);
+    digits.len() >= FEWEST_DIGITS && (shown || at_an_end(&hyphened) || at_an_end(&simple))
 }
 
 fn ambiguous(what: &str, fitting: &[&Listed]) -> Error {
@@ -131,9 +134,11 @@ fn line(listed: &Listed) -> String {
 fn no_latest(store: &Store, wanted: Wanted) -> Error {
     let what = match wanted {
         Wanted::Anything => "backup",
-        Wanted::Database => "backup of a database",
+        Wanted::Database | Wanted::NewDatabase => "backup of a database",
         Wanted::Config => "backup of the project's files",
-        Wanted::Both => "backup of both a database and the project's files",
+        Wanted::Both | Wanted::NewDatabaseAndConfig => {
+            "backup of both a database and the project's files"
+        }
     };
     Error::new(
         Code::BackupNotFound,

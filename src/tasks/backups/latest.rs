@@ -2,7 +2,7 @@
 
 use super::{Found, is_about_one_backup, newest_first, read};
 use crate::core::keys;
-use crate::core::manifest::{Manifest, Trigger};
+use crate::core::manifest::{Manifest, SchemaStatus, Trigger};
 use crate::error::{Code, Result};
 use crate::ports::store::Store;
 use futures_util::{StreamExt, stream};
@@ -19,6 +19,16 @@ pub enum Wanted {
     Database,
     Config,
     Both,
+    /// A database to be made anew: one with definitions goes before one of rows alone.
+    NewDatabase,
+    /// The same, and files of the project.
+    NewDatabaseAndConfig,
+}
+
+impl Wanted {
+    fn needs_definitions(self) -> bool {
+        matches!(self, Wanted::NewDatabase | Wanted::NewDatabaseAndConfig)
+    }
 }
 
 /// The newest backup that can be read, is no safety backup, and holds what is wanted. A whole one goes before one of
@@ -40,7 +50,7 @@ pub async fn latest(store: &Store, tenant: &str, wanted: Wanted) -> Result<Optio
     let mut manifests = stream::iter(ids)
         .map(|id| read(store, tenant, id))
         .buffered(AHEAD);
-    let mut partial: Option<Manifest> = None;
+    let (mut rows_alone, mut partial): (Option<Manifest>, Option<Manifest>) = (None, None);
     while let Some(manifest) = manifests.next().await {
         let manifest = match manifest {
             Ok(manifest) if holds(&manifest, wanted) => manifest,
@@ -49,11 +59,20 @@ pub async fn latest(store: &Store, tenant: &str, wanted: Wanted) -> Result<Optio
             Err(e) => return Err(e),
         };
         // A choice of tables says nothing about files.
-        if wanted == Wanted::Config || manifest.selection.is_whole() {
-            let note = partial.as_ref().map(|newer| passed_over(newer, &manifest));
+        if wanted != Wanted::Config && !manifest.selection.is_whole() {
+            partial.get_or_insert(manifest);
+        } else if wanted.needs_definitions() && manifest.schema.status != SchemaStatus::Captured {
+            rows_alone.get_or_insert(manifest);
+        } else {
+            let newer = rows_alone.as_ref().or(partial.as_ref());
+            let note = newer.map(|newer| passed_over(newer, &manifest));
             return Ok(Some(Found { manifest, note }));
         }
-        partial.get_or_insert(manifest);
+    }
+    if let Some(manifest) = rows_alone {
+        let newer = partial.filter(|p| p.started_at > manifest.started_at);
+        let note = newer.map(|newer| passed_over(&newer, &manifest));
+        return Ok(Some(Found { manifest, note }));
     }
     Ok(partial.map(|manifest| Found {
         note: Some(format!(
@@ -70,18 +89,21 @@ fn holds(manifest: &Manifest, wanted: Wanted) -> bool {
     manifest.trigger != Trigger::Safety
         && match wanted {
             Wanted::Anything => database || config,
-            Wanted::Database => database,
+            Wanted::Database | Wanted::NewDatabase => database,
             Wanted::Config => config,
-            Wanted::Both => database && config,
+            Wanted::Both | Wanted::NewDatabaseAndConfig => database && config,
         }
 }
 
 fn passed_over(newer: &Manifest, latest: &Manifest) -> String {
+    let lacks = match newer.selection.is_whole() {
+        true => "holds no table definitions".into(),
+        false => format!("holds {} alone", newer.selection),
+    };
     format!(
-        "latest is {:?} of {}; the newer {:?} holds {} alone and was passed over (name it to take it)",
+        "latest is {:?} of {}; the newer {:?} {lacks} and was passed over (name it to take it)",
         latest.name,
         latest.finished_at.format("%Y-%m-%d %H:%M:%S UTC"),
         newer.name,
-        newer.selection
     )
 }

@@ -41,11 +41,20 @@ pub struct Summary {
     pub codec: Codec,
     pub database: Option<String>,
     pub selection: Selection,
-    pub schema: SchemaStatus,
+    pub schema: SchemaSummary,
     pub totals: Totals,
     pub warnings: Vec<Warning>,
     /// What the source has and the backup does not.
     pub left_out: Vec<Warning>,
+}
+
+/// Whether a backup holds definitions, and why not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaSummary {
+    pub status: SchemaStatus,
+    pub reason: Option<String>,
+    pub pg_dump_version: Option<String>,
 }
 
 impl Summary {
@@ -75,7 +84,11 @@ impl Summary {
             codec: manifest.codec,
             database: manifest.source.as_ref().map(|s| s.database.clone()),
             selection: manifest.selection.clone(),
-            schema: manifest.schema.status,
+            schema: SchemaSummary {
+                status: manifest.schema.status,
+                reason: manifest.schema.reason.clone(),
+                pg_dump_version: manifest.schema.pg_dump_version.clone(),
+            },
             totals: manifest.totals,
             warnings: manifest.warnings.clone(),
             left_out: manifest.left_out.clone(),

@@ -72,7 +72,10 @@ pub async fn back_up(
     ctx.or_cancelled(async {
         let folder = keys::backup_dir(&manifest.tenant, manifest.id);
         manifest.schema = match captured {
-            None => schema::without(SchemaStatus::NotIncluded, None),
+            None => {
+                manifest.left_out.push(schema::rows_alone());
+                schema::without(SchemaStatus::NotIncluded, None)
+            }
             Some(definitions) => {
                 schema::store(definitions, &opened.store, &folder, manifest).await?
             }

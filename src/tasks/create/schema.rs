@@ -169,6 +169,16 @@ fn name_what_is_left_out(captured: &Captured, manifest: &mut Manifest) {
     }
 }
 
+/// What a backup of one tenant lacks.
+pub fn rows_alone() -> Warning {
+    Warning {
+        code: "definitions".into(),
+        message: "not in the backup: table definitions, since it holds one tenant's rows alone; to restore it into \
+                  another database, make the tables first (your migrations, or a backup of the whole database)"
+            .into(),
+    }
+}
+
 /// A manifest's schema where there are no definitions.
 pub fn without(status: SchemaStatus, reason: Option<String>) -> Schema {
     Schema {

@@ -45,7 +45,7 @@ pub async fn plan(store: &Store, backup: &Manifest, project: &Path) -> Result<Ve
     Ok(plans)
 }
 
-/// Writes the files that differ, each whole or not at all; an overwritten one is kept as `<name>.undo_<operation>`.
+/// Writes the files that differ, and the folder where there is none, each whole or not at all; an overwritten one is kept as `<name>.undo_<operation>`.
 /// Returns how many were written.
 pub async fn apply(
     store: &Store,
@@ -113,6 +113,8 @@ async fn replace(path: &Path, content: &[u8]) -> Result<()> {
             .parent()
             .filter(|p| !p.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
+        // It is the place that was asked for.
+        std::fs::create_dir_all(folder)?;
         let mut file = tempfile::NamedTempFile::new_in(folder)?;
         std::io::Write::write_all(&mut file, &content)?;
         file.as_file().sync_all()?;

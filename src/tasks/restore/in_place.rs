@@ -21,7 +21,8 @@ mod undo;
 mod work;
 
 pub use operations::{
-    Operation, drop_leftovers, forget, not_found, operations, undoable, undone_by, was_done,
+    Operation, drop_leftovers, find_operation, forget, not_found, operations, undoable, undone_by,
+    was_done,
 };
 pub use undo::{undo, undo_unchanged};
 
@@ -74,6 +75,26 @@ pub async fn plan(ctx: &Context, store: &Store, request: &RestoreRequest) -> Res
     Ok(plan)
 }
 
+/// Refuses at once what [`prepare`] would refuse, as far as that shows without a row of the backup. Writes nothing,
+/// so that a refused restore needs no safety backup.
+pub async fn check(ctx: &Context, request: &RestoreRequest) -> Result<()> {
+    ready(ctx, request, true).await.map(drop)
+}
+
+/// The target is read, and nothing that is known by now speaks against the restore.
+async fn ready(
+    ctx: &Context,
+    request: &RestoreRequest,
+    dry_run: bool,
+) -> Result<(Work, Vec<Warning>)> {
+    ctx.progress.stage(Stage::Connect, 0);
+    let (work, warnings) = ctx.or_cancelled(open(request, dry_run).boxed()).await?;
+    ctx.progress.stage(Stage::Plan, 0);
+    ctx.or_cancelled(checks::beforehand(&work)).await?;
+    room::check(room::staging(&work), request.room)?;
+    Ok((work, warnings))
+}
+
 async fn stage(
     ctx: &Context,
     store: &Store,
@@ -81,11 +102,7 @@ async fn stage(
     safety: Option<Uuid>,
     dry_run: bool,
 ) -> Result<Prepared> {
-    ctx.progress.stage(Stage::Connect, 0);
-    let (work, warnings) = ctx.or_cancelled(open(request, dry_run).boxed()).await?;
-    ctx.progress.stage(Stage::Plan, 0);
-    ctx.or_cancelled(checks::beforehand(&work)).await?;
-    room::check(room::staging(&work), request.room)?;
+    let (work, warnings) = ready(ctx, request, dry_run).await?;
     let record = Record {
         backup: request.backup.id,
         backup_name: request.backup.name.clone(),
@@ -142,6 +159,8 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Vec<Warn
     let operation = taken_over
         .or(request.operation)
         .unwrap_or_else(Uuid::now_v7);
+    let mut warnings = selected.warnings;
+    warnings.extend(checks::another_source(&session.identity, &request.backup));
     let work = Work {
         target: request.target.clone(),
         identity: session.identity.clone(),
@@ -165,7 +184,7 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Vec<Warn
         left_out: 0,
         stamp: taken_over.is_none().then_some(stamp),
     };
-    Ok((work, selected.warnings))
+    Ok((work, warnings))
 }
 
 fn backed_up(backup: &Manifest) -> BTreeSet<QName> {

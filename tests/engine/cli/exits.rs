@@ -69,7 +69,7 @@ async fn warnings_are_an_exit_code_of_their_own() {
         .with("PG_DUMP", "/no/pg_dump");
     let (code, value) = shell.json(&["backup"]);
     assert_eq!(
-        (code, value["schema"].as_str()),
+        (code, value["schema"]["status"].as_str()),
         (3, Some("missing")),
         "{value}"
     );

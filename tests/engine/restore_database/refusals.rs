@@ -1,7 +1,7 @@
 use super::support::{EVERYTHING, Source, one, request};
 use crate::pg_dump::Database;
 use crate::support::assert_told;
-use rovodev::core::manifest::SchemaStatus;
+use rovodev::core::manifest::{SchemaStatus, Scope};
 use rovodev::core::progress::Stage;
 use rovodev::error::Code;
 use rovodev::ports::postgres::{DatabaseUrl, Session};
@@ -187,10 +187,16 @@ async fn rows_without_definitions_need_empty_tables() {
     ) = (None, None, None);
     let target = Database::create("restoredb_target").await;
     let wanted = request(&backup, &target.url);
-    assert_eq!(
-        source.restore(&wanted).await.unwrap_err().code,
-        Code::SchemaMissing
-    );
+    let refused = source.restore(&wanted).await.unwrap_err();
+    assert_told(&refused, Code::SchemaMissing, &[&backup.name, "migrations"]);
+    let mut tenant = request(&backup, &target.url);
+    tenant.backup.selection.scope = Some(Scope {
+        column: "id".into(),
+        value: "1".into(),
+    });
+    let refused = source.restore(&tenant).await.unwrap_err();
+    let told = ["one tenant holds rows alone", "whole database"];
+    assert_told(&refused, Code::SchemaMissing, &told);
     let session = target.session().await;
     session
         .batch("table", "CREATE TABLE t (x text, id int PRIMARY KEY)")

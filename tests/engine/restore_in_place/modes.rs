@@ -71,7 +71,8 @@ async fn exact_says_what_it_removes_and_from_when() {
     );
     let between = plan.removed_between.unwrap();
     assert!(
-        between.0.starts_with("2024-05-05") && between.1.starts_with("2024-06-06"),
+        between.0.to_rfc3339().starts_with("2024-05-05")
+            && between.1.to_rfc3339().starts_with("2024-06-06"),
         "{between:?}"
     );
     assert_eq!(f.contents().await, broken, "a plan changes nothing");

@@ -4,7 +4,7 @@ use super::places;
 use super::sample::{Sample, TENANT, opened, rows};
 use chrono::{TimeDelta, Utc};
 use rovodev::core::ident::QName;
-use rovodev::core::manifest::{Manifest, Scope, Selection, Trigger};
+use rovodev::core::manifest::{Manifest, SchemaStatus, Scope, Selection, Trigger};
 use rovodev::error::Code;
 use rovodev::ports::store::{Store, Unreliable};
 use rovodev::tasks::backups::{self, Found, Wanted};
@@ -55,6 +55,7 @@ async fn a_name_goes_before_digits_and_both_ends_of_an_id_count() {
     let digits = backups::short_id(one.id);
     let find = async |what: &str| backups::find(&dir.store, TENANT, what).await;
     assert_eq!(find(&digits).await.unwrap(), one);
+    assert_eq!(find(&digits[..5]).await.unwrap(), one);
     assert_eq!(find(&digits[4..].to_uppercase()).await.unwrap(), one);
     assert_eq!(find(&one.id.to_string()[..18]).await.unwrap(), one);
     assert_eq!(find(&one.id.simple().to_string()).await.unwrap(), one);
@@ -135,6 +136,28 @@ async fn latest_is_the_newest_whole_one() {
     let found = latest(&dir.store, Wanted::Database).await;
     assert_eq!((&found.manifest, found.note), (&newest, None));
     assert_eq!(latest(&dir.store, Wanted::Both).await.manifest, whole);
+}
+
+#[tokio::test]
+async fn a_new_database_gets_the_newest_one_with_definitions() {
+    let dir = places::directory();
+    let to = opened(&dir.store).await;
+    let with = |status| move |m: &mut Manifest| m.schema.status = status;
+    let rows = changed(&to, "old-rows", 9, with(SchemaStatus::Missing)).await;
+    let found = latest(&dir.store, Wanted::NewDatabase).await;
+    assert_eq!((&found.manifest, found.note), (&rows, None));
+    let whole = changed(&to, "whole", 8, with(SchemaStatus::Captured)).await;
+    let newest = changed(&to, "rows", 1, with(SchemaStatus::Missing)).await;
+    assert_eq!(latest(&dir.store, Wanted::Database).await.manifest, newest);
+    for wanted in [Wanted::NewDatabase, Wanted::NewDatabaseAndConfig] {
+        let found = latest(&dir.store, wanted).await;
+        assert_eq!(found.manifest, whole);
+        let note = found.note.unwrap();
+        assert!(
+            note.contains("\"rows\" holds no table definitions"),
+            "{note}"
+        );
+    }
 }
 
 #[tokio::test]

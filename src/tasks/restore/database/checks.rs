@@ -2,6 +2,7 @@
 
 use super::content::Content;
 use super::target::Target;
+use crate::core::counted::counted;
 use crate::core::ident::QName;
 use crate::core::manifest::Warning;
 use crate::error::{Code, Error, Result};
@@ -112,7 +113,10 @@ fn empty_or_forced(target: &Target, content: &Content<'_>, force: bool) -> Resul
     }
     let held: Vec<_> = target
         .filled()
-        .map(|s| format!("{} ({} objects, about {} rows)", s.name, s.objects, s.rows))
+        .map(|s| {
+            let (objects, rows) = (counted(s.objects, "object"), counted(s.rows, "row"));
+            format!("{} ({objects}, about {rows})", s.name)
+        })
         .collect();
     Err(Error::new(
         Code::NotEmpty,
@@ -158,9 +162,16 @@ async fn tables_wait_for_rows(content: &Content<'_>, target: &Target) -> Result<
     if !missing.is_empty() {
         return Err(Error::new(
             Code::SchemaMissing,
-            format!("the backup holds no table definitions, and the target lacks {}", some(&missing)),
+            format!(
+                "backup {:?} holds no table definitions, and the target lacks {}",
+                content.backup.name,
+                some(&missing)
+            ),
         )
-        .hint("Make the tables first (your migrations), or restore a backup that was taken with pg_dump."));
+        .hint(match content.backup.selection.scope {
+            Some(_) => "A backup of one tenant holds rows alone. Make the tables first: by your migrations, or from a backup of the whole database.",
+            None => "Make the tables first (your migrations), or restore a backup that was taken with pg_dump.",
+        }));
     }
     if !filled.is_empty() {
         return Err(Error::new(

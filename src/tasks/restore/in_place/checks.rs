@@ -1,21 +1,45 @@
 //! What would fail later is refused before anything is written.
 
+use super::tenant;
 use super::work::Work;
 use crate::core::counted::counted;
+use crate::core::manifest::{Manifest, Warning};
 use crate::core::merge::apply::Counts;
 use crate::core::merge::{ForeignKey, constraints};
 use crate::error::{Code, Error, Result};
+use crate::ports::postgres::Identity;
 use crate::ports::postgres::source::lock_room;
 use crate::ports::postgres::target::{Fires, TargetTable, TargetTrigger};
 use std::collections::HashMap;
 
-/// Rights, row security, triggers and locks.
+/// Rights, row security, triggers, locks, and whether the scope can mean anything.
 pub async fn beforehand(work: &Work) -> Result<()> {
     rights(work)?;
     for (index, _) in work.merged() {
         triggers(work, &work.targets[index])?;
     }
+    if let Some(scope) = &work.scope {
+        tenant::possible(work, scope).await?;
+    }
     locks(work).await
+}
+
+/// Rows of another database may be somebody else's: a copy, a staging server, a second project.
+pub fn another_source(target: &Identity, backup: &Manifest) -> Option<Warning> {
+    let source = backup.source.as_ref()?;
+    let same =
+        source.database == target.database && source.system_identifier == target.system_identifier;
+    (!same).then(|| Warning {
+        code: "another_source".into(),
+        message: format!(
+            "the backup is of database {:?} on server {}, and this is database {:?} on server {} (a copy or an upgrade \
+             of a server counts as another one)",
+            source.database,
+            source.system_identifier,
+            target.database,
+            target.system_identifier
+        ),
+    })
 }
 
 fn rights(work: &Work) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::core::restore_plan::{BrokenReference, TablePlan};
 use crate::error::Result;
 use crate::ports::postgres::Session;
 use crate::tasks::Context;
+use chrono::{DateTime, Utc};
 use futures_util::{FutureExt, future};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -188,7 +189,10 @@ pub async fn counts(work: &Work, table: &str) -> Result<HashMap<i32, Counts>> {
     Ok(counts.collect())
 }
 
-async fn removed_between(work: &Work, index: usize) -> Result<Option<(String, String)>> {
+async fn removed_between(
+    work: &Work,
+    index: usize,
+) -> Result<Option<(DateTime<Utc>, DateTime<Utc>)>> {
     let dated = |name: &&&str| {
         let column = work.targets[index]
             .columns
@@ -204,5 +208,9 @@ async fn removed_between(work: &Work, index: usize) -> Result<Option<(String, St
         .session
         .query_one("dating rows to be removed", &sql, &[])
         .await?;
-    Ok(row.get::<_, Option<String>>(0).zip(row.get(1)))
+    let moment = |i: usize| {
+        let seconds: Option<f64> = row.get(i);
+        DateTime::from_timestamp_micros((seconds? * 1e6).round() as i64)
+    };
+    Ok(moment(0).zip(moment(1)))
 }

@@ -6,6 +6,7 @@ use crate::core::managed::{STAGING, UNDO};
 use crate::core::merge::{names, stage};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
+use crate::tasks::backups::has_digits;
 use crate::tasks::restore::lock;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -103,8 +104,12 @@ pub async fn was_done(target: &DatabaseUrl, operation: Uuid) -> Result<bool> {
 /// Restores that `undo` can reverse, newest first: no undos, and none that was undone.
 pub async fn undoable(target: &DatabaseUrl) -> Result<Vec<Operation>> {
     let all = operations(target).await?;
-    let open = |o: &&Operation| o.reverses.is_none() && undone_by(&all, o.id).is_none();
+    let open = |o: &&Operation| is_open(&all, o);
     Ok(all.iter().filter(open).cloned().collect())
+}
+
+fn is_open(all: &[Operation], operation: &Operation) -> bool {
+    operation.reverses.is_none() && undone_by(all, operation.id).is_none()
 }
 
 /// The undo that took an operation back and was not taken back itself.
@@ -134,6 +139,31 @@ pub async fn forget(target: &DatabaseUrl, chosen: &[Uuid]) -> Result<Vec<Operati
         session.batch("dropping what a restore kept", &drop).await?;
     }
     Ok(forgotten)
+}
+
+/// The operation by its id or four or more digits of it, as backups are called; `latest` is the newest restore that
+/// was not undone.
+pub async fn find_operation(target: &DatabaseUrl, wanted: &str) -> Result<Operation> {
+    let all = operations(target).await?;
+    if wanted == "latest" {
+        let newest = all.iter().find(|o| is_open(&all, o));
+        return newest.cloned().ok_or_else(|| not_found(target, wanted));
+    }
+    let exact = Uuid::parse_str(wanted).ok();
+    let fits = |o: &&Operation| match exact {
+        Some(id) => o.id == id,
+        None => has_digits(o.id, wanted),
+    };
+    let fitting: Vec<&Operation> = all.iter().filter(fits).collect();
+    match fitting[..] {
+        [] => Err(not_found(target, wanted)),
+        [one] => Ok(one.clone()),
+        _ => Err(Error::new(
+            Code::Usage,
+            format!("{wanted:?} fits {} restores", fitting.len()),
+        )
+        .hint("Give more digits; `rovodev restore --list-undo` shows them.")),
+    }
 }
 
 /// No such operation is kept.

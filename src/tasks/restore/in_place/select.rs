@@ -169,9 +169,12 @@ fn group<'a>(
     groups
 }
 
+/// What is said of a table that the target lacks.
+const GONE: &str = "does not exist in the target any more";
+
 fn missing(name: &QName, found: Option<&Found>) -> Option<String> {
     match found {
-        None => Some(format!("{name} does not exist")),
+        None => Some(format!("{name} {GONE}")),
         Some(f) if !f.is_table => Some(format!("{name} is no table any more")),
         Some(_) => None,
     }
@@ -243,11 +246,23 @@ fn drifted(drift: &[String]) -> Error {
     if drift.len() > lines.len() {
         lines.push(format!("and {} more", drift.len() - lines.len()));
     }
-    Error::new(
+    let error = Error::new(
         Code::SchemaDrift,
-        format!("the target's tables no longer fit the backup: {}", lines.join("; ")),
-    )
-    .hint("Restore into another database and take over what you need, or choose only the tables that fit.")
+        format!(
+            "the target's tables no longer fit the backup: {}",
+            lines.join("; ")
+        ),
+    );
+    match drift.iter().any(|d| d.ends_with(GONE)) {
+        true => error.hint(
+            "A restore in place brings rows back, not tables. Make the table again (your migrations) and restore then, \
+             or restore into an empty database by --target-url and copy what you need, or choose only the tables that \
+             fit. Where nothing of the app is left in this database, --target-url with its own URL brings everything.",
+        ),
+        false => error.hint(
+            "Restore into another database and take over what you need, or choose only the tables that fit.",
+        ),
+    }
 }
 
 fn unit(number: i32, source: &Table, target: &TargetTable, merged: bool) -> Unit {

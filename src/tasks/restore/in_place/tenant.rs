@@ -2,11 +2,38 @@
 
 use super::work::Work;
 use crate::core::counted::counted;
+use crate::core::ident;
 use crate::core::manifest::Scope;
 use crate::core::merge::scope::{self, Side};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::sqlstate;
 use std::collections::HashMap;
+
+/// Refuses a scope that no table can hold: a column that is nowhere, or a value that is none of its type.
+pub async fn possible(work: &Work, wanted: &Scope) -> Result<()> {
+    let holding: Vec<usize> = (0..work.units.len())
+        .filter(|i| work.units[*i].holds(&wanted.column))
+        .collect();
+    if holding.is_empty() {
+        return Err(Error::new(
+            Code::NothingSelected,
+            format!("no table of the restore has a column {:?}", wanted.column),
+        )
+        .hint(NAME_THE_SCOPE));
+    }
+    for index in holding {
+        // Without a row, and yet the value is read as the column's type.
+        let sql = format!(
+            "SELECT FROM {} r WHERE r.{} = {} LIMIT 0",
+            work.units[index].live(),
+            ident::quote(&wanted.column),
+            ident::literal(&wanted.value)
+        );
+        let read = work.session.query("reading the scope", &sql, &[]).await;
+        read.map_err(|e| unfit(e, wanted))?;
+    }
+    Ok(())
+}
 
 /// Limits decisions to what belongs to the tenant; refuses where a row of somebody else would change.
 pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
@@ -52,6 +79,8 @@ pub async fn staged(work: &Work) -> Result<HashMap<i32, u64>> {
     Ok(rows.iter().map(count).collect())
 }
 
+const NAME_THE_SCOPE: &str = "Name the tenant column and value as --scope COLUMN=VALUE.";
+
 /// A typo must not pass for a restore.
 fn nothing(wanted: &Scope) -> Error {
     Error::new(
@@ -61,7 +90,7 @@ fn nothing(wanted: &Scope) -> Error {
             wanted.column, wanted.value
         ),
     )
-    .hint("Name the tenant column and value as --scope COLUMN=VALUE.")
+    .hint(NAME_THE_SCOPE)
 }
 
 /// SQLSTATE class 22: the value is none of the column's type.

@@ -7,7 +7,8 @@ use super::operations::{self, Operation};
 use super::work::{Work, lead, look_on};
 use super::{checks, outcome, references, refresh};
 use crate::core::counted::counted;
-use crate::core::manifest::Codec;
+use crate::core::ident::QName;
+use crate::core::manifest::{Codec, Warning};
 use crate::core::merge::apply::Counts;
 use crate::core::merge::{Names, Unit, names, stage, undo as sql};
 use crate::core::progress::Stage;
@@ -75,6 +76,10 @@ async fn reverse(
         .await?;
     let done = run(ctx, &mut work, &record).await;
     let mut warnings = Vec::from_iter(super::left_out(&work));
+    if let Ok((done, changed)) = &done {
+        warnings.extend(left_changed(changed, !done.is_empty() && !dry_run, &work));
+    }
+    let done = done.map(|(done, _)| done);
     if let (Ok(done), false) = (&done, dry_run) {
         let changed: Vec<i32> = done.keys().copied().collect();
         warnings.extend(refresh::refresh(ctx, &work, &changed).await);
@@ -128,7 +133,7 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
     session
         .batch(doing, "BEGIN; SET LOCAL search_path = ''")
         .await?;
-    let targets = find_tables(&session, &mut units).await?;
+    let targets = find_tables(&session, &mut units, reversed.id).await?;
     let oids: Vec<u32> = units.iter().map(|u| u.oid).collect();
     let keys = target::foreign_keys(&session, &oids).await?;
     session.batch(doing, "ROLLBACK").await?;
@@ -157,7 +162,11 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
     })
 }
 
-async fn find_tables(session: &Session, units: &mut [Unit]) -> Result<Vec<TargetTable>> {
+async fn find_tables(
+    session: &Session,
+    units: &mut [Unit],
+    operation: Uuid,
+) -> Result<Vec<TargetTable>> {
     let names: Vec<_> = units.iter().map(|u| u.table.clone()).collect();
     let found = target::find(session, &names).await?;
     let drifted = |what: String| {
@@ -165,7 +174,10 @@ async fn find_tables(session: &Session, units: &mut [Unit]) -> Result<Vec<Target
             Code::SchemaDrift,
             format!("the restore cannot be undone: {what}"),
         )
-        .hint("The kept rows are in the schema undo_…; take them over by hand.")
+        .hint(format!(
+            "The kept rows are in the schema {}; take them over by hand.",
+            names::undo_schema(operation)
+        ))
     };
     for unit in units.iter_mut() {
         let now = found.get(&unit.table).filter(|f| f.is_table);
@@ -205,7 +217,29 @@ async fn find_tables(session: &Session, units: &mut [Unit]) -> Result<Vec<Target
     Ok(targets)
 }
 
-async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<Done> {
+/// Names the rows that changed since the restore and stay as they are.
+fn left_changed(changed: &[(QName, u64)], recorded: bool, work: &Work) -> Option<Warning> {
+    let each: Vec<String> = changed
+        .iter()
+        .map(|(table, rows)| format!("{} of {table}", counted(*rows, "row")))
+        .collect();
+    let more = match recorded {
+        true => format!(
+            "; the restore counts as undone: to reverse these too, undo {} first",
+            work.names.operation
+        ),
+        false => String::new(),
+    };
+    let sum: u64 = changed.iter().map(|(_, rows)| rows).sum();
+    let left = if sum == 1 { "was left" } else { "were left" };
+    (sum > 0).then(|| Warning {
+        code: "rows_changed_since".into(),
+        message: format!("{} changed since and {left}{more}", each.join(", ")),
+    })
+}
+
+/// What was done, and the rows of each table that were left because they changed since.
+async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<(Done, Vec<(QName, u64)>)> {
     let shared = &*work;
     let transaction = async {
         ctx.progress.stage(Stage::Merge, 0);
@@ -219,23 +253,23 @@ async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<Done> {
             merge::unchanged(shared).await?;
             merge::silence(shared).await?;
         }
-        decide(shared).await?;
+        let changed = decide(shared).await?;
         if !shared.dry_run {
             merge::hold_parents(shared).await?;
         }
         let left_out = settle(shared).await?;
         if shared.dry_run {
             let counts = super::compare::counts(shared, &shared.names.decided()).await?;
-            return Ok((counts, left_out));
+            return Ok((counts, left_out, changed));
         }
         let done = merge::write(ctx, shared).await?;
         merge::unsilence(shared).await?;
         if !done.is_empty() {
             commit::record(shared, record, &done).await?;
         }
-        Ok((done, left_out))
+        Ok((done, left_out, changed))
     };
-    let (done, left_out) = shared
+    let (done, left_out, changed) = shared
         .session
         .cancellable(&ctx.cancel, transaction.boxed())
         .await?;
@@ -245,7 +279,7 @@ async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<Done> {
     } else {
         commit::commit(work, !done.is_empty()).await?;
     }
-    Ok(done)
+    Ok((done, changed))
 }
 
 /// Refuses to break references; or else leaves the rows concerned as they are, and returns how many.
@@ -266,7 +300,8 @@ async fn settle(work: &Work) -> Result<u64> {
     }
 }
 
-async fn decide(work: &Work) -> Result<()> {
+/// Decides what goes back. Rows that changed since are refused, or else counted per table.
+async fn decide(work: &Work) -> Result<Vec<(QName, u64)>> {
     let mut expected = HashMap::new();
     for (_, unit) in work.merged() {
         let doing = format!("comparing {} with what the restore left", unit.table);
@@ -280,16 +315,16 @@ async fn decide(work: &Work) -> Result<()> {
             .get(0);
         expected.insert(unit.number, count.unsigned_abs());
     }
-    if work.force {
-        return Ok(());
-    }
     let decided = super::compare::counts(work, &work.names.decided()).await?;
-    let mut changed = Vec::new();
+    let (mut changed, mut told) = (Vec::new(), Vec::new());
     for (_, unit) in work.merged() {
         let total = decided.get(&unit.number).map_or(0, Counts::total);
         let rows = expected[&unit.number].saturating_sub(total);
         if rows > 0 {
-            changed.push(format!(
+            changed.push((unit.table.clone(), rows));
+        }
+        if rows > 0 && !work.force {
+            told.push(format!(
                 "{} of {} ({})",
                 counted(rows, "row"),
                 unit.table,
@@ -297,12 +332,12 @@ async fn decide(work: &Work) -> Result<()> {
             ));
         }
     }
-    if changed.is_empty() {
-        return Ok(());
+    if told.is_empty() {
+        return Ok(changed);
     }
     Err(Error::new(
         Code::UndoConflict,
-        format!("rows changed since the restore: {}", changed.join("; ")),
+        format!("rows changed since the restore: {}", told.join("; ")),
     )
     .hint("Undo the other rows alone with --leave-changed, or change these back first."))
 }
