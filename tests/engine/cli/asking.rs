@@ -159,6 +159,7 @@ async fn deleting_is_asked_for() {
     for (answer, code, left) in [("\r", 130, 1), ("\u{3}", 130, 1), ("y", 0, 0)] {
         let mut person = Terminal::start(&shell, &["delete", "one"]);
         person.sees("Delete one (");
+        person.sees("for good?");
         person.types(answer);
         let (ended, shown) = person.ends();
         assert_eq!(ended, code, "{answer:?}: {shown}");
