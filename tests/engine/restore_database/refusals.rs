@@ -31,8 +31,8 @@ async fn a_target_that_is_not_empty_is_refused_unless_forced() {
     let refused = source.restore(&wanted).await.unwrap_err();
     assert_eq!(refused.code, Code::NotEmpty);
     assert!(
-        refused.message.contains("more (1 objects")
-            && refused.message.contains("public (1 objects, about 1 rows)"),
+        refused.message.contains("more (1 object,")
+            && refused.message.contains("public (1 object, about 1 row)"),
         "{refused}"
     );
     assert_eq!(one::<i64>(&session, "SELECT count(*) FROM old").await, 1);
