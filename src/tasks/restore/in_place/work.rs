@@ -18,6 +18,8 @@ const SESSION: &str = "SET work_mem = '64MB'; SET maintenance_work_mem = '128MB'
 /// How long the server may need to notice that a connection broke.
 const DEAD_SESSION: Duration = Duration::from_secs(30);
 
+const CLEANINGS: u32 = 3;
+
 pub struct Work {
     pub target: DatabaseUrl,
     /// Holds the advisory lock and runs the merge.
@@ -92,20 +94,19 @@ impl Work {
         Ok(session)
     }
 
-    /// Drops staging, on a new connection where this one broke. What cannot be dropped now is dropped by the
-    /// next restore.
+    /// Drops staging, on a new connection where this one broke. A request to cancel that came late may hit the cleaning
+    /// itself, so that it is tried again. What cannot be dropped now is dropped by the next restore.
     pub async fn clean(&mut self) {
-        let mut dropped = self.drop_staging().await;
-        if dropped
-            .as_ref()
-            .is_err_and(|e| e.code == Code::ConnectionLost)
-            && self.reconnect().await.is_ok()
-        {
-            dropped = self.drop_staging().await;
-        }
-        if let Err(e) = dropped {
-            let schema = self.names.staging_schema();
-            tracing::warn!("schema {schema} stays until the next restore: {e}");
+        for tries_left in (0..CLEANINGS).rev() {
+            let Err(e) = self.drop_staging().await else {
+                return;
+            };
+            let broken = e.code == Code::ConnectionLost && self.reconnect().await.is_err();
+            if broken || tries_left == 0 {
+                let schema = self.names.staging_schema();
+                tracing::warn!("schema {schema} stays until the next restore: {e}");
+                return;
+            }
         }
     }
 
