@@ -2,7 +2,9 @@
 
 use super::Manifest;
 use crate::error::{Code, Error, Result};
+use serde::{Serialize, Serializer};
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The newest format that this version reads, and the one it writes.
 pub const FORMAT_VERSION: u32 = 1;
@@ -55,10 +57,26 @@ pub(crate) fn too_new(version: u64) -> Error {
     .hint("Update rovodev.")
 }
 
-/// `serde_json` keeps object keys sorted, so equal values have equal bytes.
+/// Keys sorted at every depth: equal values have equal bytes, whatever map `serde_json` was built with.
 fn canonical(value: &Value) -> Result<Vec<u8>> {
-    serde_json::to_vec(value)
+    serde_json::to_vec(&Sorted(value))
         .map_err(|e| Error::new(Code::Internal, "the manifest could not be written").source(e))
+}
+
+struct Sorted<'a>(&'a Value);
+
+impl Serialize for Sorted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Object(fields) => fields
+                .iter()
+                .map(|(key, value)| (key, Sorted(value)))
+                .collect::<BTreeMap<_, _>>()
+                .serialize(serializer),
+            Value::Array(items) => serializer.collect_seq(items.iter().map(Sorted)),
+            other => other.serialize(serializer),
+        }
+    }
 }
 
 fn hash(value: &Value) -> Result<String> {
