@@ -59,6 +59,8 @@ variables! {
         "Only for projects that still sign tokens with a shared secret.";
     CRON_SECRET secret None,
         "What Vercel Cron shows at /api/cron/tick; at least 16 characters.";
+    ALLOWED_ORIGINS open None,
+        "Origins besides its own whose pages may call the functions, separated by commas: https://dashboard.example.com.";
     PG_DUMP open None,
         "The pg_dump that captures the schema. By default the newest usable one that is found.";
     RUST_LOG open Some("warn"),

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Response, StatusCode, header};
+use http_body::Body as _;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use serde::Serialize;
@@ -43,6 +44,17 @@ impl Answer {
         let mut response = Response::new(full(Bytes::new()));
         *response.status_mut() = StatusCode::NO_CONTENT;
         Self::from(response)
+    }
+
+    /// What HEAD answers: the length stands, where it is known.
+    #[must_use]
+    pub fn without_body(mut self) -> Self {
+        let length = self.response.body().size_hint().exact();
+        *self.response.body_mut() = full(Bytes::new());
+        match length {
+            Some(length) => self.header(header::CONTENT_LENGTH, HeaderValue::from(length)),
+            None => self,
+        }
     }
 
     #[must_use]

@@ -43,6 +43,7 @@ pub fn granted<T>(asked: Asked<T>) -> Result<T, Failure> {
 fn refused(refusal: Refusal) -> Problem {
     let status = match refusal.code.as_str() {
         "not_found" => return Problem::not_found(),
+        "bad_request" => StatusCode::BAD_REQUEST,
         "forbidden" | "no_tenant" | "scoped" => StatusCode::FORBIDDEN,
         "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
         "idempotency_mismatch" => StatusCode::UNPROCESSABLE_ENTITY,

@@ -1,6 +1,6 @@
 //! What every request passes through: size, origin, panics, the log, the headers of the answer.
 
-use super::{Answer, Problem, Request, Service};
+use super::{Answer, Problem, Request, Service, entrance, origin};
 use crate::error::Error;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -41,31 +41,51 @@ impl From<Error> for Failure {
     }
 }
 
-/// Answers a request; never fails and never panics.
-pub async fn answer(route: &Route, service: &Service, request: Request) -> Answer {
+/// Answers a request; never fails and never panics. HEAD is GET without the body.
+pub async fn answer(route: &Route, service: &Service, mut request: Request) -> Answer {
     let began = Instant::now();
     let id = Uuid::now_v7();
     let (method, path) = (request.method().clone(), request.uri().path().to_string());
-    let handled = match refuse(route, service, &request) {
+    let origin = origin::of(service, &request);
+    if method == Method::HEAD && route.methods.contains(&Method::GET) {
+        *request.method_mut() = Method::GET;
+    }
+    let handled = match entrance::refuse(route, &origin, &request) {
+        _ if method == Method::OPTIONS => origin::preflight(route, &origin).map_err(Failure::Told),
         Some(problem) => Err(Failure::Told(problem)),
         None => run(route, service, request).await,
     };
     let mut answer = handled.unwrap_or_else(|failure| explain(failure, id).into_answer());
     if answer.response.status() == StatusCode::METHOD_NOT_ALLOWED {
-        let allowed: Vec<&str> = route.methods.iter().map(Method::as_str).collect();
-        set(&mut answer, header::ALLOW, &allowed.join(", "));
+        answer = answer.header(header::ALLOW, origin::methods(route));
     }
-    secure(&mut answer);
-    set(
-        &mut answer,
-        HeaderName::from_static("x-request-id"),
-        &id.to_string(),
-    );
+    if method == Method::HEAD {
+        answer = answer.without_body();
+    }
+    origin::let_read(&mut answer, &origin);
+    finish(&mut answer, id);
     tracing::info!(
         request = %id, %method, path, status = answer.response.status().as_u16(),
         ms = began.elapsed().as_millis() as u64, "answered"
     );
     answer
+}
+
+/// For what no handler saw: an unknown path, a body that was not read to its end, settings that are not complete.
+pub fn turned_away(problem: Problem) -> Answer {
+    let id = Uuid::now_v7();
+    tracing::info!(request = %id, status = problem.status, code = problem.code, "turned away");
+    let mut answer = problem.into_answer();
+    finish(&mut answer, id);
+    answer
+}
+
+fn finish(answer: &mut Answer, id: Uuid) {
+    secure(answer);
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        let name = HeaderName::from_static("x-request-id");
+        answer.response.headers_mut().insert(name, value);
+    }
 }
 
 async fn run(route: &Route, service: &Service, request: Request) -> Result<Answer, Failure> {
@@ -78,74 +98,6 @@ async fn run(route: &Route, service: &Service, request: Request) -> Result<Answe
                 "a handler panicked",
             )))
         })
-}
-
-/// What is refused before a handler sees it.
-fn refuse(route: &Route, service: &Service, request: &Request) -> Option<Problem> {
-    if !route.methods.contains(request.method()) {
-        return Some(Problem::new(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
-            format!("{} is not possible here.", request.method()),
-        ));
-    }
-    let writes = !matches!(*request.method(), Method::GET | Method::HEAD);
-    if writes && foreign_origin(service, request) {
-        return Some(Problem::new(
-            StatusCode::FORBIDDEN,
-            "foreign_origin",
-            "Pages of another origin may not write here.",
-        ));
-    }
-    if request.body().len() > LARGEST_BODY {
-        return Some(too_large());
-    }
-    let typed = request
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .and_then(|v| v.to_str().ok())
-        .map(|v| {
-            v.split(';')
-                .next()
-                .unwrap_or_default()
-                .trim()
-                .to_ascii_lowercase()
-        });
-    if !request.body().is_empty() && typed.as_deref() != Some("application/json") {
-        return Some(Problem::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "not_json",
-            "Send the body as application/json.",
-        ));
-    }
-    None
-}
-
-/// For doors that stop reading a body at the limit.
-pub fn too_large() -> Problem {
-    Problem::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        "too_large",
-        format!("A body holds {LARGEST_BODY} bytes at most."),
-    )
-}
-
-/// A browser names the page's origin on every write. No cookie is ever read, so nothing could be forged; a foreign
-/// page is refused all the same.
-fn foreign_origin(service: &Service, request: &Request) -> bool {
-    let text = |name: &HeaderName| request.headers().get(name).and_then(|v| v.to_str().ok());
-    let Some(origin) = text(&header::ORIGIN) else {
-        return false;
-    };
-    let host = request
-        .headers()
-        .get("x-forwarded-host")
-        .and_then(|v| v.to_str().ok())
-        .or_else(|| text(&header::HOST));
-    let own = origin
-        .split_once("://")
-        .is_some_and(|(_, authority)| Some(authority) == host);
-    !own && !service.origins().iter().any(|o| o == origin)
 }
 
 fn explain(failure: Failure, request: Uuid) -> Problem {
@@ -184,11 +136,5 @@ fn secure(answer: &mut Answer) {
             .headers_mut()
             .entry(HeaderName::from_static(name))
             .or_insert(HeaderValue::from_static(value));
-    }
-}
-
-fn set(answer: &mut Answer, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        answer.response.headers_mut().insert(name, value);
     }
 }

@@ -46,8 +46,8 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         limit: 1,
         ..Filter::default()
     };
-    let ((operator, catalog), page, status, auth) = tokio::join!(
-        is_operator(&service, &asker),
+    let (sight, page, status, auth) = tokio::join!(
+        sight(&service, &asker),
         within(
             "the catalog",
             list(service.catalog(), &asker, &newest).boxed()
@@ -55,14 +55,30 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         look(service.settings(), LIMIT, false).boxed(),
         within("Supabase Auth", service.verifier().reachable().boxed()),
     );
-    let services = services(&status, &catalog, &auth);
+    let services = services(&status, &sight, &auth);
     Ok(Answer::json(
         StatusCode::OK,
-        &match operator {
-            true => whole(&service, &status, services),
-            false => scoped(&status, page.ok().and_then(newest_of), services),
+        &match sight {
+            Ok(Sight::Nothing) => {
+                return Err(Problem::new(StatusCode::FORBIDDEN, "no_tenant", NO_TENANT).into());
+            }
+            Ok(Sight::Whole) => whole(&service, &status, services),
+            // While nobody can tell, no more than that.
+            Ok(Sight::Scope) | Err(_) => scoped(&status, page.ok().and_then(newest_of), services),
         },
     ))
+}
+
+const NO_TENANT: &str = "You belong to no tenant, or not to this one.";
+
+/// How much of the project is the caller's business.
+enum Sight {
+    /// The tenant is the whole database.
+    Whole,
+    /// Rows of the tenant, and nothing else.
+    Scope,
+    /// Anybody may sign up in an app.
+    Nothing,
 }
 
 /// What operators see: the project as it is.
@@ -111,8 +127,7 @@ fn newest_of(page: Asked<Page>) -> Option<(u64, u64, DateTime<Utc>)> {
     }
 }
 
-/// Whether the whole project is the caller's business; not, while nobody can tell.
-async fn is_operator(service: &Service, asker: &Asker) -> (bool, Result<()>) {
+async fn sight(service: &Service, asker: &Asker) -> Result<Sight> {
     #[derive(Deserialize)]
     struct Who {
         tenants: Vec<Tenant>,
@@ -130,16 +145,16 @@ async fn is_operator(service: &Service, asker: &Asker) -> (bool, Result<()>) {
         &arguments,
         Repeat::Safely,
     );
-    match within("the catalog", asked.boxed()).await {
-        Ok(who) => {
-            let meant = who.tenants.iter().find(|t| match &asker.tenant {
-                Some(wanted) => *wanted == t.id || *wanted == t.slug,
-                None => true,
-            });
-            (meant.is_some_and(|t| !t.scoped), Ok(()))
-        }
-        Err(error) => (false, Err(error)),
-    }
+    let who = within("the catalog", asked.boxed()).await?;
+    let meant = who.tenants.iter().find(|t| match &asker.tenant {
+        Some(wanted) => *wanted == t.id || *wanted == t.slug,
+        None => true,
+    });
+    Ok(match meant {
+        Some(tenant) if tenant.scoped => Sight::Scope,
+        Some(_) => Sight::Whole,
+        None => Sight::Nothing,
+    })
 }
 
 /// Boxed: the compiler cannot prove a borrowed future of several at once to be `Send`.
@@ -154,7 +169,7 @@ async fn within<T>(part: &str, asked: BoxFuture<'_, Result<T>>) -> Result<T> {
         })
 }
 
-fn services(status: &Status, catalog: &Result<()>, auth: &Result<()>) -> Value {
+fn services<T>(status: &Status, catalog: &Result<T>, auth: &Result<()>) -> Value {
     let mut all = Map::new();
     all.insert("database".into(), part(status.source.error().is_none()));
     all.insert("store".into(), part(matches!(status.store, Probe::Ok(_))));

@@ -2,7 +2,10 @@
 //! a Vercel function and the local server run the very same code.
 
 pub mod answer;
+pub mod entrance;
 pub mod guard;
+pub mod jwks;
+pub mod origin;
 pub mod problem;
 pub mod query;
 pub mod routes;

@@ -2,28 +2,43 @@
 
 use super::{Problem, Request};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use uuid::Uuid;
 
 /// Query parameters; `allowed` are the names that mean something.
 pub fn parameters(request: &Request, allowed: &[&str]) -> Result<Vec<(String, String)>, Problem> {
     let text = request.uri().query().unwrap_or_default();
+    // Vercel repeats what stands for `[id]` in the path as a parameter; another value would be a caller's.
+    let in_path = |(name, value): &(String, String)| {
+        name == "id" && request.uri().path().split('/').nth(3) == Some(value)
+    };
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes())
         .into_owned()
+        .filter(|pair| !in_path(pair))
         .collect();
-    for (at, (name, _)) in pairs.iter().enumerate() {
+    for (at, (name, value)) in pairs.iter().enumerate() {
         if !allowed.contains(&name.as_str()) {
             return Err(Problem::bad_request(
                 "unknown_parameter",
-                format!(
-                    "There is no parameter {name:?}; possible are {}.",
-                    allowed.join(", ")
-                ),
+                match allowed {
+                    [] => format!("There is no parameter {name:?} here, nor another one."),
+                    _ => format!(
+                        "There is no parameter {name:?}; possible are {}.",
+                        allowed.join(", ")
+                    ),
+                },
             ));
         }
         if pairs[..at].iter().any(|(other, _)| other == name) {
             return Err(Problem::bad_request(
                 "repeated_parameter",
                 format!("{name} is given twice. Separate several values by commas."),
+            ));
+        }
+        if value.contains('\0') {
+            return Err(Problem::bad_request(
+                "bad_parameter",
+                format!("{name} holds the character NUL, which no text here can."),
             ));
         }
     }
@@ -36,10 +51,30 @@ pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         true => b"{}",
         false => request.body(),
     };
-    serde_json::from_slice(bytes).map_err(|e| {
+    let unread = |e: serde_json::Error| {
         let code = if e.is_data() { "bad_field" } else { "bad_json" };
         Problem::bad_request(code, format!("The body cannot be read: {e}."))
-    })
+    };
+    let read = serde_json::from_slice(bytes).map_err(unread)?;
+    if holds_nul(&serde_json::from_slice(bytes).map_err(unread)?) {
+        return Err(Problem::bad_request(
+            "bad_field",
+            "The body holds the character NUL, which no text here can.",
+        ));
+    }
+    Ok(read)
+}
+
+/// Postgres keeps no NUL in a text.
+fn holds_nul(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(all) => all.iter().any(holds_nul),
+        Value::Object(all) => all
+            .iter()
+            .any(|(name, value)| name.contains('\0') || holds_nul(value)),
+        _ => false,
+    }
 }
 
 /// The id in a path such as `/api/backups/<id>/details`: taken from the path alone, never from the query. A text that

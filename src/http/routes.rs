@@ -69,6 +69,6 @@ pub fn find(path: &str) -> Option<&'static Route> {
 pub async fn dispatch(service: &Service, request: Request) -> Answer {
     match find(request.uri().path()) {
         Some(route) => guard::answer(route, service, request).await,
-        None => Problem::not_found().into_answer(),
+        None => guard::turned_away(Problem::not_found()),
     }
 }

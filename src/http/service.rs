@@ -1,5 +1,7 @@
 //! What every handler is given: settings, the catalog, the verifier of tokens.
 
+use super::jwks::Pace;
+use super::origin;
 use super::token::Verifier;
 use crate::config::{self, Settings};
 use crate::error::Result;
@@ -37,8 +39,8 @@ impl Service {
         let shared = settings.get(&config::SUPABASE_JWT_SECRET);
         Ok(Self(Arc::new(Inner {
             catalog: Catalog::new(http.clone(), &url, publishable, secret),
-            verifier: Verifier::new(http, &url, shared),
-            origins: Vec::new(),
+            verifier: Verifier::new(http, &url, shared, Pace::default()),
+            origins: origin::allowed(&settings)?,
             settings,
         })))
     }

@@ -1,6 +1,7 @@
 //! `GET /api/cron/tick`: takes up what waits. Called by Vercel Cron, as often as anybody likes.
 
 use super::guard::Failure;
+use super::query::parameters;
 use super::{Answer, Problem, Request, Service};
 use crate::config;
 use crate::ports::catalog::{As, Repeat};
@@ -15,6 +16,7 @@ const SHORTEST_SECRET: usize = 16;
 /// Answers at once with what waits; the work goes on behind the response.
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     allowed(&service, &request)?;
+    parameters(&request, &[])?;
     let waiting: Value = service
         .catalog()
         .call(As::Jobs, "rovodev_waiting_jobs", &json!({}), Repeat::Safely)

@@ -1,7 +1,7 @@
 //! The door of a function on Vercel's Rust runtime.
 
 use super::guard::{self, LARGEST_BODY, Route};
-use super::{Answer, Problem, Service};
+use super::{Answer, Problem, Service, entrance};
 use crate::config::Settings;
 use crate::error::Result;
 use futures_util::future::join_all;
@@ -32,7 +32,7 @@ async fn handle(
         Ok(service) => answer(route, &service, request).await,
         Err(error) => {
             tracing::error!(code = error.code.as_str(), %error, "the settings are not complete");
-            Problem::internal().into_answer()
+            guard::turned_away(Problem::internal())
         }
     };
     let Answer { response, behind } = answer;
@@ -50,7 +50,7 @@ async fn answer(route: &'static Route, service: &Service, request: Request) -> A
             let request = http::Request::from_parts(parts, whole.to_bytes());
             guard::answer(route, service, request).await
         }
-        Err(_) => guard::too_large().into_answer(),
+        Err(_) => guard::turned_away(entrance::too_large()),
     }
 }
 

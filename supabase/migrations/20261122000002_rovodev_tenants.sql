@@ -140,7 +140,9 @@ CREATE FUNCTION rovodev.audit(
         (tenant_id, actor_id, actor, door, action, object_type, object_id, outcome, code, address, detail, hash)
     VALUES (
         tenant, rovodev.caller(), coalesce(rovodev.caller_email(), rovodev.caller()::text, 'system'),
-        left(door, 40), action, object_type, object_id, outcome, code, left(address, 100), detail, ''
+        -- What only jobs are is not what a person may call itself.
+        CASE WHEN rovodev.caller() IS NULL OR door IN ('dashboard', 'cli', 'hook') THEN left(door, 40) ELSE 'api' END,
+        action, object_type, object_id, outcome, code, left(address, 100), detail, ''
     )
 $$;
 

@@ -48,6 +48,24 @@ CREATE INDEX rovodev_jobs_export ON public.rovodev_jobs (export_id);
 CREATE INDEX rovodev_jobs_open ON public.rovodev_jobs (state) WHERE state IN ('queued', 'running');
 ALTER TABLE public.rovodev_jobs ENABLE ROW LEVEL SECURITY;
 
+-- queued → running | failed | cancelled; running → queued | completed | failed | cancelled, or taken again. What has
+-- ended stays so, and the fencing token never goes back.
+CREATE FUNCTION rovodev.check_job() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    IF NEW.token >= OLD.token AND (
+        NEW.state = OLD.state
+        OR (OLD.state = 'queued' AND NEW.state IN ('running', 'failed', 'cancelled'))
+        OR (OLD.state = 'running' AND NEW.state IN ('queued', 'completed', 'failed', 'cancelled'))
+    ) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'job % is % under token %, and cannot become % under token %',
+        OLD.id, OLD.state, OLD.token, NEW.state, NEW.token
+        USING ERRCODE = 'check_violation';
+END $$;
+CREATE TRIGGER rovodev_transition BEFORE UPDATE OF state, token ON public.rovodev_jobs
+    FOR EACH ROW EXECUTE FUNCTION rovodev.check_job();
+
 CREATE FUNCTION rovodev.enqueue(
     kind text, tenant uuid, backup uuid DEFAULT NULL, operation uuid DEFAULT NULL, export uuid DEFAULT NULL
 ) RETURNS uuid LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$

@@ -73,7 +73,10 @@ BEGIN
         RETURN rovodev.refusal('rate_limited', format('More than %s calls in a minute.', allowed))
             || jsonb_build_object('retryAfter', wait);
     END IF;
-    PERFORM rovodev.audit(tenant, door, action, object_type, object_id, 'refused', 'forbidden', address);
+    -- Nor is a flood of forbidden ones.
+    IF rovodev.over_rate(tenant, 'forbidden', 60) IS NULL THEN
+        PERFORM rovodev.audit(tenant, door, action, object_type, object_id, 'refused', 'forbidden', address);
+    END IF;
     RETURN rovodev.refusal('forbidden', format('This takes the role %s; yours is %s.', needed, role));
 END $$;
 
@@ -106,6 +109,25 @@ LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
     ))
 $$;
 
+-- Whether schemas and tables were chosen as jobs read them: {schemas: [text], tables: [{schema, name}]}.
+CREATE FUNCTION rovodev.is_choice(request jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
+    SELECT coalesce(jsonb_typeof(request -> 'schemas') = 'array', true)
+        AND coalesce(jsonb_typeof(request -> 'tables') = 'array', true)
+        AND NOT EXISTS (
+            SELECT FROM jsonb_array_elements(
+                CASE jsonb_typeof(request -> 'schemas') WHEN 'array' THEN request -> 'schemas' ELSE '[]' END
+            ) chosen
+            WHERE jsonb_typeof(chosen) <> 'string'
+        )
+        AND NOT EXISTS (
+            SELECT FROM jsonb_array_elements(
+                CASE jsonb_typeof(request -> 'tables') WHEN 'array' THEN request -> 'tables' ELSE '[]' END
+            ) chosen
+            WHERE coalesce(jsonb_typeof(chosen -> 'schema'), '') <> 'string'
+                OR coalesce(jsonb_typeof(chosen -> 'name'), '') <> 'string'
+        )
+$$;
+
 -- `request`: {type, name, codec, schemas, tables, trigger}.
 CREATE FUNCTION public.rovodev_create_backup(
     request jsonb, tenant text DEFAULT NULL, idempotency_key text DEFAULT NULL, request_hash text DEFAULT NULL,
@@ -126,6 +148,10 @@ BEGIN
     refused := rovodev.refuse_unless(owner.id, 'operator', 'backup.create', 'backup', NULL, door, address, 20);
     IF refused IS NOT NULL THEN
         RETURN refused;
+    END IF;
+    IF NOT rovodev.is_choice(request) THEN
+        PERFORM rovodev.audit(owner.id, door, 'backup.create', 'backup', NULL, 'refused', 'bad_request', address);
+        RETURN rovodev.refusal('bad_request', 'schemas and tables are lists of names.');
     END IF;
     IF kind = 'scheduled' THEN
         kind := 'full';
@@ -149,6 +175,8 @@ BEGIN
         IF known.key IS NOT NULL AND known.request_hash = coalesce(rovodev_create_backup.request_hash, '') THEN
             RETURN known.answer || jsonb_build_object('replayed', true);
         ELSIF known.key IS NOT NULL THEN
+            PERFORM rovodev.audit(owner.id, door, 'backup.create', 'backup', (known.answer ->> 'id')::uuid, 'refused',
+                'idempotency_mismatch', address);
             RETURN rovodev.refusal('idempotency_mismatch', 'This Idempotency-Key was used for another request.');
         END IF;
     END IF;
@@ -277,8 +305,13 @@ BEGIN
     END IF;
     why := CASE
         WHEN source.status <> 'completed' THEN rovodev.refusal('not_completed', 'This backup was not completed.')
+        WHEN NOT rovodev.is_choice(request) THEN
+            rovodev.refusal('bad_request', 'schemas and tables are lists of names.')
         WHEN owner.scope_column IS NOT NULL AND (target = 'url' OR components <> '["database"]') THEN
             rovodev.refusal('scoped', 'Only rows can be restored in this tenant, in place or into a sandbox.')
+        -- What a job would not do as asked, it must not do otherwise.
+        WHEN target <> 'inPlace' OR components <> '["database"]' THEN
+            rovodev.refusal('bad_request', 'A restore writes the database''s rows in place.')
         WHEN request ? 'undo' AND undone.id IS NULL THEN
             rovodev.refusal('not_found', 'There is no such restore of this backup.')
         WHEN request ? 'undo' AND (undone.status <> 'completed' OR undone.preview OR undone.undone_at IS NOT NULL
@@ -351,6 +384,8 @@ BEGIN
         RETURN refused;
     END IF;
     IF job.id IS NULL THEN
+        PERFORM rovodev.audit(target.tenant_id, door, 'backup.cancel', 'backup', backup, 'refused', 'nothing_to_cancel',
+            address);
         RETURN rovodev.refusal('nothing_to_cancel', 'Nothing of this backup is running.');
     END IF;
     UPDATE public.rovodev_jobs j SET cancel_requested_at = coalesce(cancel_requested_at, now()) WHERE j.id = job.id;

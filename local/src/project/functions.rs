@@ -8,7 +8,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use rovodev::config::Settings;
-use rovodev::http::{Answer, Service, guard, routes};
+use rovodev::http::{Answer, Service, entrance, guard, routes};
 
 pub async fn routes(settings: Settings) -> Result<Router> {
     let service = Service::new(settings).map_err(|e| failed("cannot start the functions", e))?;
@@ -21,7 +21,7 @@ async fn handle(State(service): State<Service>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let answer = match to_bytes(body, guard::LARGEST_BODY).await {
         Ok(bytes) => routes::dispatch(&service, http::Request::from_parts(parts, bytes)).await,
-        Err(_) => guard::too_large().into_answer(),
+        Err(_) => guard::turned_away(entrance::too_large()),
     };
     let Answer { response, behind } = answer;
     for work in behind {

@@ -61,6 +61,7 @@ impl Default for Compress {
 
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     let asker = caller(&service, &request).await?;
+    query::parameters(&request, &[])?;
     let key = key(&request)?;
     let hash = blake3::hash(request.body()).to_hex();
     let wanted = wanted(query::body(&request)?)?;

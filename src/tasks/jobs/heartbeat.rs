@@ -1,6 +1,6 @@
 //! Holding a job: the lease is renewed, progress told, cancellation heard, and in the end the outcome written.
 
-use super::{Ended, Job, LEASE, RETRY_AFTER, Workshop, worth_a_retry};
+use super::{Ended, Job, LEASE, RETRY_AFTER, Tenant, Workshop, worth_a_retry};
 use crate::core::progress::Event;
 use crate::error::Result;
 use crate::ports::catalog::{As, Catalog, Repeat};
@@ -26,6 +26,7 @@ pub(super) struct Held {
     catalog: Catalog,
     job: Uuid,
     token: u32,
+    tenant: Tenant,
     lost: Arc<AtomicBool>,
     out_of_time: Arc<AtomicBool>,
     beating: JoinHandle<()>,
@@ -65,6 +66,7 @@ impl Held {
             catalog: workshop.catalog.clone(),
             job: job.id,
             token: job.token,
+            tenant: job.tenant.clone(),
             lost,
             out_of_time,
             beating: tokio::spawn(beat.run(events)),
@@ -104,7 +106,9 @@ impl Held {
             Ended::Failed(error) if worth_a_retry(&error) => {
                 tracing::warn!(job = %self.job, %error, "failed and will be tried again");
                 let wait = RETRY_AFTER * u64::from(self.token);
-                let told = json!({ "code": error.code.as_str(), "message": error.message });
+                let told = json!({
+                    "code": error.code.as_str(), "message": self.tenant.told(&error),
+                });
                 self.call(
                     "rovodev_return_job",
                     json!({ "seconds": wait, "error": told }),
@@ -113,8 +117,9 @@ impl Held {
             }
             Ended::Failed(error) => {
                 tracing::error!(job = %self.job, code = error.code.as_str(), %error, "failed");
-                let fields =
-                    json!({ "error_code": error.code.as_str(), "error_message": error.message });
+                let fields = json!({
+                    "error_code": error.code.as_str(), "error_message": self.tenant.told(&error),
+                });
                 self.finish("failed", fields).await
             }
         };

@@ -52,6 +52,23 @@ pub struct Tenant {
     pub id: Uuid,
     /// Folder of its backups in the store.
     pub slug: String,
+    /// The column whose value makes rows the tenant's; none where the tenant is the whole database.
+    pub scope_column: Option<String>,
+}
+
+impl Tenant {
+    /// Whose members see rows and nothing else: no address, no name of a server.
+    pub fn is_scoped(&self) -> bool {
+        self.scope_column.is_some()
+    }
+
+    /// What members may read of a failure. The log has all of it.
+    fn told(&self, error: &Error) -> String {
+        match self.is_scoped() {
+            true => error.code.meaning().into(),
+            false => error.message.clone(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -1,8 +1,8 @@
 //! A restore, its preview, or its undo.
 
 use super::heartbeat::Held;
-use super::{Job, OperationRow, Workshop, backup};
-use crate::core::manifest::{BackupType, Selection, Trigger};
+use super::{Job, OperationRow, Tenant, Workshop, backup};
+use crate::core::manifest::{BackupType, Selection, Trigger, Warning};
 use crate::core::restore_plan::{Choice, Component, Outcome, Plan};
 use crate::error::{Code, Error, Result};
 use crate::tasks::create::{self, CreateRequest};
@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 /// Connections that write at the same time.
 const WRITERS: usize = 2;
+const IN_PLACE: &str = "inPlace";
 
 pub async fn run(
     ctx: &Context,
@@ -24,6 +25,13 @@ pub async fn run(
         .operation
         .as_ref()
         .ok_or_else(|| Error::new(Code::Internal, "a restore without its operation"))?;
+    // Who may restore elsewhere may not therefore restore in place.
+    if operation.target != IN_PLACE {
+        return Err(Error::new(
+            Code::Internal,
+            format!("no job restores to the target {:?}", operation.target),
+        ));
+    }
     if let Some(reversed) = operation.undo_of {
         return undo(ctx, workshop, operation, reversed).await;
     }
@@ -50,14 +58,34 @@ pub async fn run(
         room: None,
     };
     if operation.preview {
-        let plan = Box::pin(in_place::plan(ctx, &workshop.store, &request)).await?;
-        return Ok(columns(json!({ "plan": plan, "warnings": plan.warnings })));
+        let mut plan = Box::pin(in_place::plan(ctx, &workshop.store, &request)).await?;
+        plan.warnings = for_members(&job.tenant, plan.warnings);
+        return Ok(columns(
+            json!({ "plan": shown(&job.tenant, &plan), "warnings": plan.warnings }),
+        ));
     }
     let safety = safety(ctx, workshop, job, operation, held).await?;
     let prepared = Box::pin(in_place::prepare(ctx, &workshop.store, &request, safety)).await?;
-    let plan = prepared.plan().clone();
-    let outcome = Box::pin(prepared.apply(ctx)).await?;
-    Ok(result(Some(&plan), &outcome))
+    let mut plan = prepared.plan().clone();
+    plan.warnings = for_members(&job.tenant, plan.warnings);
+    let mut outcome = Box::pin(prepared.apply(ctx)).await?;
+    outcome.warnings = for_members(&job.tenant, outcome.warnings);
+    Ok(result(Some(shown(&job.tenant, &plan)), &outcome))
+}
+
+/// The plan as members may read it: its target is an address.
+fn shown(tenant: &Tenant, plan: &Plan) -> Value {
+    let mut plan = json!(plan);
+    if let (true, Some(fields)) = (tenant.is_scoped(), plan.as_object_mut()) {
+        fields.remove("target");
+    }
+    plan
+}
+
+/// One of them names servers and databases.
+fn for_members(tenant: &Tenant, warnings: Vec<Warning>) -> Vec<Warning> {
+    let kept = |w: &Warning| !(tenant.is_scoped() && w.code == "another_source");
+    warnings.into_iter().filter(kept).collect()
 }
 
 /// The backup before the restore: once per operation, whatever attempt this is.
@@ -141,7 +169,7 @@ async fn done_before(workshop: &Workshop, id: Uuid) -> Result<Map<String, Value>
     } })))
 }
 
-fn result(plan: Option<&Plan>, outcome: &Outcome) -> Map<String, Value> {
+fn result(plan: Option<Value>, outcome: &Outcome) -> Map<String, Value> {
     columns(json!({
         "plan": plan,
         "result": {
