@@ -5,6 +5,7 @@
 //! - [`binaries`]: PostgreSQL's programs: found, else installed
 //! - [`postgres`]: one server (its folder: `cluster`); [`supabase`]: its roles and schemas
 //! - [`s3`]: S3 with atomic conditional writes; [`localstack`]: a second implementation
+//! - [`lite`]: a second PostgREST
 //! - [`project`]: what Supabase and Vercel put before it: PostgREST, sign-in, the functions
 //! - [`demo`]: the AI call centre; [`dev`]: `local dev`, and [`once`]: its `--once`; [`run`]: `local run`
 //! - `settings`: what the functions and the command line are told; `visitor`: a person at the functions' door
@@ -21,6 +22,7 @@ mod dev_state;
 pub mod error;
 pub mod home;
 mod install;
+pub mod lite;
 pub mod localstack;
 mod once;
 pub mod port;

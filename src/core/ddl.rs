@@ -1,12 +1,14 @@
 //! Reads the plain SQL of `pg_dump --schema-only` and cuts it into the entries that pg_dump announces in comments
 //! (`-- Name: …; Type: …; Schema: …; Owner: …`).
 
+mod catalog;
 mod filter;
 mod kind;
 pub mod lexer;
 mod references;
 pub mod statement;
 
+pub use catalog::without_catalog;
 pub use filter::Filter;
 pub use kind::Kind;
 

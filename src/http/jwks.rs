@@ -9,12 +9,10 @@ use serde_json::Value;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// One question to the issuer, from the first byte to the last.
-const TIMEOUT: Duration = Duration::from_secs(5);
 /// Bytes of the issuer's answer, at most: a project has a handful of keys.
 const LARGEST: usize = 256 << 10;
 
-/// How often the issuer is asked.
+/// How often the issuer is asked, and how long it may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     /// Keys are asked for again after this time, so that a revoked one is forgotten.
@@ -25,6 +23,8 @@ pub struct Pace {
     pub retry: Duration,
     /// So long a key is good while the issuer does not answer.
     pub longest: Duration,
+    /// One question, from the first byte to the last.
+    pub patience: Duration,
 }
 
 impl Default for Pace {
@@ -34,6 +34,7 @@ impl Default for Pace {
             between: Duration::from_secs(10),
             retry: Duration::from_secs(1),
             longest: Duration::from_secs(3600),
+            patience: Duration::from_secs(5),
         }
     }
 }
@@ -159,7 +160,7 @@ impl Jwks {
             Error::new(Code::CatalogUnreachable, format!("reading {}", self.url))
                 .source(e.to_string())
         };
-        let request = self.http.get(&self.url).timeout(TIMEOUT);
+        let request = self.http.get(&self.url).timeout(self.pace.patience);
         let mut answer = request
             .send()
             .await

@@ -20,7 +20,8 @@ pub enum Origin {
 }
 
 /// Request headers that a page may send.
-const SENT: &str = "authorization, content-type, idempotency-key, last-event-id, x-rovodev-tenant, x-rovodev-door";
+const SENT: &str =
+    "authorization, content-type, idempotency-key, last-event-id, x-rovodev-tenant, x-rovodev-door";
 /// Answer headers that its scripts may read.
 const READ: &str = "content-disposition, location, retry-after, x-request-id";
 /// Seconds that a browser remembers what it may.

@@ -66,7 +66,8 @@ BEGIN
             RETURN NULL;
         END IF;
         -- One row per minute: a flood of calls is not a flood of rows.
-        PERFORM rovodev.audit(tenant, door, action, object_type, object_id, 'refused', 'rate_limited', address)
+        PERFORM rovodev.audit(tenant, door, refuse_unless.action, object_type, object_id, 'refused', 'rate_limited',
+            address)
         FROM public.rovodev_rate_limits r
         WHERE r.tenant_id = tenant AND r.user_id = rovodev.caller() AND r.action = refuse_unless.action
             AND r.calls = allowed + 1;

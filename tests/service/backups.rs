@@ -5,7 +5,10 @@ use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn asked_for_taken_listed_restored() {
-    let running = Running::start().await;
+    whole_way(Running::start().await).await;
+}
+
+pub async fn whole_way(running: Running) {
     let admin = running.sign_in(Person::Admin).await;
     let (status, created) = running
         .call(

@@ -1,5 +1,17 @@
 //! The service over HTTP, against a whole local project: Postgres, PostgREST, sign-in, S3, every function.
 
+mod apart;
+mod audit;
 mod backups;
 mod doors;
+mod floods;
+mod issuer;
+mod keys;
+mod lite;
+mod origins;
+mod postgrest;
+mod requests;
+mod rights;
 mod stack;
+mod tokens;
+mod transitions;

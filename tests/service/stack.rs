@@ -1,5 +1,6 @@
 //! One project for all tests of this binary, and calls as its people.
 
+use local::lite::Lite;
 use local::postgres::Postgres;
 use local::project::{self, Project, ProjectKeys};
 use local::stack::{Parts, Stack};
@@ -9,8 +10,10 @@ use serde_json::{Value, json};
 
 /// The servers, their project, and a client.
 pub struct Running {
-    pub stack: Stack,
+    // Stops before its database.
+    lite: Option<Lite>,
     pub project: Project,
+    pub stack: Stack,
     http: reqwest::Client,
 }
 
@@ -18,27 +21,55 @@ pub struct Running {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Person {
     Admin,
+    Operator,
     Viewer,
-    /// Of the tenant whose scope is one organization.
+    /// Admin of the tenant whose scope is one organization.
     Customer,
+    CustomerOperator,
+    CustomerViewer,
+    /// Signed up in the app and in no tenant.
+    Stranger,
 }
 
 impl Person {
-    fn email(self) -> &'static str {
+    pub fn email(self) -> &'static str {
         match self {
             Person::Admin => "admin@callcenter.example",
             Person::Viewer => "viewer@callcenter.example",
+            Person::Operator => "operator@callcenter.example",
             Person::Customer => "olga.petrova@northwind-dental.example",
+            Person::CustomerOperator => "james.oneill@northwind-dental.example",
+            Person::CustomerViewer => "mia.chen@northwind-dental.example",
+            Person::Stranger => "sofia.garcia@harbor-homes.example",
         }
     }
 }
 
+/// Serves the dashboard besides the functions' own host.
+pub const ALLOWED_ORIGIN: &str = "https://dashboard.example";
+const JWT_SECRET: &str = "of-a-project-that-was-made-years-ago";
 pub const CRON_SECRET: &str = "a-secret-that-is-long-enough";
 
 impl Running {
     pub async fn start() -> Self {
+        Self::up("", false).await
+    }
+
+    /// `prepare` is run by the superuser before anything is made in the database.
+    pub async fn start_after(prepare: &str) -> Self {
+        Self::up(prepare, false).await
+    }
+
+    /// With a second PostgREST, in a project that signs tokens with a shared secret.
+    pub async fn start_on_lite() -> Self {
+        Self::up("", true).await
+    }
+
+    async fn up(prepare: &str, on_lite: bool) -> Self {
         let stack = Stack::start(Parts::default()).await.unwrap();
         let postgres: &Postgres = &stack.postgres;
+        let admin = supabase::connect(&postgres.url("postgres")).await.unwrap();
+        admin.batch_execute(prepare).await.unwrap();
         let mut owner = supabase::connect(&postgres.owner_url("postgres"))
             .await
             .unwrap();
@@ -48,6 +79,13 @@ impl Running {
         stack.s3.create_bucket("backups").unwrap();
         let keys = ProjectKeys::random().unwrap();
         let port = local::port::free().unwrap();
+        let lite = match on_lite {
+            true => Some(Lite::start(&stack, &keys, JWT_SECRET).await.unwrap()),
+            false => None,
+        };
+        let own = format!("http://127.0.0.1:{port}");
+        let supabase_url = lite.as_ref().map_or(own, Lite::url);
+        let jwt_secret = lite.as_ref().map_or("", |_| JWT_SECRET);
         let credentials = stack.s3.credentials();
         let settings = Settings::of([
             ("DATABASE_URL", postgres.owner_url("postgres")),
@@ -56,10 +94,12 @@ impl Running {
             ("AWS_ACCESS_KEY_ID", credentials.key.clone()),
             ("AWS_SECRET_ACCESS_KEY", credentials.secret.clone()),
             ("S3_ENDPOINT", stack.s3.endpoint()),
-            ("SUPABASE_URL", format!("http://127.0.0.1:{port}")),
+            ("SUPABASE_URL", supabase_url),
+            ("SUPABASE_JWT_SECRET", jwt_secret.into()),
             ("SUPABASE_PUBLISHABLE_KEY", keys.publishable.clone()),
             ("SUPABASE_SECRET_KEY", keys.secret.clone()),
             ("CRON_SECRET", CRON_SECRET.into()),
+            ("ALLOWED_ORIGINS", ALLOWED_ORIGIN.into()),
             (
                 "PG_DUMP",
                 postgres.binaries().pg_dump().display().to_string(),
@@ -69,14 +109,29 @@ impl Running {
             .await
             .unwrap();
         Self {
-            stack,
+            lite,
             project,
+            stack,
             http: rovodev::ports::web::client().unwrap(),
         }
     }
 
+    /// A session of the database's owner.
+    pub async fn owner(&self) -> tokio_postgres::Client {
+        let url = self.stack.postgres.owner_url("postgres");
+        supabase::connect(&url).await.unwrap()
+    }
+
+    pub async fn superuser(&self) -> tokio_postgres::Client {
+        let url = self.stack.postgres.url("postgres");
+        supabase::connect(&url).await.unwrap()
+    }
+
     /// An access token.
     pub async fn sign_in(&self, person: Person) -> String {
+        if let Some(lite) = &self.lite {
+            return self.signed(person, &lite.url()).await;
+        }
         let url = format!("{}/auth/v1/token?grant_type=password", self.project.url());
         let body = json!({ "email": person.email(), "password": "demo-password" });
         let answer: Value = self
@@ -94,8 +149,31 @@ impl Running {
         answer["access_token"].as_str().unwrap().to_string()
     }
 
+    /// A token as a project with a shared secret makes it.
+    async fn signed(&self, person: Person, project: &str) -> String {
+        let sql = "SELECT id::text FROM auth.users WHERE email = $1";
+        let email = person.email();
+        let row = self.owner().await.query_one(sql, &[&email]).await.unwrap();
+        let claims = json!({
+            "iss": format!("{project}/auth/v1"), "aud": "authenticated", "role": "authenticated",
+            "sub": row.get::<_, String>(0), "email": email, "exp": chrono::Utc::now().timestamp() + 3600,
+        });
+        let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());
+        jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
+    }
+
+    /// As in `SUPABASE_URL`.
+    pub fn supabase_url(&self) -> String {
+        let own = || self.project.url();
+        self.lite.as_ref().map_or_else(own, Lite::url)
+    }
+
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
-        let url = format!("{}{path}", self.project.url());
+        let host = match path.starts_with("/rest/v1") {
+            true => self.supabase_url(),
+            false => self.project.url(),
+        };
+        let url = format!("{host}{path}");
         self.http.request(method.parse().unwrap(), url)
     }
 

@@ -1,7 +1,7 @@
 //! Installs what this machine lacks, each tool in a folder of its own under `.rovodev/tools`.
 
 pub(crate) mod debian;
-mod npm;
+pub(crate) mod npm;
 pub(crate) mod python;
 
 use crate::error::{Context, Result, at};

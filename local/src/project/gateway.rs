@@ -1,7 +1,7 @@
 //! PostgREST behind keys, as Supabase's gateway treats them: `apikey` says which project, and who asks where no
 //! `Authorization` does.
 
-use super::{ProjectKeys, failed};
+use super::{OlderKeys, ProjectKeys, failed};
 use crate::error::Result;
 use crate::postgres::Postgres;
 use axum::Json;
@@ -16,6 +16,7 @@ use serde_json::json;
 struct Keys {
     publishable: String,
     secret: String,
+    older: OlderKeys,
     /// Tokens of the roles that the keys stand for.
     anon: HeaderValue,
     service: HeaderValue,
@@ -33,19 +34,20 @@ pub async fn routes(url: &str, keys: &ProjectKeys, postgres: &Postgres) -> Resul
     let app = postrust_server::build(config, postrust_server::Host::SERVER)
         .await
         .map_err(|e| failed("cannot start PostgREST", e))?;
+    let older = keys.older(url)?;
     let keys = Keys {
         publishable: keys.publishable.clone(),
         secret: keys.secret.clone(),
-        anon: role_token(url, keys, "anon")?,
-        service: role_token(url, keys, "service_role")?,
+        anon: bearer(&older.anon)?,
+        service: bearer(&older.service_role)?,
+        older,
     };
     Ok(app
         .router
         .layer(middleware::from_fn_with_state(keys, admit)))
 }
 
-fn role_token(url: &str, keys: &ProjectKeys, role: &str) -> Result<HeaderValue> {
-    let token = keys.sign(&json!({ "role": role, "iss": url, "exp": 4_102_444_800_u64 }))?;
+fn bearer(token: &str) -> Result<HeaderValue> {
     HeaderValue::from_str(&format!("Bearer {token}")).map_err(|e| failed("role token", e))
 }
 
@@ -58,8 +60,8 @@ async fn admit(State(keys): State<Keys>, mut request: Request, next: Next) -> Re
             .map(str::to_string)
     };
     let role = match text(headers, "apikey") {
-        Some(key) if key == keys.publishable => &keys.anon,
-        Some(key) if key == keys.secret => &keys.service,
+        Some(key) if key == keys.publishable || key == keys.older.anon => &keys.anon,
+        Some(key) if key == keys.secret || key == keys.older.service_role => &keys.service,
         Some(_) => return refused("Invalid API key"),
         None => return refused("No API key found in request"),
     };

@@ -7,6 +7,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use p256::elliptic_curve::rand_core::OsRng;
 use p256::pkcs8::EncodePrivateKey;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use uuid::Uuid;
 
 /// Kept between starts of one project.
@@ -19,6 +20,13 @@ pub struct ProjectKeys {
     key_id: String,
 }
 
+/// Tokens that serve as keys.
+#[derive(Debug, Clone)]
+pub struct OlderKeys {
+    pub anon: String,
+    pub service_role: String,
+}
+
 impl ProjectKeys {
     pub fn random() -> Result<ProjectKeys> {
         let id = || Uuid::new_v4().simple().to_string();
@@ -27,6 +35,18 @@ impl ProjectKeys {
             secret: format!("sb_secret_{}", id()),
             signing: signing_key()?,
             key_id: id(),
+        })
+    }
+
+    /// The keys that a project had before: tokens of its roles. `url` is the project's.
+    pub fn older(&self, url: &str) -> Result<OlderKeys> {
+        let of = |role: &str| {
+            let forever = 4_102_444_800_u64;
+            self.sign(&json!({ "role": role, "iss": url, "exp": forever, "ref": "local" }))
+        };
+        Ok(OlderKeys {
+            anon: of("anon")?,
+            service_role: of("service_role")?,
         })
     }
 

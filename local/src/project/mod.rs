@@ -8,7 +8,7 @@ mod issuer;
 mod keys;
 
 pub use catalog::{seed_tenants, set_up};
-pub use keys::ProjectKeys;
+pub use keys::{OlderKeys, ProjectKeys};
 
 use crate::error::{Context, Result, message};
 use crate::port;

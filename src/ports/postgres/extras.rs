@@ -51,7 +51,14 @@ pub async fn capture(session: &Session) -> Result<(Extras, Vec<String>)> {
 pub async fn referenced_managed_schemas(session: &Session) -> Result<Vec<String>> {
     let doing = "finding the managed schemas that the app refers to";
     let rows = session
-        .query(doing, sql::REFERENCED, &[&managed::not_app_regex()])
+        .query(
+            doing,
+            sql::REFERENCED,
+            &[
+                &managed::not_app_regex(),
+                &format!("{}%", managed::CATALOG_MARKER),
+            ],
+        )
         .await?;
     let names = rows.iter().map(|row| row.get::<_, String>(0));
     Ok(names.filter(|name| managed::is_platform(name)).collect())
@@ -151,9 +158,11 @@ async fn configuration_tables(
             ));
             continue;
         }
-        extras.extension_rows.extend(rows.iter().map(|row| Item {
+        let statements = rows.iter().map(|row| row.get::<_, String>(0));
+        let of_app = statements.filter(|sql| !is_catalogs(&table, sql));
+        extras.extension_rows.extend(of_app.map(|sql| Item {
             name: format!("a row of {table}"),
-            sql: row.get(0),
+            sql,
             optional: true,
         }));
     }
@@ -183,6 +192,12 @@ fn insert_statements(table: &QName, columns: &[String], condition: &str) -> Stri
         table.sql(),
         CONFIGURATION_ROWS + 1
     )
+}
+
+/// The extension's list of queues names the catalog's too.
+fn is_catalogs(table: &QName, insert: &str) -> bool {
+    let named = |queue: &&str| insert.contains(&ident::literal(queue));
+    table.schema == "pgmq" && managed::CATALOG_QUEUES.iter().any(named)
 }
 
 /// `None` where there is no such table.

@@ -9,5 +9,4 @@ pub use keys::{ForeignKey, foreign_keys};
 pub use listing::{Listed, Listing, list};
 pub use server::{LockRoom, Server, lock_room, server};
 
-/// Comment on the catalog's own tables, by which backups leave them out.
-pub const CATALOG_MARKER: &str = "rovodev:catalog";
+pub use crate::core::managed::CATALOG_MARKER;

@@ -4,6 +4,7 @@ use super::CreateRequest;
 use super::selected::Selected;
 use super::snapshot::{LockBudget, Snapshot};
 use crate::core::codec;
+use crate::core::ddl;
 use crate::core::extras::{Extras, ManagedSchema};
 use crate::core::managed;
 use crate::core::manifest::{Codec, Manifest, Object, Schema, SchemaStatus, Warning};
@@ -49,6 +50,7 @@ pub async fn capture(
             let section = |s| DumpArgs {
                 sections: vec![s],
                 schemas: vec![name.clone()],
+                exclude_tables: managed::catalog_queue_tables(),
                 ..DumpArgs::default()
             };
             let pre_data = text(dump(section(Section::PreData)).await?);
@@ -73,7 +75,7 @@ pub async fn capture(
         Ok((pre_data, post_data, (extras, lost))) => {
             Ok(Definitions::Captured(Box::new(Captured {
                 version: pg_dump.version().to_string(),
-                pre_data,
+                pre_data: ddl::without_catalog(pre_data),
                 post_data,
                 extras,
                 lost,
@@ -105,6 +107,7 @@ fn arguments(section: Section, request: &CreateRequest, selected: &Selected) -> 
         } else {
             managed::pg_dump_exclusions()
         },
+        exclude_schemas: selected.catalog_schemas.clone(),
         exclude_tables: selected.catalog_tables.clone(),
         ..DumpArgs::default()
     }

@@ -17,6 +17,7 @@ pub struct Selected {
     pub materialized_views: Vec<QName>,
     pub foreign_tables: Vec<QName>,
     pub catalog_tables: Vec<QName>,
+    pub catalog_schemas: Vec<String>,
     pub warnings: Vec<Warning>,
 }
 
@@ -119,6 +120,7 @@ pub fn select(listing: Listing, request: &CreateRequest) -> Result<Selected> {
             .filter(|n| chosen(n))
             .collect(),
         catalog_tables: listing.catalog_tables,
+        catalog_schemas: listing.catalog_schemas,
         warnings,
         tables: tables
             .into_iter()

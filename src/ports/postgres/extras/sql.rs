@@ -124,7 +124,8 @@ pub const CONFIGURATION_TABLES: &str = "
       JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname NOT IN ('cron', 'vault', 'pgsodium') ORDER BY e.extname, k.i";
 
-/// Schemas (outside the app's) reached from the app's objects; members of extensions come with their extension.
+/// Schemas (outside the app's) reached from the app's objects; members of extensions come with their extension, and
+/// what is marked (`$2`) is the catalog's.
 pub const REFERENCED: &str = r"
     WITH RECURSIVE object(classid, objid, schema) AS (
         SELECT 'pg_catalog.pg_class'::pg_catalog.regclass::oid, oid, relnamespace FROM pg_catalog.pg_class
@@ -142,6 +143,9 @@ pub const REFERENCED: &str = r"
     ), own AS (
         SELECT o.* FROM object o WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
              WHERE e.classid = o.classid AND e.objid = o.objid AND e.deptype = 'e')
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_description m WHERE m.objsubid = 0 AND m.description LIKE $2
+             AND (m.classoid = o.classid AND m.objoid = o.objid
+               OR m.classoid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND m.objoid = o.schema))
     ), outside AS (
         SELECT n.oid, n.nspname FROM pg_catalog.pg_namespace n
          WHERE n.nspname ~ $1 AND n.nspname !~ '^(pg_|information_schema$)'

@@ -22,8 +22,9 @@ pub struct Listing {
     pub unreadable_sequences: Vec<QName>,
     /// A sequence and a table whose default takes numbers from it, whoever owns it.
     pub feeds: Vec<(QName, QName)>,
-    /// Tables of ours, which take no part.
+    /// Tables and schemas of the catalog, which take no part.
     pub catalog_tables: Vec<QName>,
+    pub catalog_schemas: Vec<String>,
     pub large_objects: u64,
     /// Whether the role sees every row whatever the policies say.
     pub bypasses_row_security: bool,
@@ -51,7 +52,7 @@ pub struct Listed {
 /// Rights on what was dropped a moment ago are NULL; the comparison of two listings finds that, not this.
 const RELATIONS: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence, \
      coalesce(a.amname = 'heap', false), pg_relation_filenode(c.oid), r.schemas, r.names, \
-     coalesce(obj_description(c.oid, 'pg_class') LIKE $1, false), \
+     coalesce(obj_description(c.oid, 'pg_class') LIKE $1, false) OR coalesce(obj_description(n.oid, 'pg_namespace') LIKE $1, false), \
      coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'), true), \
      coalesce(c.relrowsecurity AND (c.relforcerowsecurity OR NOT pg_has_role(c.relowner, 'USAGE')), false), \
      (SELECT count(*) FROM pg_index i WHERE i.indrelid = c.oid)::int, \
@@ -77,7 +78,8 @@ const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, format_type(a.atttypi
 
 const SEQUENCES: &str = "SELECT s.schemaname::text, s.sequencename::text, coalesce(s.last_value, s.start_value), \
      s.last_value IS NOT NULL, s.increment_by, tn.nspname::text, t.relname::text, \
-     coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'), true) \
+     coalesce(has_schema_privilege(n.oid, 'USAGE') AND has_sequence_privilege(c.oid, 'SELECT'), true), \
+     coalesce(obj_description(t.oid, 'pg_class') LIKE $1, false) OR coalesce(obj_description(n.oid, 'pg_namespace') LIKE $1, false) \
    FROM pg_sequences s JOIN pg_namespace n ON n.nspname = s.schemaname \
    JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = s.sequencename \
    LEFT JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i') \
@@ -101,26 +103,31 @@ const REFRESH_ORDER: &str = "WITH RECURSIVE uses AS ( \
      UNION SELECT uses.view, depth.level + 1 FROM depth JOIN uses ON uses.used = depth.view WHERE depth.level < 1000) \
    SELECT view, max(level) FROM depth GROUP BY view";
 
+const CATALOG_SCHEMAS: &str = "SELECT n.nspname::text FROM pg_namespace n \
+   WHERE obj_description(n.oid, 'pg_namespace') LIKE $1 ORDER BY 1";
+
 const ROLE: &str = "SELECT r.rolsuper OR r.rolbypassrls, r.rolsuper, (SELECT count(*) FROM pg_largeobject_metadata) \
    FROM pg_roles r WHERE r.rolname = current_user";
 
-/// Lists the database. Six queries, sent together.
+/// Lists the database. Seven queries, sent together.
 pub async fn list(session: &Session) -> Result<Listing> {
     let doing = "listing the tables";
     let marker = format!("{CATALOG_MARKER}%");
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&marker];
-    let (relations, columns, sequences, feeds, order, role) = tokio::try_join!(
+    let (relations, columns, sequences, feeds, order, catalog, role) = tokio::try_join!(
         session.query(doing, RELATIONS, &values),
         session.query(doing, COLUMNS, &[]),
-        session.query(doing, SEQUENCES, &[]),
+        session.query(doing, SEQUENCES, &values),
         session.query(doing, FEEDS, &[]),
         session.query(doing, REFRESH_ORDER, &[]),
+        session.query(doing, CATALOG_SCHEMAS, &values),
         session.query_one(doing, ROLE, &[]),
     )?;
     let mut listing = Listing {
         bypasses_row_security: role.get(0),
         superuser: role.get(1),
         large_objects: role.get::<_, i64>(2).unsigned_abs(),
+        catalog_schemas: catalog.iter().map(|r| r.get(0)).collect(),
         ..Listing::default()
     };
     (listing.sequences, listing.unreadable_sequences) = read_sequences(session, &sequences).await?;
@@ -217,7 +224,7 @@ async fn read_sequences(session: &Session, rows: &[Row]) -> Result<(Vec<Sequence
     let (mut read, mut unreadable) = (Vec::new(), Vec::new());
     for row in rows {
         let sequence = sequence(row);
-        if !managed::is_app(&sequence.name.schema) {
+        if !managed::is_app(&sequence.name.schema) || row.get(8) {
             continue;
         }
         if row.get(7) {

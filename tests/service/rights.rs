@@ -1,0 +1,345 @@
+//! Who may call what: every function and method, by role, on one's own and on somebody else's, in a tenant that is the
+//! whole database and in one with a scope.
+
+use crate::stack::{Person, Running};
+use rovodev::http::routes::ROUTES;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Who gets through.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+enum Least {
+    Viewer,
+    Operator,
+    Admin,
+    /// Nobody by an access token: a secret of its own opens it.
+    Secret,
+}
+use Least::{Admin, Operator, Secret, Viewer};
+
+/// One row per function and method.
+struct Rule {
+    function: &'static str,
+    method: &'static str,
+    least: Least,
+    body: &'static str,
+    /// The status of a call that gets through.
+    through: u16,
+}
+
+const fn rule(
+    function: &'static str,
+    method: &'static str,
+    least: Least,
+    body: &'static str,
+    through: u16,
+) -> Rule {
+    Rule {
+        function,
+        method,
+        least,
+        body,
+        through,
+    }
+}
+
+const RULES: &[Rule] = &[
+    rule("backups/list", "GET", Viewer, "", 200),
+    rule(
+        "backups/create",
+        "POST",
+        Operator,
+        r#"{"type":"database"}"#,
+        202,
+    ),
+    rule("backups/[id]/details", "GET", Viewer, "", 200),
+    rule(
+        "backups/[id]/details",
+        "PATCH",
+        Operator,
+        r#"{"note":"n"}"#,
+        200,
+    ),
+    rule("backups/[id]/details", "DELETE", Admin, "", 204),
+    rule("backups/[id]/restore", "POST", Admin, "{}", 202),
+    // Nothing is running: who may cancel is told so.
+    rule("backups/[id]/restore", "DELETE", Operator, "", 409),
+    rule("backups/[id]/restore/status", "GET", Viewer, "", 200),
+    rule("status/health", "GET", Viewer, "", 200),
+    rule("cron/tick", "GET", Secret, "", 401),
+];
+
+#[test]
+fn every_function_and_method_has_its_rule() {
+    let mut ruled: Vec<_> = RULES.iter().map(|r| (r.function, r.method)).collect();
+    let routes = ROUTES.iter();
+    let mut served: Vec<_> = routes
+        .flat_map(|r| r.methods.iter().map(|m| (r.function, m.as_str())))
+        .collect();
+    ruled.sort_unstable();
+    served.sort_unstable();
+    assert_eq!(
+        ruled, served,
+        "every method of every route needs one row in RULES"
+    );
+}
+
+/// A tenant, and its people by rank.
+struct Tenant {
+    slug: &'static str,
+    people: [(Person, Least); 3],
+}
+
+const TENANTS: [Tenant; 2] = [
+    Tenant {
+        slug: "default",
+        people: [
+            (Person::Viewer, Viewer),
+            (Person::Operator, Operator),
+            (Person::Admin, Admin),
+        ],
+    },
+    Tenant {
+        slug: "northwind-dental",
+        people: [
+            (Person::CustomerViewer, Viewer),
+            (Person::CustomerOperator, Operator),
+            (Person::Customer, Admin),
+        ],
+    },
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_open_what_is_theirs_and_nothing_else() {
+    walk_by_roles(Running::start().await).await;
+}
+
+pub async fn walk_by_roles(running: Running) {
+    let walk = Walk::of(running).await;
+    for (own, foreign) in [(0, 1), (1, 0)] {
+        for (person, rank) in TENANTS[own].people {
+            let token = walk.running.sign_in(person).await;
+            for rule in RULES {
+                let expected = match rule.least {
+                    Secret => 401,
+                    least if rank >= least => rule.through,
+                    _ => 403,
+                };
+                let logged = walk.logged(person).await;
+                let backup = walk.backup(own).await;
+                let mine = walk.ask(rule, &token, &backup, TENANTS[own].slug).await;
+                assert_eq!(
+                    mine.status, expected,
+                    "{person:?} {} {}: {mine:?}",
+                    rule.method, rule.function
+                );
+                let leaves_a_row = rule.method != "GET" && rule.least != Secret;
+                assert!(
+                    !leaves_a_row || walk.logged(person).await > logged,
+                    "{person:?} {} {} left no row in the log",
+                    rule.method,
+                    rule.function
+                );
+                walk.settled().await;
+                let refused = if rule.has_id() { 404 } else { 403 };
+                walk.shut(rule, person, &token, &TENANTS[foreign], refused)
+                    .await;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_belongs_to_no_tenant_gets_nothing() {
+    let walk = Walk::of(Running::start().await).await;
+    let token = walk.running.sign_in(Person::Stranger).await;
+    for rule in RULES {
+        for tenant in &TENANTS {
+            let refused = if rule.has_id() { 404 } else { 403 };
+            walk.shut(rule, Person::Stranger, &token, tenant, refused)
+                .await;
+        }
+        let none = walk.ask(rule, "", &walk.backup(0).await, "default").await;
+        assert_eq!(
+            none.status, 401,
+            "{} {}: {none:?}",
+            rule.method, rule.function
+        );
+    }
+    assert_eq!(walk.logged(Person::Stranger).await, 0);
+}
+
+impl Rule {
+    fn has_id(&self) -> bool {
+        self.function.contains("[id]")
+    }
+}
+
+/// All that an answer tells, but for when and under which id it was given.
+#[derive(Debug, PartialEq)]
+struct Told {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+struct Walk {
+    running: Running,
+    owner: tokio_postgres::Client,
+}
+
+impl Walk {
+    async fn of(running: Running) -> Self {
+        let owner = running.owner().await;
+        Self { running, owner }
+    }
+
+    /// What is somebody else's is refused like what does not exist, and nothing of it changes.
+    async fn shut(&self, rule: &Rule, person: Person, token: &str, tenant: &Tenant, refused: u16) {
+        let at = TENANTS.iter().position(|t| t.slug == tenant.slug).unwrap();
+        let backup = self.backup(at).await;
+        let before = self.state(&backup).await;
+        let foreign = self.ask(rule, token, &backup, tenant.slug).await;
+        let unknown = Uuid::now_v7().to_string();
+        let nowhere = self.ask(rule, token, &unknown, "no-such-tenant").await;
+        let expected = if rule.least == Secret { 401 } else { refused };
+        let asked = format!("{person:?} {} {}", rule.method, rule.function);
+        assert_eq!(foreign.status, expected, "{asked}: {foreign:?}");
+        assert_eq!(foreign, nowhere, "{asked}: foreign and unknown differ");
+        assert_eq!(
+            self.state(&backup).await,
+            before,
+            "{asked} changed something"
+        );
+    }
+
+    async fn ask(&self, rule: &Rule, token: &str, backup: &str, tenant: &str) -> Told {
+        let path = format!("/api/{}", rule.function.replace("[id]", backup));
+        let mut request = self.running.request(rule.method, &path);
+        if !token.is_empty() {
+            request = request.bearer_auth(token);
+        }
+        // The tenant of a backup is known; elsewhere it is named.
+        if !rule.has_id() {
+            request = request.header("x-rovodev-tenant", tenant);
+        }
+        if !rule.body.is_empty() {
+            request = request
+                .header("content-type", "application/json")
+                .body(rule.body);
+        }
+        let answer = request.send().await.unwrap();
+        let headers = answer.headers().iter();
+        let headers = headers
+            .filter(|(name, _)| !["date", "x-request-id"].contains(&name.as_str()))
+            .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_string()))
+            .collect();
+        Told {
+            status: answer.status().as_u16(),
+            headers,
+            body: answer.text().await.unwrap(),
+        }
+    }
+
+    /// A completed backup of a tenant, of which the store knows nothing.
+    async fn backup(&self, tenant: usize) -> String {
+        let sql = "INSERT INTO public.backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at) \
+             SELECT id, 'made for a test', 'x', 'database', 'completed', 'x', now() \
+             FROM public.rovodev_tenants WHERE slug = $1 RETURNING id::text";
+        let row = self.owner.query_one(sql, &[&TENANTS[tenant].slug]).await;
+        row.unwrap().get(0)
+    }
+
+    /// The backup's row, and all that was asked of it.
+    async fn state(&self, backup: &str) -> Value {
+        let sql = "SELECT jsonb_build_object('backup', to_jsonb(b), \
+                 'restores', (SELECT count(*) FROM public.restore_operations o WHERE o.backup_id = b.id), \
+                 'jobs', (SELECT count(*) FROM public.rovodev_jobs j WHERE j.backup_id = b.id))::text \
+             FROM public.backups b WHERE b.id = $1::text::uuid";
+        let row = self.owner.query_one(sql, &[&backup]).await;
+        let text: String = row.unwrap().get(0);
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Rows that a person left in the log.
+    async fn logged(&self, person: Person) -> i64 {
+        let sql = "SELECT count(*) FROM public.rovodev_audit_log WHERE actor = $1";
+        let row = self.owner.query_one(sql, &[&person.email()]).await;
+        row.unwrap().get(0)
+    }
+
+    /// Until no restore runs any more: there is one at a time.
+    async fn settled(&self) {
+        let sql = "SELECT count(*) FROM public.restore_operations WHERE status IN ('pending', 'in_progress')";
+        for _ in 0..600 {
+            let row = self.owner.query_one(sql, &[]).await.unwrap();
+            if row.get::<_, i64>(0) == 0 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("a restore does not end");
+    }
+}
+
+/// A tenant with a scope hears of no server, no address and no definition, neither in health nor in what jobs tell.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_with_a_scope_hears_of_rows_alone() {
+    let running = Running::start().await;
+    let (admin, customer) = (
+        running.sign_in(Person::Admin).await,
+        running.sign_in(Person::Customer).await,
+    );
+    let mut heard = Vec::new();
+    for token in [&admin, &customer] {
+        let made = running.call(token, "POST", "/api/backups/create", Some(json!({})));
+        let (status, created) = made.await;
+        assert_eq!(status, 202, "{created}");
+        let id = created["id"].as_str().unwrap().to_string();
+        let path = format!("/api/backups/{id}/restore/status");
+        let ended = running.ended(token, &path).await;
+        assert_eq!(ended["status"], "completed", "{ended}");
+        let restore = format!("/api/backups/{id}/restore");
+        let preview = Some(json!({ "preview": true, "mode": "exact" }));
+        assert_eq!(running.call(token, "POST", &restore, preview).await.0, 202);
+        let plan = running.ended(token, &path).await;
+        assert_eq!(plan["status"], "completed", "{plan}");
+        let place = format!("/api/backups/{id}/details");
+        let details = running.call(token, "GET", &place, None);
+        let (details, health) = (
+            details.await.1,
+            running
+                .call(token, "GET", "/api/status/health", None)
+                .await
+                .1,
+        );
+        heard.push((details, plan, health));
+    }
+    let (operators, customers) = (heard.remove(0), heard.remove(0));
+    assert!(operators.1["plan"]["target"].is_string(), "{}", operators.1);
+    assert_eq!(operators.0["contents"]["schema"], "captured");
+    assert!(operators.2["config"].is_object() && operators.2["deployment"].is_object());
+
+    let (details, plan, health) = &customers;
+    assert_eq!(details["contents"]["files"], json!([]), "{details}");
+    assert_eq!(details["contents"]["schema"], "notIncluded", "{details}");
+    assert_eq!(plan["plan"]["scope"]["column"], "organization_id", "{plan}");
+    assert!(health.get("config").is_none() && health.get("deployment").is_none());
+    // Of 1,145 calls some are this organization's.
+    let own = health["database"]["records"].as_u64().unwrap();
+    assert!(own > 0 && own < 1145, "{health}");
+    assert_eq!(
+        health["database"]["records"],
+        details["metadata"]["records"]
+    );
+    let postgres = running.stack.postgres.owner_url("postgres");
+    let address = url::Url::parse(&postgres).unwrap();
+    let address = format!("127.0.0.1:{}", address.port().unwrap());
+    for text in [details, plan, health].map(Value::to_string) {
+        assert!(
+            !text.contains(&address) && !text.contains("CREATE "),
+            "{text}"
+        );
+    }
+}
