@@ -9,6 +9,7 @@ use crate::process::{Child, end_of_log};
 use crate::project::ProjectKeys;
 use crate::stack::Stack;
 use crate::supabase;
+use rovodev::ports::web;
 use rustix::process::Signal;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -51,7 +52,21 @@ impl Lite {
         let process = Child::start("Supabase Lite", command, Signal::TERM)?;
         let started = Lite { port, process };
         started.wait_until_ready(&log).await?;
+        started.wake(keys).await?;
         Ok(started)
+    }
+
+    /// Grants every table of `public` to everybody before its first answer, which the guest may not do: one request
+    /// fails of that, and those after it are answered.
+    async fn wake(&self, keys: &ProjectKeys) -> Result<()> {
+        let doing = "cannot reach Supabase Lite";
+        let http = web::client().map_err(|e| message(format!("{doing}: {e}")))?;
+        let url = format!("{}/rest/v1/backups?select=id", self.url());
+        let asked = http.get(url).header("apikey", &keys.publishable).send();
+        asked
+            .await
+            .map(drop)
+            .map_err(|e| message(format!("{doing}: {e}")))
     }
 
     async fn wait_until_ready(&self, log: &Path) -> Result<()> {
@@ -95,8 +110,8 @@ fn install(home: &Home) -> Result<PathBuf> {
     Ok(folder.join("node_modules/@supabase/lite/dist/cli/index.js"))
 }
 
-/// It grants every table of `public` to everybody when it starts. So it connects as a role that owns none and has what
-/// the project's roles have, and the tables of its own sign-in beside ours.
+/// It would grant every table of `public` to everybody. So it connects as a role that owns none and has what the
+/// project's roles have, and the tables of its own sign-in beside ours.
 async fn sign_in_as_guest(stack: &Stack) -> Result<String> {
     let password = Uuid::new_v4().simple().to_string();
     let admin = supabase::connect(&stack.postgres.url("postgres")).await?;
