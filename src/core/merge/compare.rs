@@ -151,6 +151,23 @@ pub fn refine(names: &Names, unit: &Unit, mode: Mode, horizon: u32, vanished: bo
     steps
 }
 
+/// Holds the live rows that are to be changed or removed, each in its newest version.
+pub fn hold_decided(names: &Names, unit: &Unit, live: &str) -> String {
+    format!(
+        "SELECT count(*) FROM (SELECT 1 FROM {} d JOIN {live} l ON l.ctid = d.lid AND l.tableoid = d.loid \
+         WHERE d.unit = {} AND d.op IN ('-', '~') FOR UPDATE OF l) held",
+        names.decided(),
+        unit.number
+    )
+}
+
+/// How many decisions there are, and a sum over them that does not depend on their order.
+pub fn fingerprint(decided: &str) -> String {
+    format!(
+        "SELECT count(*), coalesce(sum(hashtextextended(d::text, 0)::numeric), 0)::text FROM {decided} d"
+    )
+}
+
 /// Decisions per unit: added, changed, removed.
 pub fn count_decisions(table: &str) -> String {
     format!(

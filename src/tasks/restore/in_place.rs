@@ -7,6 +7,7 @@
 mod checks;
 mod commit;
 mod compare;
+mod hold;
 mod merge;
 mod operations;
 mod reach;
@@ -32,7 +33,7 @@ use self::work::Work;
 use super::RestoreRequest;
 use crate::core::counted::counted;
 use crate::core::ident::QName;
-use crate::core::manifest::{Manifest, Warning};
+use crate::core::manifest::{Manifest, Scope, Warning};
 use crate::core::merge::Names;
 use crate::core::progress::Stage;
 use crate::core::restore_plan::{Outcome, Plan};
@@ -207,14 +208,23 @@ fn empty_plan(work: &Work, request: &RestoreRequest, warnings: Vec<Warning>) -> 
         objects_to_create: 0,
         schemas_to_drop: Vec::new(),
         broken_references: Vec::new(),
-        locks: vec![format!(
-            "SHARE ROW EXCLUSIVE on {} while the merge runs: readers go on, writers wait",
-            counted(work.merged().count() as u64, "table")
-        )],
+        locks: vec![locks(&work.scope, work.merged().count() as u64)],
         bytes_needed: 0,
         bytes_free: request.room,
         estimated_seconds: 0,
         warnings,
+    }
+}
+
+fn locks(scope: &Option<Scope>, tables: u64) -> String {
+    let tables = counted(tables, "table");
+    match scope {
+        Some(_) => format!(
+            "the tenant's rows that change in {tables}, while the merge runs: everybody else's writers go on"
+        ),
+        None => format!(
+            "SHARE ROW EXCLUSIVE on {tables} while the merge runs: readers go on, writers wait"
+        ),
     }
 }
 
@@ -284,7 +294,7 @@ impl Prepared {
 
     /// Tries again where the connection broke, and stages again, once, where the database lost what was staged.
     async fn merge(&mut self, ctx: &Context) -> Result<(Done, Vec<Warning>)> {
-        let (mut reconnects, mut restaged) = (0, false);
+        let (mut reconnects, mut restaged, mut waits) = (0, false, 0);
         loop {
             let failed = match self.merge_once(ctx).await {
                 Ok(done) => return Ok(done),
@@ -306,6 +316,20 @@ impl Prepared {
                         .batch("ending the merge", "ROLLBACK")
                         .await?;
                     self.stage_and_compare(ctx).boxed().await?;
+                }
+                _ if hold::in_the_way(&self.work, &failed) && waits < hold::TRIES => {
+                    waits += 1;
+                    ctx.progress
+                        .notice("Another session writes rows of this tenant; waiting for it.");
+                    self.work
+                        .session
+                        .batch("ending the merge", "ROLLBACK")
+                        .await?;
+                    ctx.or_cancelled(async {
+                        hold::pause(waits).await;
+                        Ok(())
+                    })
+                    .await?;
                 }
                 _ => return Err(failed),
             }

@@ -91,10 +91,11 @@ fn rights(work: &Work) -> Result<()> {
     }
 }
 
-/// Whether the key's parent is no part of the merge, so that its rows must be held.
+/// Whether the rows of the key's parent must be held: the table is no part of the merge, or rows are held alone.
 pub fn needs_parent_lock(work: &Work, key: &ForeignKey) -> bool {
     let merged = |unit: Option<usize>| unit.is_some_and(|u| work.units[u].merged);
-    key.validated && merged(key.child_unit) && !merged(key.parent_unit)
+    let locked_with_its_table = merged(key.parent_unit) && work.scope.is_none();
+    key.validated && merged(key.child_unit) && !locked_with_its_table
 }
 
 /// Triggers and rules that would fire although we try not to.
@@ -114,6 +115,16 @@ fn triggers(work: &Work, table: &TargetTable) -> Result<()> {
             "{kind} {} on {} would fire and cannot be switched off by this role",
             t.name, t.table
         ));
+    }
+    if let (Some(_), Some(t)) = (&work.scope, table.triggers.iter().find(|t| fires(work, t))) {
+        return Err(Error::new(
+            Code::TriggersFire,
+            format!(
+                "trigger {} on {} would fire, and switching it off would hold up the writers of every tenant",
+                t.name, t.table
+            ),
+        )
+        .hint("Enable it without ALWAYS or REPLICA, or restore whole tables."));
     }
     let keyed = work
         .keys
