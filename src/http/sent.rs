@@ -2,7 +2,7 @@
 
 use super::Body;
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -54,5 +54,29 @@ impl http_body::Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::answer::full;
+    use futures_util::FutureExt;
+
+    #[tokio::test]
+    async fn it_has_left_when_all_was_flushed_or_nobody_reads() {
+        let (mut body, left) = watched(full("a piece"));
+        let left = left.shared();
+        assert!(body.frame().await.unwrap().unwrap().is_data());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let next = Pin::new(&mut body).poll_frame(&mut cx);
+        assert!(next.is_pending(), "time to write out what it has");
+        assert!(Pin::new(&mut body).poll_frame(&mut cx).is_ready());
+        assert!(left.clone().now_or_never().is_none());
+        drop(body);
+        assert!(left.now_or_never().is_some());
+        let (unread, left) = watched(full("nobody wants it"));
+        drop(unread);
+        assert!(left.now_or_never().is_some());
     }
 }

@@ -2,4 +2,5 @@
 
 mod backups;
 mod doors;
+mod jobs;
 mod stack;
