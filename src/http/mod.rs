@@ -16,6 +16,7 @@ pub mod vercel;
 mod backups;
 mod caller;
 mod health;
+mod sent;
 mod tick;
 
 pub use answer::{Answer, Body};

@@ -6,6 +6,7 @@ mod backups;
 mod doors;
 mod floods;
 mod issuer;
+mod jobs;
 mod keys;
 mod lite;
 mod origins;

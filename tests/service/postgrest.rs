@@ -19,6 +19,7 @@ const OF_PEOPLE: &[&str] = &[
 ];
 const OF_ANYBODY: &[&str] = &["rovodev_open_download_link"];
 const OF_JOBS: &[&str] = &[
+    "rovodev_claim_chore",
     "rovodev_end_job",
     "rovodev_record_safety_backup",
     "rovodev_renew_job",

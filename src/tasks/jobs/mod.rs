@@ -2,11 +2,13 @@
 //! every change of state; whoever loses it stops and writes nothing more.
 
 mod backup;
+mod chores;
 mod delete;
 mod heartbeat;
 mod restore;
 mod workshop;
 
+pub use chores::clean_up;
 pub use workshop::Workshop;
 
 use crate::core::manifest::Selection;
