@@ -161,10 +161,13 @@ pub fn hold_decided(names: &Names, unit: &Unit, live: &str) -> String {
     )
 }
 
-/// How many decisions there are, and a sum over them that does not depend on their order.
-pub fn fingerprint(decided: &str) -> String {
+/// A count and a sum over the decisions and the tenant's live rows, which do not depend on their order.
+pub fn fingerprint(names: &Names) -> String {
     format!(
-        "SELECT count(*), coalesce(sum(hashtextextended(d::text, 0)::numeric), 0)::text FROM {decided} d"
+        "SELECT count(*), coalesce(sum(hashtextextended(q.t, 0)::numeric), 0)::text FROM (\
+         SELECT d::text AS t FROM {} d UNION ALL SELECT m::text FROM {} m WHERE m.side = 'live') q",
+        names.decided(),
+        names.members()
     )
 }
 

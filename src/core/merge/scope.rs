@@ -152,13 +152,16 @@ pub fn keep_members(names: &Names, table: &str) -> String {
     )
 }
 
-/// Changes of rows that are the tenant's on one side and somebody else's on the other: per unit, how many.
-pub fn shared_changes(names: &Names, table: &str) -> String {
-    let members = names.members();
+/// How many changes of a unit's rows are the tenant's on one side and somebody else's on the other. A version that is
+/// not there any more says nothing: somebody wrote the row meanwhile.
+pub fn shared_changes(names: &Names, unit: &Unit, table: &str) -> String {
     format!(
-        "SELECT d.unit, count(*) FROM {table} d WHERE d.op = '~' AND \
+        "SELECT count(*) FROM {table} d WHERE d.unit = {n} AND d.op = '~' AND \
              EXISTS (SELECT FROM {members} m WHERE m.side = 'staged' AND m.unit = d.unit AND m.tid = d.sid AND m.owned) \
              <> EXISTS (SELECT FROM {members} m WHERE m.side = 'live' AND m.unit = d.unit AND m.rel = d.loid AND m.tid = d.lid) \
-         GROUP BY d.unit"
+             AND EXISTS (SELECT FROM {live} l WHERE l.ctid = d.lid AND l.tableoid = d.loid)",
+        n = unit.number,
+        members = names.members(),
+        live = unit.live(),
     )
 }

@@ -62,10 +62,10 @@ pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
     session
         .batch(doing, &format!("ANALYZE {}", work.names.members()))
         .await?;
-    refuse_shared(work, decided).await?;
     session
         .batch(doing, &scope::keep_members(&work.names, decided))
-        .await
+        .await?;
+    refuse_shared(work, decided).await
 }
 
 /// The tenant's rows in the backup and those that they need, by unit.
@@ -154,30 +154,21 @@ async fn add_needed(work: &Work) -> Result<()> {
 }
 
 async fn refuse_shared(work: &Work, decided: &str) -> Result<()> {
-    let rows = work
-        .session
-        .query(
-            "looking for shared rows",
-            &scope::shared_changes(&work.names, decided),
-            &[],
-        )
-        .await?;
-    let Some(row) = rows.first() else {
-        return Ok(());
-    };
-    let number: i32 = row.get(0);
-    let table = work
-        .units
-        .iter()
-        .find(|u| u.number == number)
-        .map(|u| u.table.to_string());
-    Err(Error::new(
-        Code::SharedRows,
-        format!(
-            "this tenant's here or in the backup, but somebody else's on the other side: {} of {}",
-            counted(row.get::<_, i64>(1).unsigned_abs(), "row"),
-            table.unwrap_or_default()
-        ),
-    )
-    .hint("Restore the whole table, or take these rows over by hand from another database."))
+    for (_, unit) in work.merged() {
+        let sql = scope::shared_changes(&work.names, unit, decided);
+        let row = work.session.query_one("looking for shared rows", &sql, &[]);
+        let shared: i64 = row.await?.get(0);
+        if shared > 0 {
+            return Err(Error::new(
+                Code::SharedRows,
+                format!(
+                    "this tenant's here or in the backup, but somebody else's on the other side: {} of {}",
+                    counted(shared.unsigned_abs(), "row"),
+                    unit.table
+                ),
+            )
+            .hint("Restore the whole table, or take these rows over by hand from another database."));
+        }
+    }
+    Ok(())
 }
