@@ -51,7 +51,7 @@ pub async fn run(args: ListArgs, settings: &Settings) -> Result<Answer> {
 fn as_json(listed: &Listed) -> Value {
     match &listed.manifest {
         Ok(summary) => json!(summary),
-        Err(error) => json!({ "id": listed.id, "storedAt": listed.modified, "error": error }),
+        Err(error) => json!({ "id": listed.id, "storedAt": listed.finished_at, "error": error }),
     }
 }
 
@@ -61,7 +61,7 @@ fn text(newest: &Newest, store: &str, now: DateTime<Utc>) -> String {
     }
     let mut table = Columns::new(&["<Id", "<Name", "<Age", "<Type", ">Rows", ">Size", "<Note"]);
     for listed in &newest.backups {
-        let age = human::ago(listed.finished_at(), now);
+        let age = human::ago(listed.finished_at, now);
         table.row(match &listed.manifest {
             Ok(summary) => row(summary, age),
             Err(e) => {

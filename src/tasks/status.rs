@@ -3,6 +3,8 @@
 mod probes;
 mod warnings;
 
+pub use probes::look_into;
+
 use crate::config::{self, Settings};
 use crate::core::manifest::{Selection, Warning};
 use crate::error::{Class, Code, Error};
@@ -72,6 +74,7 @@ pub struct PgDumpFound {
 pub struct StoreFound {
     /// Where it is.
     pub location: String,
+    /// Where `bytes` is absent, folders of backups that never came to their end are among them.
     pub backups: u64,
     /// Bytes of all objects; absent where there are too many to count in the time there is.
     pub bytes: Option<u64>,

@@ -215,6 +215,31 @@ impl S3 {
         Ok(found)
     }
 
+    pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>> {
+        let prefix = self.full(prefix);
+        let asked = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(&prefix)
+            .delimiter("/");
+        let mut pages = asked.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = tokio::time::timeout(SILENCE, pages.next())
+            .await
+            .map_err(|_| silent(SILENCE))?
+        {
+            let page = page.map_err(|e| failed(e, Doing::List))?;
+            let names = page.common_prefixes().iter().filter_map(|p| {
+                let name = p.prefix()?.strip_prefix(&prefix)?.strip_suffix('/')?;
+                super::key::check(name).is_ok().then(|| name.to_string())
+            });
+            found.extend(names);
+        }
+        found.sort();
+        Ok(found)
+    }
+
     pub(super) async fn delete(&self, keys: &[String]) -> Result<()> {
         let doomed: Result<Vec<_>, _> = keys
             .iter()

@@ -14,6 +14,8 @@ use crate::tasks::{Context, open_store, places};
 use std::path::Path;
 use std::time::Duration;
 
+/// A store of more backups than this is not counted object by object.
+const COUNTED: usize = 1000;
 /// Counting every object of a store is worth this long.
 const COUNTING: Duration = Duration::from_millis(150);
 
@@ -74,26 +76,33 @@ pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
                 unwritable: open_store::fitting_key(&store, key).await.err(),
             });
         }
-        let (backups, bytes, writable) = tokio::join!(
-            store.list(keys::BACKUPS),
-            count(&store),
-            store.probe(Access::Write)
-        );
-        let backups = backups?.iter().filter(|o| is_manifest(o)).count();
-        usable(&store, backups).await?;
-        let (latest, fits) = tokio::join!(
-            backups::latest(&store, keys::DEFAULT_TENANT, Wanted::Anything),
-            open_store::fitting_key(&store, key)
-        );
-        Ok(StoreFound {
-            location: store.describe(),
-            backups: backups as u64,
-            bytes,
-            last_backup: latest?.map(|found| last(found.manifest)),
-            unwritable: writable.and(fits).err(),
-        })
+        look_into(&store, key).await
     };
     within(limit, Code::StoreUnreachable, "the store", found).await
+}
+
+/// What a store holds, and whether a backup could be written with this `STORE_KEY`. However many backups there are,
+/// only the newest are read.
+pub async fn look_into(store: &Store, key: Option<&str>) -> Result<StoreFound> {
+    let tenant = keys::DEFAULT_TENANT;
+    let (ids, writable) = tokio::join!(
+        backups::newest_first(store, tenant),
+        store.probe(Access::Write)
+    );
+    let ids = ids?;
+    usable(store, ids.len()).await?;
+    let (latest, fits, counted) = tokio::join!(
+        backups::latest_of(store, tenant, &ids, Wanted::Anything),
+        open_store::fitting_key(store, key),
+        count(store, ids.len())
+    );
+    Ok(StoreFound {
+        location: store.describe(),
+        backups: counted.map_or(ids.len() as u64, |c| c.backups),
+        bytes: counted.map(|c| c.bytes),
+        last_backup: latest?.map(|found| last(found.manifest)),
+        unwritable: writable.and(fits).err(),
+    })
 }
 
 /// A store with backups whose `format.json` is gone or damaged serves no command. An empty one is made on first use.
@@ -119,10 +128,23 @@ fn is_manifest(object: &ObjectInfo) -> bool {
     )
 }
 
-async fn count(store: &Store) -> Option<u64> {
+#[derive(Clone, Copy)]
+struct Counted {
+    backups: u64,
+    bytes: u64,
+}
+
+/// `None` where that would take too long.
+async fn count(store: &Store, folders: usize) -> Option<Counted> {
+    if folders > COUNTED {
+        return None;
+    }
     let all = tokio::time::timeout(COUNTING, store.list("")).await;
     let all = all.ok()?.ok()?;
-    Some(all.iter().map(|o| o.bytes).sum())
+    Some(Counted {
+        backups: all.iter().filter(|o| is_manifest(o)).count() as u64,
+        bytes: all.iter().map(|o| o.bytes).sum(),
+    })
 }
 
 fn last(manifest: Manifest) -> LastBackup {
