@@ -4,7 +4,7 @@ mod find;
 mod latest;
 mod summary;
 
-pub use find::{Found, find, find_for, has_digits, id_of, newest_with_rows, read};
+pub use find::{Found, find, find_for, has_digits, id_of, newest_with_rows, none_yet, read};
 pub use latest::{Wanted, latest, latest_of};
 pub use summary::{Listed, SchemaSummary, Summary};
 
@@ -21,6 +21,7 @@ const READS: usize = 16;
 const SHORT: usize = 8;
 
 /// The newest backups of a tenant, and how many there are in all.
+#[derive(Default)]
 pub struct Newest {
     /// Folders of backups that were not read count as one each, whether or not their backup was ever completed.
     pub total: usize,

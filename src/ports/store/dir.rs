@@ -40,6 +40,14 @@ impl Dir {
             .await
     }
 
+    pub(super) async fn is_there(&self) -> Result<bool> {
+        self.blocking(|d| match fs::metadata(d.root()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            _ => root_exists(d.root()).map(|()| true),
+        })
+        .await
+    }
+
     pub(super) async fn could_be_made(&self) -> Result<()> {
         self.blocking(|d| {
             let there = d.root().ancestors().find(|a| a.is_dir());

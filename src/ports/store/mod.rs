@@ -66,6 +66,15 @@ impl Store {
         }
     }
 
+    /// Whether there is anything to look into: a directory has to be made first. A bucket tells when it is asked.
+    pub async fn is_there(&self) -> Result<bool> {
+        match self {
+            Self::Dir(dir) => dir.is_there().await.during(self.describe()),
+            Self::S3(_) => Ok(true),
+            Self::Unreliable(faulty) => Box::pin(faulty.inner().is_there()).await,
+        }
+    }
+
     /// Whether [`Store::create`] could make the folder, shown by making another beside it and removing it.
     pub async fn could_be_made(&self) -> Result<()> {
         match self {

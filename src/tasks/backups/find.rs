@@ -142,6 +142,15 @@ fn no_latest(store: &Store, wanted: Wanted) -> Error {
     .hint("`rovodev list` shows the backups that are there; safety backups have to be named.")
 }
 
+/// The store is empty, or is still to be made.
+pub fn none_yet(store: &Store) -> Error {
+    Error::new(
+        Code::BackupNotFound,
+        format!("there is no backup in {} yet", store.describe()),
+    )
+    .hint("`rovodev backup` makes the first. Where there should be some, check the place: --store or BACKUP_STORE.")
+}
+
 fn not_found(store: &Store, what: &str) -> Error {
     Error::new(
         Code::BackupNotFound,

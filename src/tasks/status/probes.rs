@@ -66,7 +66,8 @@ pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
     let key = settings.get(&config::STORE_KEY);
     let found = async {
         let store = places::store(settings)?;
-        if directory_is_to_come(settings, &store) {
+        // The first backup makes the directory; until then it is an empty store.
+        if !store.is_there().await? {
             store.could_be_made().await?;
             return Ok(StoreFound {
                 location: store.describe(),
@@ -113,12 +114,6 @@ async fn usable(store: &Store, backups: usize) -> Result<()> {
     open_store::open_to_read(&Context::default(), store, None)
         .await
         .map(drop)
-}
-
-/// The first backup makes the directory; until then it is an empty store.
-fn directory_is_to_come(settings: &Settings, store: &Store) -> bool {
-    let path = settings.get(&config::BACKUP_STORE).map(Path::new);
-    matches!(store, Store::Dir(_)) && path.is_some_and(|p| matches!(p.try_exists(), Ok(false)))
 }
 
 fn is_manifest(object: &ObjectInfo) -> bool {
