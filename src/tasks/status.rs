@@ -106,11 +106,30 @@ pub struct SettingFound {
     pub origin: Option<&'static str>,
 }
 
-/// Asks every part. `limit` bounds each of them; `each_table` adds the tables one by one.
-pub async fn look(settings: &Settings, limit: Duration, each_table: bool) -> Status {
+/// How long is waited.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For all that one part has to say.
+    pub part: Duration,
+    /// For the first word of the store, which is tried more than once.
+    pub reach: Duration,
+}
+
+impl From<Duration> for Patience {
+    fn from(limit: Duration) -> Self {
+        Self {
+            part: limit,
+            reach: limit,
+        }
+    }
+}
+
+/// Asks every part; `each_table` adds the tables one by one.
+pub async fn look(settings: &Settings, patience: Patience, each_table: bool) -> Status {
+    let limit = patience.part;
     let ((source, pg_dump), store, undoable) = tokio::join!(
         probes::source_and_pg_dump(settings, limit, each_table),
-        probes::store(settings, limit),
+        probes::store(settings, patience),
         probes::undoable(settings, limit),
     );
     let mut status = Status {

@@ -51,8 +51,8 @@ pub async fn latest_of(
         wanted => (wanted, false),
     };
     let mut files = None;
-    let mut manifests = stream::iter(ids)
-        .map(|&id| read(store, tenant, id))
+    let mut manifests = stream::iter(ids.to_vec())
+        .map(|id| read(store, tenant, id))
         .buffered(AHEAD);
     let (mut rows_alone, mut partial): (Option<Manifest>, Option<Manifest>) = (None, None);
     while let Some(manifest) = manifests.next().await {

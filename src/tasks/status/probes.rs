@@ -1,6 +1,6 @@
 //! One question to each part.
 
-use super::{LastBackup, PgDumpFound, Probe, StoreFound, within};
+use super::{LastBackup, Patience, PgDumpFound, Probe, StoreFound, within};
 use crate::config::{self, Settings};
 use crate::core::keys;
 use crate::core::manifest::Manifest;
@@ -62,7 +62,7 @@ pub async fn undoable(settings: &Settings, limit: Duration) -> Probe<Vec<Operati
     .await
 }
 
-pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
+pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound> {
     let key = settings.get(&config::STORE_KEY);
     let found = async {
         let store = places::store(settings)?;
@@ -77,9 +77,10 @@ pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
                 unwritable: open_store::fitting_key(&store, key).await.err(),
             });
         }
+        store.reach(patience.reach).await?;
         look_into(&store, key).await
     };
-    within(limit, Code::StoreUnreachable, "the store", found).await
+    within(patience.part, Code::StoreUnreachable, "the store", found).await
 }
 
 /// What a store holds, and whether a backup could be written with this `STORE_KEY`. However many backups there are,

@@ -117,3 +117,82 @@ fn an_s3_that_does_not_answer_is_named_once() {
     let retries = said.err.matches("trying again").count();
     assert_eq!(retries, 4, "who asks for a log gets it: {}", said.err);
 }
+
+/// Nobody looks at a dead store for long: it is named at once where it refuses, and soon where it is silent.
+#[test]
+fn a_dead_s3_is_told_soon_and_with_its_reason() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mute = format!("http://{}", silent.local_addr().unwrap());
+    for (endpoint, reason) in [
+        (refused(), "(tried 2 times)"),
+        (mute, "no answer within 3 s"),
+    ] {
+        let shell = Shell::new()
+            .with("S3_ENDPOINT", &endpoint)
+            .with("AWS_ACCESS_KEY_ID", "key")
+            .with("AWS_SECRET_ACCESS_KEY", "secret")
+            .with("BACKUP_STORE", "s3://bucket/prefix");
+        // Longer for a part than for its first word: it is the latter that ends the wait.
+        let (_, status) = shell.json(&["status", "--timeout", "4"]);
+        let told = &status["store"]["error"];
+        let (_, checked) = shell.json(&["init", "--check"]);
+        let check = checked["checks"].as_array().unwrap().last().unwrap();
+        for (said, reason) in [
+            (told, reason.replace('3', "4")),
+            (check, reason.to_string()),
+        ] {
+            let message = said["message"].as_str().unwrap();
+            for part in ["s3://bucket/prefix", &endpoint, &reason] {
+                assert!(message.contains(part), "{part:?} is not in {said}");
+            }
+            assert!(
+                said["hint"].as_str().unwrap().contains("S3_ENDPOINT"),
+                "{said}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_missing_bucket_and_missing_keys_are_told_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let s3 = local::s3::S3::start(folder.path(), None, local::s3::Credentials::random()).unwrap();
+    s3.create_bucket("there").unwrap();
+    let shell = Shell::new().with("S3_ENDPOINT", s3.endpoint());
+    let error = |shell: &Shell, store: &str| {
+        let (code, told) = shell.json(&["list", "--store", store]);
+        assert_eq!(code, 6, "{told}");
+        told["error"].clone()
+    };
+    let unsigned = error(&shell, "s3://there/x");
+    assert_eq!(unsigned["code"], "store_auth", "{unsigned}");
+    for part in [
+        "No keys are set",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        ".env",
+        "~/.aws",
+    ] {
+        assert!(
+            unsigned["hint"].as_str().unwrap().contains(part),
+            "{part}: {unsigned}"
+        );
+    }
+    let shell = shell
+        .with("AWS_ACCESS_KEY_ID", &s3.credentials().key)
+        .with("AWS_SECRET_ACCESS_KEY", &s3.credentials().secret);
+    let missing = error(&shell, "s3://absent/x");
+    assert_eq!(missing["code"], "store_missing", "{missing}");
+    let message = missing["message"].as_str().unwrap();
+    assert!(
+        message.contains("there is no bucket \"absent\"") && message.contains(&s3.endpoint()),
+        "{missing}"
+    );
+    assert!(
+        missing["hint"]
+            .as_str()
+            .unwrap()
+            .contains("aws s3 mb s3://absent"),
+        "{missing}"
+    );
+}
