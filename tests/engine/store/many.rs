@@ -41,10 +41,9 @@ async fn ten_thousand_backups_cost_a_look_at_the_newest() {
     let dir = places::directory();
     let to = opened(&dir.store).await;
     let one = Sample::new("real", vec![]).write(&to).await;
-    dir.store
-        .delete(&[keys::manifest(TENANT, one.id)])
-        .await
-        .unwrap();
+    let written = dir.store.list(keys::BACKUPS).await.unwrap();
+    let written: Vec<String> = written.into_iter().map(|o| o.key).collect();
+    dir.store.delete(&written).await.unwrap();
     // The newest two were killed or are on their way; the third is of a part.
     copied(dir.folder.path(), &one, |age, copy| {
         copy.schema.status = SchemaStatus::Captured;
