@@ -127,8 +127,13 @@ fn store(store: &StoreFound) -> String {
         Some(_) => "\nno backup can be written (see below)",
         None => "",
     };
+    let held = store.held_by.iter().map(|holder| {
+        let until = human::exact(holder.until);
+        format!("\nheld by {holder}; if it died, until {until}")
+    });
+    let held: String = held.collect();
     format!(
-        "{}\n{}{bytes}{unwritable}",
+        "{}\n{}{bytes}{held}{unwritable}",
         store.location,
         human::counted(store.backups, "backup")
     )

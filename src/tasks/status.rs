@@ -9,6 +9,7 @@ use crate::config::{self, Settings};
 use crate::core::manifest::{Selection, Warning};
 use crate::error::{Class, Code, Error};
 use crate::ports::postgres::overview::Overview;
+use crate::tasks::lease::Holder;
 use crate::tasks::restore::in_place::Operation;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -80,6 +81,8 @@ pub struct StoreFound {
     pub bytes: Option<u64>,
     /// What `latest` names: no safety backup, and a whole one where there is one.
     pub last_backup: Option<LastBackup>,
+    /// Who writes there just now, or died while writing: a prune or deletion, and the newest backups.
+    pub held_by: Vec<Holder>,
     /// Why no backup could be written: the right to write is missing, or STORE_KEY is not the store's.
     pub unwritable: Option<Error>,
 }

@@ -9,11 +9,15 @@ use crate::ports::postgres::overview::{Overview, overview};
 use crate::ports::postgres::{PgDump, Purpose, Session};
 use crate::ports::store::{Access, ObjectInfo, Store};
 use crate::tasks::backups::{self, Wanted};
+use crate::tasks::lease::{self, Holder};
 use crate::tasks::restore::in_place::{self, Operation};
-use crate::tasks::{Context, open_store, places};
+use crate::tasks::{Clock, Context, open_store, places};
 use std::path::Path;
 use std::time::Duration;
+use uuid::Uuid;
 
+/// How many of the newest backups are asked whether they are still on their way.
+const LOOKED_AT: usize = 16;
 /// A store of more backups than this is not counted object by object.
 const COUNTED: usize = 1000;
 /// Counting every object of a store is worth this long.
@@ -74,6 +78,7 @@ pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound>
                 backups: 0,
                 bytes: Some(0),
                 last_backup: None,
+                held_by: Vec::new(),
                 unwritable: open_store::fitting_key(&store, key).await.err(),
             });
         }
@@ -93,8 +98,9 @@ pub async fn look_into(store: &Store, key: Option<&str>) -> Result<StoreFound> {
     );
     let ids = ids?;
     usable(store, ids.len()).await?;
-    let (latest, fits, counted) = tokio::join!(
+    let (latest, held_by, fits, counted) = tokio::join!(
         backups::latest_of(store, tenant, &ids, Wanted::Anything),
+        holders(store, tenant, &ids),
         open_store::fitting_key(store, key),
         count(store, ids.len())
     );
@@ -103,8 +109,20 @@ pub async fn look_into(store: &Store, key: Option<&str>) -> Result<StoreFound> {
         backups: counted.map_or(ids.len() as u64, |c| c.backups),
         bytes: counted.map(|c| c.bytes),
         last_backup: latest?.map(|found| last(found.manifest)),
+        held_by: held_by?,
         unwritable: writable.and(fits).err(),
     })
+}
+
+/// A backup that is on its way is among the newest.
+async fn holders(store: &Store, tenant: &str, ids: &[Uuid]) -> Result<Vec<Holder>> {
+    let now = Clock::default().now();
+    let newest = &ids[..ids.len().min(LOOKED_AT)];
+    let (prune, backups) = tokio::join!(
+        lease::live_prune(store, now),
+        lease::live_among(store, tenant, newest, now)
+    );
+    Ok(prune?.into_iter().chain(backups?).collect())
 }
 
 /// A store with backups whose `format.json` is gone or damaged serves no command. An empty one is made on first use.
