@@ -85,7 +85,9 @@ pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound>
         store.reach(patience.reach).await?;
         look_into(&store, key).await
     };
-    within(patience.part, Code::StoreUnreachable, "the store", found).await
+    let named = places::store(settings).map(|store| store.describe());
+    let part = named.unwrap_or_else(|_| "the store".into());
+    within(patience.part, Code::StoreUnreachable, &part, found).await
 }
 
 /// What a store holds, and whether a backup could be written with this `STORE_KEY`. However many backups there are,

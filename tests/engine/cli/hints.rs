@@ -226,7 +226,8 @@ async fn a_refusal_says_nothing_twice() {
     let database = app().await;
     let shell = Shell::new().with("DATABASE_URL", url(&database));
     assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
-    let newer = "INSERT INTO calls VALUES (5000, 1); INSERT INTO call_events VALUES (987654, 5000)";
+    let newer =
+        "INSERT INTO calls VALUES (987654, 1); INSERT INTO call_events VALUES (7000, 987654)";
     run(&database, newer).await;
     let restore = ["restore", "--input", "one", "--table", "calls", "--force"];
     let said = shell.run(&restore);
@@ -237,7 +238,7 @@ async fn a_refusal_says_nothing_twice() {
     let error = shell.json(&restore).1["error"].clone();
     assert!(text(&error["message"]).contains("987654"), "{error}");
 
-    run(&database, "DELETE FROM call_events WHERE id = 987654").await;
+    run(&database, "DELETE FROM call_events WHERE id = 7000").await;
     let (code, done) = shell.json(&restore);
     assert_eq!(code, 0, "{done}");
     let operation = text(&done["outcome"]["operation"]).to_string();

@@ -135,10 +135,10 @@ fn a_dead_s3_is_told_soon_and_with_its_reason() {
             .with("BACKUP_STORE", "s3://bucket/prefix");
         let status = shell.json(&["status"]).1["store"]["error"].clone();
         assert_eq!(status["code"], "store_unreachable", "{status}");
-        assert!(
-            status["message"].as_str().unwrap().contains(seen),
-            "{status}"
-        );
+        for part in ["s3://bucket/prefix", &endpoint, seen] {
+            let message = status["message"].as_str().unwrap();
+            assert!(message.contains(part), "{part:?} is not in {status}");
+        }
         // It would wait ten seconds for the rest, but not for the first word.
         let (_, told) = shell.json(&["init", "--check"]);
         let check = told["checks"].as_array().unwrap().last().unwrap();
