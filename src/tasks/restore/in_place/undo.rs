@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{self, TargetTable};
 use crate::ports::postgres::{DatabaseUrl, Session};
 use crate::tasks::Context;
+use crate::tasks::backups::short_id;
 use futures_util::FutureExt;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -106,9 +107,12 @@ async fn find(
     if let Some(by) = operations::undone_by(&all, operation) {
         return Err(Error::new(
             Code::UndoConflict,
-            format!("restore {operation} was undone already, by {}", by.id),
+            format!("restore {} was undone already", short_id(operation)),
         )
-        .hint(format!("To bring the restore back, undo {}.", by.id)));
+        .hint(format!(
+            "To bring the restore back, reverse that undo: `rovodev restore --undo {}`.",
+            short_id(by.id)
+        )));
     }
     let mode = serde_json::from_value(serde_json::Value::String(found.mode.clone()))
         .unwrap_or(Mode::Exact);
