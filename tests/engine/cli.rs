@@ -10,6 +10,7 @@ mod init;
 mod init_asks;
 mod reading;
 mod restoring;
+mod safety;
 mod screen;
 mod secrets;
 mod status;

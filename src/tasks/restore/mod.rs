@@ -5,6 +5,7 @@ mod copy_in;
 pub mod database;
 pub mod in_place;
 mod lock;
+pub mod safety;
 
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};
