@@ -8,6 +8,7 @@ mod help;
 mod hints;
 mod init;
 mod init_asks;
+mod orphans;
 mod reading;
 mod restoring;
 mod safety;

@@ -51,6 +51,7 @@ pub async fn run(
             selection: operation.selection.clone(),
         },
         force: operation.force,
+        leave_out_orphans: operation.leave_out_orphans,
         writers: WRITERS,
         room: None,
     };
@@ -179,7 +180,7 @@ async fn undo(
     operation: &OperationRow,
     reversed: Uuid,
 ) -> Result<Map<String, Value>> {
-    let undone = match operation.force {
+    let undone = match operation.leave_changed {
         true => {
             in_place::undo_unchanged(ctx, &workshop.source, reversed, operation.preview).await?
         }

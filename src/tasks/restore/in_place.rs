@@ -167,7 +167,7 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Vec<Warn
         session,
         names: Names::restore(operation),
         mode: request.mode,
-        force: request.force,
+        leave_out: request.leave_out_orphans,
         writers: request.writers.max(1),
         room: request.room,
         codec: request.backup.codec,

@@ -27,7 +27,8 @@ pub struct Work {
     pub identity: Identity,
     pub names: Names,
     pub mode: Mode,
-    pub force: bool,
+    /// Rows that would break references are left out, or left as they are; else they are refused.
+    pub leave_out: bool,
     pub writers: usize,
     pub room: Option<u64>,
     pub codec: Codec,
