@@ -59,7 +59,15 @@ pub async fn run(
         let plan = Box::pin(in_place::plan(ctx, &workshop.store, &request)).await?;
         return Ok(columns(json!({ "plan": plan, "warnings": plan.warnings })));
     }
-    merge(ctx, workshop, job, held, &request, operation.safety_backup_id).await
+    merge(
+        ctx,
+        workshop,
+        job,
+        held,
+        &request,
+        operation.safety_backup_id,
+    )
+    .await
 }
 
 /// A safety backup, the plan, the merge. The catalog hears of the backup before anything changes, and not at all

@@ -62,9 +62,12 @@ async fn a_tenants_rows_are_kept_and_nobody_elses() {
         &["whole", "--scope", "tenant_id=1"],
     ] {
         run(&database, "DELETE FROM call_events WHERE call_id = 1001").await;
-        let (code, done) =
-            shell.json(&[&["restore", "--force", "--input"][..], input].concat());
-        assert_eq!((code, &done["outcome"]["rowsAdded"]), (0, &json!(1)), "{done}");
+        let (code, done) = shell.json(&[&["restore", "--force", "--input"][..], input].concat());
+        assert_eq!(
+            (code, &done["outcome"]["rowsAdded"]),
+            (0, &json!(1)),
+            "{done}"
+        );
         let safety = newest_safety(&shell);
         assert_eq!(done["safetyBackup"]["id"], safety["id"]);
         // 573 calls of 1145, and 50 of their 51 events.

@@ -153,6 +153,7 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
         keys,
         rights,
         scope: None,
+        of_one_tenant: false,
         backed_up: Default::default(),
         dry_run: false,
         seen: Default::default(),

@@ -38,6 +38,8 @@ pub struct Work {
     pub keys: Vec<ForeignKey>,
     pub rights: Rights,
     pub scope: Option<Scope>,
+    /// Whether the backup holds the scope's rows alone.
+    pub of_one_tenant: bool,
     /// Tables that the backup holds, partitioned ones too.
     pub backed_up: BTreeSet<QName>,
     /// A dry run: works beside a restore and changes nothing.
