@@ -42,7 +42,8 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
     let begun = Instant::now();
     let (safety, prepared) = progress::shown(asked.style, async |ctx| {
         Box::pin(in_place::check(ctx, request)).await?;
-        let safety = Summary::of(&Box::pin(safety::take(ctx, asked, request)).await?);
+        let keeper = safety::keeper(asked);
+        let safety = Summary::of(&Box::pin(keeper.take(ctx, request, None)).await?);
         let prepared = in_place::prepare(ctx, asked.store, request, Some(safety.id));
         match Box::pin(prepared).await {
             Ok(prepared) => Ok((safety, prepared)),

@@ -192,6 +192,9 @@ async fn a_deletion_names_what_goes_and_a_backup_of_elsewhere_is_told() {
     for name in [database.url.database(), other.url.database()] {
         assert!(planned.out.contains(name), "{name}: {planned:?}");
     }
+    let (code, done) = elsewhere.json(&["restore", "--input", input, "--force"]);
+    assert_eq!(code, 0, "a moved database is no reason to warn: {done}");
+    assert_eq!(done["plan"]["notes"][0]["code"], "another_source");
     let here = shell.run(&["restore", "--input", "one", "--dry-run"]);
     assert!(!here.out.contains("on server"), "{here:?}");
     let said = shell.run(&["delete", "latest", "--force"]);

@@ -134,7 +134,8 @@ pub async fn forget(target: &DatabaseUrl, chosen: &[Uuid]) -> Result<Vec<Operati
             next = found.reverses;
         }
     }
-    for operation in &forgotten {
+    // What was undone goes before its undo: alone it would look as if it could be undone.
+    for operation in forgotten.iter().rev() {
         let drop = stage::drop_schema(&names::undo_schema(operation.id));
         session.batch("dropping what a restore kept", &drop).await?;
     }

@@ -62,7 +62,7 @@ async fn reverse(
         operations::clear(&session, None).await;
     }
     let mut work = open(target, session, &reversed).await?;
-    (work.force, work.dry_run) = (leave, dry_run);
+    (work.leave_out, work.dry_run) = (leave, dry_run);
     checks::beforehand(&work).await?;
     let stamp = match dry_run {
         true => format!("{} of an undo of {operation}", operations::DRY_RUN),
@@ -147,7 +147,7 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
         session,
         names: Names::undo_of(reversed.id, Uuid::now_v7()),
         mode: Mode::Exact,
-        force: false,
+        leave_out: false,
         writers: 1,
         room: None,
         codec: Codec::None,
@@ -157,6 +157,7 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
         keys,
         rights,
         scope: None,
+        of_one_tenant: false,
         backed_up: Default::default(),
         dry_run: false,
         seen: Default::default(),
@@ -289,7 +290,7 @@ async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<(Done, V
 /// Refuses to break references; or else leaves the rows concerned as they are, and returns how many.
 async fn settle(work: &Work) -> Result<u64> {
     let decided = work.names.decided();
-    if !work.force {
+    if !work.leave_out {
         refuse(&references::broken(work, &decided).await?)?;
         return Ok(0);
     }
@@ -327,7 +328,7 @@ async fn decide(work: &Work) -> Result<Vec<(QName, u64)>> {
         if rows > 0 {
             changed.push((unit.table.clone(), rows));
         }
-        if rows > 0 && !work.force {
+        if rows > 0 && !work.leave_out {
             told.push(format!(
                 "{} of {} ({})",
                 counted(rows, "row"),
