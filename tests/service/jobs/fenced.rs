@@ -25,7 +25,8 @@ async fn the_worker_that_was_given_up_ends_without_a_word() {
             .await
             .unwrap();
         let after_second = place.row("backups", asked.id).await;
-        assert_eq!(after_second["status"], "completed", "{after_second}");
+        let error = place.last_error(asked.id).await;
+        assert_eq!(after_second["status"], "completed", "{error:?}");
         assert_eq!(after_second["attempt"], 2);
         first.await.unwrap().unwrap();
         assert_eq!(place.row("backups", asked.id).await, after_second);
