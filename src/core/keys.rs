@@ -14,9 +14,20 @@ pub const PROBES: &str = "probe/";
 /// The tenant of a store that serves one owner alone.
 pub const DEFAULT_TENANT: &str = "default";
 
+/// `backups/<tenant>/`
+pub fn tenant_dir(tenant: &str) -> String {
+    format!("{BACKUPS}{tenant}/")
+}
+
 /// `backups/<tenant>/<id>/`
 pub fn backup_dir(tenant: &str, id: Uuid) -> String {
     format!("{BACKUPS}{tenant}/{id}/")
+}
+
+/// `backups/<tenant>/<id>/<digits>/`: a folder of its own for one of several attempts at a backup.
+pub fn attempt_dir(tenant: &str, id: Uuid) -> String {
+    let digits = Uuid::new_v4().simple().to_string();
+    format!("{}{}/", backup_dir(tenant, id), &digits[..8])
 }
 
 pub fn started(tenant: &str, id: Uuid) -> String {

@@ -119,6 +119,7 @@ impl Both {
             mode: Mode::Exact,
             choice: Choice::default(),
             force: false,
+            leave_out_orphans: false,
             writers: 2,
             room: None,
         }

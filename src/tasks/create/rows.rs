@@ -8,8 +8,7 @@ use super::selected::{Selected, Sized};
 use super::snapshot::{self, LockBudget, Snapshot};
 use super::writer::Writer;
 use super::{CreateRequest, schema, scope, waiters};
-use crate::core::keys;
-use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table};
+use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table, Trigger};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, left_out};
@@ -28,6 +27,7 @@ pub async fn back_up(
     opened: &OpenedStore,
     request: &CreateRequest,
     url: &DatabaseUrl,
+    folder: &str,
     manifest: &mut Manifest,
 ) -> Result<()> {
     ctx.progress.stage(Stage::Connect, 0);
@@ -70,14 +70,13 @@ pub async fn back_up(
     manifest.tables = assemble::tables(&plan.tables, plan.shaped, found)?;
     describe(manifest, selected);
     ctx.or_cancelled(async {
-        let folder = keys::backup_dir(&manifest.tenant, manifest.id);
         manifest.schema = match captured {
             None => {
                 manifest.left_out.push(schema::rows_alone());
                 schema::without(SchemaStatus::NotIncluded, None)
             }
             Some(definitions) => {
-                schema::store(definitions, &opened.store, &folder, manifest).await?
+                schema::store(definitions, &opened.store, folder, manifest).await?
             }
         };
         manifest.totals.new_bytes = writer.new_bytes();
@@ -175,7 +174,9 @@ async fn plan(
         places: Vec::new(),
     };
     if let Some(tenant) = &request.selection.scope {
-        let mut found = scope::closure(&snapshot.session, selected, tenant).await?;
+        // Before a restore it is worth knowing that a tenant has no row; elsewhere it is a typo.
+        let may_be_empty = request.trigger == Trigger::Safety;
+        let mut found = scope::closure(&snapshot.session, selected, tenant, may_be_empty).await?;
         for (i, table) in selected.tables.iter().enumerate() {
             let Some(scoped) = found.remove(&i) else {
                 continue;

@@ -9,6 +9,7 @@ use local::visitor::{ADMIN, Visitor};
 use local::{demo, supabase};
 use rovodev::config::{self, Settings};
 use rovodev::core::manifest::{BackupType, Codec};
+use rovodev::http::MAX_DURATION;
 use rovodev::ports::catalog::{ApiKey, Catalog};
 use rovodev::ports::web;
 use rovodev::tasks::cataloged::{
@@ -17,6 +18,7 @@ use rovodev::tasks::cataloged::{
 use rovodev::tasks::jobs::Workshop;
 use rovodev::tasks::{backups, cataloged};
 use serde_json::Value;
+use std::time::Instant;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -29,9 +31,10 @@ pub struct Workplace {
     asker: Asker,
 }
 
-/// What a worker needs, from the environment of a process or of a test.
+/// What a tick works with, from the environment of a process or of a test.
 pub fn workshop(settings: &Settings) -> Workshop {
-    Workshop::new(settings, catalog(settings), None).unwrap()
+    let deadline = Instant::now() + MAX_DURATION;
+    Workshop::new(settings, catalog(settings), Some(deadline)).unwrap()
 }
 
 fn catalog(settings: &Settings) -> Catalog {
@@ -133,6 +136,13 @@ impl Workplace {
         let query = format!("SELECT to_jsonb(t)::text FROM public.{table} t WHERE id = $1");
         let row = self.superuser.query_one(&query, &[&id]).await.unwrap();
         serde_json::from_str(row.get(0)).unwrap()
+    }
+
+    /// Why the last attempt at a job failed.
+    pub async fn last_error(&self, object: Uuid) -> Option<String> {
+        let query = "SELECT last_error::text FROM public.rovodev_jobs WHERE $1 IN (backup_id, operation_id)";
+        let row = self.superuser.query_one(query, &[&object]).await;
+        row.unwrap().get(0)
     }
 
     /// How often the audit log says that jobs ended in this way.
