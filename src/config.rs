@@ -59,6 +59,12 @@ variables! {
         "Only for projects that still sign tokens with a shared secret.";
     CRON_SECRET secret None,
         "What Vercel Cron shows at /api/cron/tick; at least 16 characters.";
+    ROVODEV_TENANT open Some("default"),
+        "Whose backups the command line works with, where there is a catalog: the tenant's name in paths (its slug).";
+    ROVODEV_API open None,
+        "The deployment that the command line asks instead of working itself: https://PROJECT.vercel.app.";
+    ROVODEV_TOKEN secret None,
+        "The access token that goes with ROVODEV_API: one of Supabase Auth, for a member of the tenant.";
     PG_DUMP open None,
         "The pg_dump that captures the schema. By default the newest usable one that is found.";
     RUST_LOG open Some("warn"),

@@ -1,5 +1,7 @@
 //! The service over HTTP, against a whole local project: Postgres, PostgREST, sign-in, S3, every function.
 
 mod backups;
+mod cli;
 mod doors;
+mod shell;
 mod stack;

@@ -11,9 +11,6 @@ use crate::tasks::{Context, backups, open_store};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// Connections that write at the same time.
-const WRITERS: usize = 2;
-
 pub async fn run(
     ctx: &Context,
     workshop: &Workshop,
@@ -46,8 +43,8 @@ pub async fn run(
             selection: operation.selection.clone(),
         },
         force: operation.force,
-        writers: WRITERS,
-        room: None,
+        writers: workshop.writers,
+        room: workshop.room,
     };
     if operation.preview {
         let plan = Box::pin(in_place::plan(ctx, &workshop.store, &request)).await?;
@@ -90,7 +87,7 @@ async fn safety(
                 selection: touched(&operation.selection, &job.backup.selection),
                 project: workshop.project.clone(),
                 pg_dump: workshop.pg_dump.clone(),
-                readers: create::READERS,
+                readers: workshop.readers,
                 yield_after: create::YIELD_AFTER,
             };
             create::create(ctx, &opened, &request)
