@@ -1,5 +1,7 @@
 //! Schemas that are not the app's: the server's, the platform's, and our own.
 
+use super::ident::QName;
+
 /// Schemas that Supabase or one of its extensions makes and keeps, as the Supabase CLI excludes them. A `*` at
 /// the end stands for any text.
 pub const PLATFORM: &[&str] = &[
@@ -32,6 +34,11 @@ pub const PLATFORM: &[&str] = &[
     "topology",
     "vault",
 ];
+
+/// How the comment on each object of the catalog begins, by which backups and restores leave them out.
+pub const CATALOG_MARKER: &str = "rovodev:catalog";
+/// The catalog's queues in pgmq.
+pub const CATALOG_QUEUES: &[&str] = &["rovodev_jobs", "rovodev_long_jobs"];
 
 /// Our own schemas are one of these and an operation's id (a UUID, with or without hyphens), so that an app's
 /// `staging_area` stays the app's.
@@ -87,6 +94,12 @@ pub fn not_app_regex() -> String {
 /// A POSIX regular expression of the schemas that mark a restore as unfinished.
 pub fn restore_marker_regex() -> String {
     format!("^{RESTORE_MARKER}{ID_PATTERN}$")
+}
+
+/// Tables of pgmq that hold the catalog's queues and their archives.
+pub fn catalog_queue_tables() -> Vec<QName> {
+    let both = |queue: &&str| ["q_", "a_"].map(|kind| QName::new("pgmq", format!("{kind}{queue}")));
+    CATALOG_QUEUES.iter().flat_map(both).collect()
 }
 
 /// Patterns for `pg_dump --exclude-schema`, one option each. pg_dump leaves the server's own schemas out by itself.

@@ -13,6 +13,7 @@ pub mod vercel;
 mod backups;
 mod caller;
 mod health;
+mod sent;
 mod tick;
 
 pub use answer::{Answer, Body};

@@ -5,7 +5,7 @@ use super::{Answer, Problem, Request, Service};
 use crate::config;
 use crate::ports::catalog::{As, Repeat};
 use crate::tasks::Context;
-use crate::tasks::jobs::work_off;
+use crate::tasks::jobs::{clean_up, work_off};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
@@ -21,9 +21,13 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         .await?;
     let workshop = service.workshop()?;
     let work = async move {
-        match work_off(&workshop, &Context::default()).await {
-            Ok(jobs) => tracing::info!(jobs, "the tick is done"),
+        let ctx = Context::default();
+        match work_off(&workshop, &ctx).await {
+            Ok(jobs) => tracing::info!(jobs, "the tick worked off what waited"),
             Err(error) => tracing::error!(%error, "the tick could not take jobs"),
+        }
+        if let Err(error) = clean_up(&workshop, &ctx).await {
+            tracing::error!(%error, "the tick could not clean up");
         }
     };
     Ok(Answer::json(StatusCode::OK, &waiting).behind(work))

@@ -3,5 +3,8 @@
 mod backups;
 mod cli;
 mod doors;
+mod jobs;
+mod proxy;
+mod remote;
 mod shell;
 mod stack;

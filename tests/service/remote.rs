@@ -16,24 +16,39 @@ async fn everything_works_from_afar() {
     let mut owner = connect(&url).await.unwrap();
     let before = local::demo::contents(&mut owner).await.unwrap();
 
-    let taken = shell.run(&["backup", "--wait", "--name", "ci", "--json"]).await;
+    let taken = shell
+        .run(&["backup", "--wait", "--name", "ci", "--json"])
+        .await;
     assert_eq!(taken.code, 0, "{taken:?}");
     let taken = taken.json();
     // The same object as where the work is done.
     let beside = Shell::beside(&running);
-    let alone = beside.run(&["list", "--without-catalog", "--json"]).await.json();
+    let alone = beside
+        .run(&["list", "--without-catalog", "--json"])
+        .await
+        .json();
     for (field, value) in alone["backups"][0].as_object().unwrap() {
         assert_eq!(&taken[field], value, "{field}");
     }
     let at_once = shell.run(&["backup", "--type", "config", "--json"]).await;
-    assert_eq!((at_once.code, &at_once.json()["status"]), (0, &json!("pending")));
+    assert_eq!(
+        (at_once.code, &at_once.json()["status"]),
+        (0, &json!("pending"))
+    );
 
-    let (near, far) = (beside.run(&["show", "ci"]).await, shell.run(&["show", "ci"]).await);
+    let (near, far) = (
+        beside.run(&["show", "ci"]).await,
+        shell.run(&["show", "ci"]).await,
+    );
     assert_eq!((far.code, &far.out), (0, &near.out));
     let list = shell.run(&["list", "--limit", "0", "--json"]).await.json();
     assert_eq!(list["total"], 2, "{list}");
     let health = shell.run(&["status", "--json"]).await;
-    assert_eq!((health.code, &health.json()["healthy"]), (0, &json!(true)), "{health:?}");
+    assert_eq!(
+        (health.code, &health.json()["healthy"]),
+        (0, &json!(true)),
+        "{health:?}"
+    );
     assert!(shell.run(&["status"]).await.out.contains("All is well."));
 
     local::demo::damage(&mut owner).await.unwrap();
@@ -42,8 +57,14 @@ async fn everything_works_from_afar() {
     assert_eq!(plan.code, 0, "{plan:?}");
     assert_eq!(plan.json()["plan"]["backupName"], "ci");
     assert_ne!(local::demo::contents(&mut owner).await.unwrap(), before);
-    assert_eq!(shell.run(&restore).await.code, 5, "nobody is there to be asked");
-    let restored = shell.run(&[&restore[..], &["--force", "--wait"]].concat()).await;
+    assert_eq!(
+        shell.run(&restore).await.code,
+        5,
+        "nobody is there to be asked"
+    );
+    let restored = shell
+        .run(&[&restore[..], &["--force", "--wait"]].concat())
+        .await;
     assert_eq!(restored.code, 0, "{restored:?}");
     assert_eq!(local::demo::contents(&mut owner).await.unwrap(), before);
     let undo = ["restore", "--undo", "latest", "--force", "--wait", "--json"];
@@ -68,14 +89,22 @@ async fn refusals_say_what_to_do() {
         running.sign_in(Person::Viewer).await,
         running.sign_in(Person::Customer).await,
     ];
-    let taken = Shell::afar(&url, &admin).run(&["backup", "--wait", "--json"]).await;
+    let taken = Shell::afar(&url, &admin)
+        .run(&["backup", "--wait", "--json"])
+        .await;
     let id = taken.json()["id"].as_str().unwrap().to_string();
     let nobody = format!("http://127.0.0.1:{}", local::port::free().unwrap());
     for (url, token, arguments, exit, code) in [
         (url.as_str(), "forged", &["list"][..], 6, "unauthorized"),
         (&url, &viewer, &["backup", "--wait"], 5, "forbidden"),
         (&url, &customer, &["show", &id], 4, "backup_not_found"),
-        (&url, &customer, &["list", "--tenant", "default"], 2, "tenant_not_found"),
+        (
+            &url,
+            &customer,
+            &["list", "--tenant", "default"],
+            2,
+            "tenant_not_found",
+        ),
         (&url, &admin, &["show", "nothing"], 4, "backup_not_found"),
         (&url, &admin, &["check"], 2, "usage"),
         (&url, &admin, &["backup", "--scope", "a=1"], 2, "usage"),
@@ -84,9 +113,15 @@ async fn refusals_say_what_to_do() {
         ("http://elsewhere.example", &admin, &["list"], 2, "config"),
         (&nobody, &admin, &["list"], 6, "service_unreachable"),
     ] {
-        let told = Shell::afar(url, token).run(&[arguments, &["--json"]].concat()).await;
+        let told = Shell::afar(url, token)
+            .run(&[arguments, &["--json"]].concat())
+            .await;
         let error = &told.json()["error"];
-        assert_eq!((told.code, &error["code"]), (exit, &json!(code)), "{arguments:?}: {told:?}");
+        assert_eq!(
+            (told.code, &error["code"]),
+            (exit, &json!(code)),
+            "{arguments:?}: {told:?}"
+        );
         assert!(error["hint"].is_string() || code == "forbidden", "{told:?}");
         assert!(!told.out.contains(&admin) && !told.err.contains(&admin));
     }
@@ -108,25 +143,41 @@ async fn a_line_that_breaks_makes_no_second_backup_and_loses_no_end() {
     })
     .await;
     let shell = Shell::afar(&proxy.url(), &token);
-    let client = connect(&running.stack.postgres.owner_url("postgres")).await.unwrap();
-    client.batch_execute("BEGIN; LOCK TABLE public.calls IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let client = connect(&running.stack.postgres.owner_url("postgres"))
+        .await
+        .unwrap();
+    client
+        .batch_execute("BEGIN; LOCK TABLE public.calls IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
     let child = shell.start(&["backup", "--wait", "--json"]);
-    proxy.until(|requests| {
-        let streams = requests.iter().filter(|r| r.contains("text/event-stream"));
-        streams.count() >= 3
-    })
-    .await;
+    proxy
+        .until(|requests| {
+            let streams = requests.iter().filter(|r| r.contains("text/event-stream"));
+            streams.count() >= 3
+        })
+        .await;
     client.batch_execute("ROLLBACK").await.unwrap();
     let told = said(child).await;
     assert_eq!(told.code, 0, "{told:?}");
     let list = shell.run(&["list", "--json"]).await.json();
     assert_eq!(list["total"], 1, "{list}");
     let requests = proxy.requests();
-    let created: Vec<_> = requests.iter().filter(|r| r.starts_with("POST /api/backups/create")).collect();
+    let created: Vec<_> = requests
+        .iter()
+        .filter(|r| r.starts_with("POST /api/backups/create"))
+        .collect();
     assert_eq!(created.len(), 2, "asked again after the answer was lost");
-    let key = |r: &String| r.lines().find(|l| l.starts_with("idempotency-key")).map(str::to_string);
+    let key = |r: &String| {
+        r.lines()
+            .find(|l| l.starts_with("idempotency-key"))
+            .map(str::to_string)
+    };
     assert!(key(created[0]).is_some() && key(created[0]) == key(created[1]));
-    assert!(requests.iter().any(|r| r.contains("last-event-id: ")), "{requests:?}");
+    assert!(
+        requests.iter().any(|r| r.contains("last-event-id: ")),
+        "{requests:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,10 +185,16 @@ async fn ctrl_c_cancels_it_there() {
     let running = Running::start().await;
     let token = running.sign_in(Person::Admin).await;
     let shell = Shell::afar(&running.project.url(), &token);
-    let client = connect(&running.stack.postgres.owner_url("postgres")).await.unwrap();
-    client.batch_execute("BEGIN; LOCK TABLE public.calls IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    let client = connect(&running.stack.postgres.owner_url("postgres"))
+        .await
+        .unwrap();
+    client
+        .batch_execute("BEGIN; LOCK TABLE public.calls IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
     let child = shell.start(&["backup", "--wait", "--json"]);
-    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.calls'::regclass";
+    let waits =
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'public.calls'::regclass";
     for attempt in 0.. {
         assert!(attempt < 600, "the backup never began");
         if client.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) > 0 {

@@ -32,9 +32,12 @@ async fn queues(session: &Session, found: &mut LeftOut) -> Result<()> {
         "SELECT pg_catalog.substr(c.relname, 3), pg_catalog.bool_or({MAY_HOLD}) \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = 'pgmq' AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relname ~ '^[qa]_' \
+           AND pg_catalog.substr(c.relname, 3) <> ALL ($1) \
          GROUP BY 1 ORDER BY 1"
     );
-    let rows = session.query("looking for queues", &sql, &[]).await?;
+    let rows = session
+        .query("looking for queues", &sql, &[&managed::CATALOG_QUEUES])
+        .await?;
     let named = |filled: bool| {
         let those = rows.iter().filter(|r| r.get::<_, bool>(1) == filled);
         those.map(|r| r.get::<_, String>(0)).collect::<Vec<_>>()

@@ -2,12 +2,14 @@
 //! every change of state; whoever loses it stops and writes nothing more.
 
 mod backup;
+mod chores;
 mod delete;
 mod heartbeat;
 mod own;
 mod restore;
 mod workshop;
 
+pub use chores::clean_up;
 pub use own::{Own, work_own};
 pub use workshop::Workshop;
 

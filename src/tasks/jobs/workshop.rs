@@ -53,4 +53,14 @@ impl Workshop {
             room: None,
         })
     }
+
+    /// The same with another store, such as one that fails.
+    #[must_use]
+    pub fn with_store(self, store: Store) -> Self {
+        Self { store, ..self }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
 }
