@@ -113,7 +113,7 @@ fn place(command: &Command, common: &Common) -> Option<&'static str> {
 }
 
 /// The operating system's name of the person, for the audit log.
-fn actor() -> String {
+pub fn actor() -> String {
     let named = ["USER", "LOGNAME", "USERNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));

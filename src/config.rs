@@ -51,6 +51,8 @@ variables! {
         "The address of an S3 that is not Amazon's, such as https://PROJECT.supabase.co/storage/v1/s3.";
     SUPABASE_URL open None,
         "The Supabase project that keeps the catalog: https://PROJECT.supabase.co. Without it the store itself is the catalog.";
+    CATALOG_DATABASE_URL secret None,
+        "The database of the project at SUPABASE_URL, where that is not DATABASE_URL's; only `rovodev init` uses it.";
     SUPABASE_PUBLISHABLE_KEY open None,
         "The project's publishable key (sb_publishable_…), or the older anon key.";
     SUPABASE_SECRET_KEY secret None,

@@ -85,6 +85,7 @@ codes! {
     CatalogTaken "catalog_taken" Refused "The app has tables of the catalog's names.";
     CatalogError "catalog_error" Failed "The catalog answered with an error.";
     TenantNotFound "tenant_not_found" Usage "No such tenant, or none of yours.";
+    UserNotFound "user_not_found" NotFound "Supabase Auth has no such user.";
     NotPossible "not_possible" Refused "The state of the backup or the restore does not allow it.";
     ServiceUnreachable "service_unreachable" Connect "The deployment does not answer.";
     ServiceError "service_error" Failed "The deployment answered with an error.";

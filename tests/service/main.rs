@@ -3,6 +3,7 @@
 mod backups;
 mod cli;
 mod doors;
+mod init;
 mod jobs;
 mod proxy;
 mod remote;

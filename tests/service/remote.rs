@@ -28,6 +28,10 @@ async fn everything_works_from_afar() {
         .await
         .json();
     for (field, value) in alone["backups"][0].as_object().unwrap() {
+        // The catalog's times are those of the job around the snapshot.
+        if ["startedAt", "finishedAt"].contains(&field.as_str()) {
+            continue;
+        }
         assert_eq!(&taken[field], value, "{field}");
     }
     let at_once = shell.run(&["backup", "--type", "config", "--json"]).await;

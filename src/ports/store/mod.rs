@@ -66,6 +66,15 @@ impl Store {
         }
     }
 
+    /// Makes the folder, or the bucket.
+    pub async fn make_bucket(&self) -> Result<()> {
+        match self {
+            Self::Dir(dir) => dir.create().await,
+            Self::S3(s3) => s3.make_bucket().await,
+            Self::Unreliable(faulty) => Box::pin(faulty.inner().make_bucket()).await,
+        }
+    }
+
     /// Whether [`Store::create`] could make the folder, shown by making another beside it and removing it.
     pub async fn could_be_made(&self) -> Result<()> {
         match self {
