@@ -109,6 +109,7 @@ impl Deployment {
         let names: Vec<String> = request.tables.iter().map(ToString::to_string).collect();
         let mut body = json!({
             "mode": request.mode, "schemas": request.schemas, "tables": names, "force": request.force,
+            "leaveOutOrphans": request.leave_out_orphans, "leaveChanged": request.leave_changed,
             "preview": request.preview,
         });
         if let Some(undo) = request.undo {

@@ -107,6 +107,8 @@ fn request(args: &RestoreArgs, person: bool) -> Result<NewRestore> {
         tables: args.tables.clone(),
         scope: args.scope.clone(),
         force: args.force,
+        leave_out_orphans: args.leave_out_orphans,
+        leave_changed: false,
         preview: false,
         undo: None,
     })

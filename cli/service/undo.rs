@@ -33,8 +33,9 @@ pub async fn run(
         schemas: Vec::new(),
         tables: Vec::new(),
         scope: None,
-        // Of an undo: rows that changed since are left alone.
-        force: args.leave_changed,
+        force: false,
+        leave_out_orphans: false,
+        leave_changed: args.leave_changed,
         preview: args.dry_run,
         undo: Some(restore.id),
     };

@@ -62,6 +62,7 @@ mod tests {
     use super::*;
     use crate::http::answer::full;
     use futures_util::FutureExt;
+    use http_body::Body as _;
 
     #[tokio::test]
     async fn it_has_left_when_all_was_flushed_or_nobody_reads() {

@@ -55,18 +55,40 @@ pub async fn open_to_read(
 ) -> Result<ReadableStore> {
     ctx.or_cancelled(async {
         let format = read(store).await?.ok_or_else(|| no_store(store))?;
-        let (keys, wrong) = match format.keys(store_key) {
-            Ok(keys) => (Some(keys), None),
-            Err(wrong) => (None, store_key.map(|_| wrong)),
-        };
-        Ok(ReadableStore {
-            store: store.clone(),
-            format,
-            keys,
-            wrong_key: wrong,
-        })
+        Ok(readable(store, format, store_key))
     })
     .await
+}
+
+/// The same where a first backup is still to come: `None`, with nothing to read.
+pub async fn open_if_any(
+    ctx: &Context,
+    store: &Store,
+    store_key: Option<&str>,
+) -> Result<Option<ReadableStore>> {
+    ctx.or_cancelled(async {
+        if !store.is_there().await? {
+            return Ok(None);
+        }
+        match read(store).await? {
+            Some(format) => Ok(Some(readable(store, format, store_key))),
+            None => refuse_orphaned_backups(store).await.map(|()| None),
+        }
+    })
+    .await
+}
+
+fn readable(store: &Store, format: Format, store_key: Option<&str>) -> ReadableStore {
+    let (keys, wrong) = match format.keys(store_key) {
+        Ok(keys) => (Some(keys), None),
+        Err(wrong) => (None, store_key.map(|_| wrong)),
+    };
+    ReadableStore {
+        store: store.clone(),
+        format,
+        keys,
+        wrong_key: wrong,
+    }
 }
 
 /// Whether backups can be written with this key: it is the one of the store, or long enough for one that is to come.

@@ -49,6 +49,7 @@ pub struct NewBackup {
 
 /// A restore in place, its preview, or the undo of one.
 #[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct NewRestore {
     pub mode: Mode,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -58,6 +59,10 @@ pub struct NewRestore {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
     pub force: bool,
+    /// Rows whose parents are gone.
+    pub leave_out_orphans: bool,
+    /// Of an undo: rows that changed since stay as they are.
+    pub leave_changed: bool,
     pub preview: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Uuid>,

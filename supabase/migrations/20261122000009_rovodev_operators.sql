@@ -168,7 +168,7 @@ BEGIN
 END $$;
 
 -- `operation` is the new restore's id, chosen by who asks, as above. In place alone.
--- `request`: {mode, schemas, tables, scope, force, preview, undo}.
+-- `request`: {mode, schemas, tables, scope, force, leaveOutOrphans, leaveChanged, preview, undo}.
 CREATE FUNCTION public.rovodev_operators_restore_backup(
     tenant text, actor text, operation uuid, backup uuid, request jsonb
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
@@ -205,11 +205,13 @@ BEGIN
         );
     END IF;
     INSERT INTO public.restore_operations (
-        id, tenant_id, backup_id, initiated_by, restore_type, mode, selection, force, preview, undo_of, safety_backup_id
+        id, tenant_id, backup_id, initiated_by, restore_type, mode, selection, force, leave_out_orphans, leave_changed,
+        preview, undo_of, safety_backup_id
     ) VALUES (
         operation, owner.id, backup, left(actor, 255), 'database', coalesce(request ->> 'mode', 'exact'),
-        rovodev.operators_selection(owner, request), coalesce((request ->> 'force')::boolean, false), preview,
-        (request ->> 'undo')::uuid, safety
+        rovodev.operators_selection(owner, request), coalesce((request ->> 'force')::boolean, false),
+        coalesce((request ->> 'leaveOutOrphans')::boolean, false),
+        coalesce((request ->> 'leaveChanged')::boolean, false), preview, (request ->> 'undo')::uuid, safety
     );
     PERFORM rovodev.audit_operator(owner.id, actor, action, 'restore', operation, NULL,
         request || jsonb_build_object('backup', backup));

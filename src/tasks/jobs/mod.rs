@@ -75,6 +75,8 @@ pub struct OperationRow {
     pub mode: crate::core::restore_plan::Mode,
     pub selection: Selection,
     pub force: bool,
+    pub leave_out_orphans: bool,
+    pub leave_changed: bool,
     pub preview: bool,
     pub undo_of: Option<Uuid>,
     pub safety_backup_id: Option<Uuid>,

@@ -9,6 +9,7 @@ use local::visitor::{ADMIN, Visitor};
 use local::{demo, supabase};
 use rovodev::config::{self, Settings};
 use rovodev::core::manifest::{BackupType, Codec};
+use rovodev::http::MAX_DURATION;
 use rovodev::ports::catalog::{ApiKey, Catalog};
 use rovodev::ports::web;
 use rovodev::tasks::cataloged::{
@@ -17,6 +18,7 @@ use rovodev::tasks::cataloged::{
 use rovodev::tasks::jobs::Workshop;
 use rovodev::tasks::{backups, cataloged};
 use serde_json::Value;
+use std::time::Instant;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -29,9 +31,10 @@ pub struct Workplace {
     asker: Asker,
 }
 
-/// What a worker needs, from the environment of a process or of a test.
+/// What a tick works with, from the environment of a process or of a test.
 pub fn workshop(settings: &Settings) -> Workshop {
-    Workshop::new(settings, catalog(settings), None).unwrap()
+    let deadline = Instant::now() + MAX_DURATION;
+    Workshop::new(settings, catalog(settings), Some(deadline)).unwrap()
 }
 
 fn catalog(settings: &Settings) -> Catalog {
