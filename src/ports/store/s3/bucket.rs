@@ -1,7 +1,7 @@
 //! Making the bucket itself.
 
 use super::S3;
-use super::error::{Doing, failed, failed_code};
+use super::error::{Doing, failed_code};
 use crate::error::Result;
 use aws_sdk_s3::types::{BucketLocationConstraint, CreateBucketConfiguration};
 
@@ -27,7 +27,7 @@ impl S3 {
             Ok(_) => Ok(()),
             Err(e) => match failed_code(&e).as_deref() {
                 Some("BucketAlreadyOwnedByYou") => Ok(()),
-                _ => Err(failed(e, Doing::Write)),
+                _ => Err(self.failed(e, Doing::Write)),
             },
         }
     }
