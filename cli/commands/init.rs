@@ -42,7 +42,7 @@ Examples:
   rovodev init                           asks for what is missing
   DATABASE_URL=postgres://… rovodev init --store s3://backups/app
   rovodev init --check                   checks what is set and writes nothing
-  rovodev init --admin me@example.com --plan pro       a catalog in Supabase, functions on Vercel
+  rovodev init --admin me@example.com --plan pro    with a catalog, for Vercel
 
 Writes .env in the working directory (mode 0600) from flags, answers and the
 environment, and keeps what else is in it; the changes are shown first. A
