@@ -34,19 +34,19 @@ struct Watched<'a> {
 }
 
 impl Deployment {
-    /// Waits until a backup, or the restore `operation` of it, is over; its progress is shown. Ctrl-C cancels it and
-    /// waits for the clean end. Answers the last state.
+    /// Asks for a backup, or for a restore of one (its operation), and waits until it is over; its progress is shown.
+    /// Ctrl-C cancels it and waits for the clean end. Answers the backup's id and the last state.
     ///
     /// # Errors
     /// Why it failed, or [`Code::Cancelled`].
     pub async fn watch(
         &self,
         common: &Common,
-        backup: Uuid,
-        operation: Option<Uuid>,
-    ) -> Result<Value> {
+        ask: impl Future<Output = Result<(Uuid, Option<Uuid>)>>,
+    ) -> Result<(Uuid, Value)> {
         let style = Style::choose(common.json, common.progress);
         progress::shown(style, async |ctx| {
+            let (backup, operation) = ask.await?;
             let canceller = async {
                 ctx.cancel.cancelled().await;
                 if let Err(e) = self.cancel(backup, operation).await
@@ -58,13 +58,14 @@ impl Deployment {
                 std::future::pending::<Result<Value>>().await
             };
             let mut watched = Watched::new(self, backup, operation);
-            tokio::select! {
+            let ended = tokio::select! {
                 ended = watched.until_over(ctx) => ended,
                 never = canceller => never,
-            }
+            };
+            let state = ended.map_err(|e| goes_on(e, backup))?;
+            Ok((backup, state))
         })
         .await
-        .map_err(|e| goes_on(e, backup))
     }
 }
 

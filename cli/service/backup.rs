@@ -34,8 +34,9 @@ async fn taken(workplace: &Workplace, args: &BackupArgs, common: &Common) -> Res
     let mut workshop = workplace.workshop.clone();
     workshop.project = args.project.clone();
     workshop.readers = usize::try_from(args.readers).unwrap_or(workshop.readers);
-    let job = workplace.operator.create(&request(args)).await?;
-    workplace.carry_out(&workshop, common, job).await?;
+    let request = request(args);
+    let ask = workplace.operator.create(&request);
+    let job = workplace.ask_and_carry_out(&workshop, common, ask).await?;
     let Job::Backup { backup, .. } = job else {
         return Err(Error::new(Code::Internal, "a backup that is none"));
     };
@@ -84,17 +85,18 @@ async fn asked(
             "the deployment has its own files",
         ),
     ])?;
-    let created = deployment.create(&request(args)).await?;
+    let request = request(args);
     if !args.wait {
+        let created = deployment.create(&request).await?;
         let text = format!(
             "Asked for {}. Follow it with:  rovodev show {}",
             created.path, created.id
         );
         return Ok(Answer::new(&created, text, Exit::Done));
     }
-    let ended = deployment.watch(common, created.id, None).await;
-    ended?;
-    let row = deployment.backup(created.id).await?;
+    let ask = async { Ok((deployment.create(&request).await?.id, None)) };
+    let (id, _) = deployment.watch(common, ask).await?;
+    let row = deployment.backup(id).await?;
     Ok(completed(&row, deployment.url(), begun, common))
 }
 

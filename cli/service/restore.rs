@@ -151,8 +151,8 @@ pub(super) async fn carried_out(
             workplace.restored(&workshop, common, backup, request).await
         }
         Service::Deployment(deployment) => {
-            let operation = deployment.restore(backup, request).await?;
-            let told = deployment.watch(common, backup, Some(operation)).await?;
+            let ask = async { Ok((backup, Some(deployment.restore(backup, request).await?))) };
+            let (_, told) = deployment.watch(common, ask).await?;
             serde_json::from_value(told).map_err(|e| {
                 Error::new(Code::ServiceError, "the deployment's answer cannot be read").source(e)
             })

@@ -37,6 +37,22 @@ impl Workplace {
         .await
     }
 
+    /// Asks for work and does it. Ctrl-C has its meaning from before anything is asked for.
+    pub async fn ask_and_carry_out(
+        &self,
+        workshop: &Workshop,
+        common: &Common,
+        ask: impl Future<Output = Result<Job>>,
+    ) -> Result<Job> {
+        let style = Style::choose(common.json, common.progress);
+        progress::shown(style, async |ctx: &Context| {
+            let job = ask.await?;
+            Box::pin(carry_out(ctx, &self.operator, workshop, job)).await?;
+            Ok(job)
+        })
+        .await
+    }
+
     /// Asks for a restore, works on it, and answers how it ended.
     pub async fn restored(
         &self,
@@ -45,8 +61,8 @@ impl Workplace {
         backup: Uuid,
         request: &NewRestore,
     ) -> Result<RestoreRow> {
-        let job = self.operator.restore(backup, request).await?;
-        self.carry_out(workshop, common, job).await?;
+        let ask = self.operator.restore(backup, request);
+        let job = self.ask_and_carry_out(workshop, common, ask).await?;
         let Job::Restore { operation, .. } = job else {
             return Err(Error::new(Code::Internal, "a restore that is none"));
         };

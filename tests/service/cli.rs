@@ -209,6 +209,8 @@ async fn cancelled_from_the_dashboard_or_by_ctrl_c() {
     for from_afar in [true, false] {
         let bar = barred(&running).await;
         let child = shell.start(&["backup", "--json"]);
+        // Not the one before: a session that was cancelled may still stand in the queue of the lock.
+        until(&owner, STATUS, "in_progress").await;
         until(&owner, WAITS_FOR_CALLS, "1").await;
         match from_afar {
             true => {
