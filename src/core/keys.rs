@@ -24,6 +24,12 @@ pub fn backup_dir(tenant: &str, id: Uuid) -> String {
     format!("{BACKUPS}{tenant}/{id}/")
 }
 
+/// `backups/<tenant>/<id>/<digits>/`: a folder of its own for one of several attempts at a backup.
+pub fn attempt_dir(tenant: &str, id: Uuid) -> String {
+    let digits = Uuid::new_v4().simple().to_string();
+    format!("{}{}/", backup_dir(tenant, id), &digits[..8])
+}
+
 pub fn started(tenant: &str, id: Uuid) -> String {
     backup_dir(tenant, id) + "started.json"
 }

@@ -118,16 +118,21 @@ async fn collect(
     id: Uuid,
 ) -> Result<Manifest> {
     let mut manifest = empty(request, id, ctx.clock.now());
+    // An attempt that was given up may still write: what it names must never be what we wrote, nor ours be its.
+    let folder = match request.id {
+        None => keys::backup_dir(&request.tenant, id),
+        Some(_) => keys::attempt_dir(&request.tenant, id),
+    };
     if request.kind != BackupType::Config {
         let url = request.database.as_ref().ok_or_else(|| {
             Error::new(Code::Config, "no database is named")
                 .hint("Set DATABASE_URL or give --database-url.")
         })?;
-        Box::pin(rows::back_up(ctx, opened, request, url, &mut manifest)).await?;
+        let rows = rows::back_up(ctx, opened, request, url, &folder, &mut manifest);
+        Box::pin(rows).await?;
     }
     if request.kind != BackupType::Database && request.trigger != Trigger::Safety {
         ctx.progress.stage(Stage::Config, 0);
-        let folder = keys::backup_dir(&request.tenant, id);
         let stored = config::store(&opened.store, &folder, &request.project);
         manifest.config = ctx.or_cancelled(stored).await?;
     }
@@ -175,8 +180,8 @@ async fn write_manifest(store: &Store, manifest: &Manifest) -> Result<()> {
     match store.put_new(&key, seal(manifest)?.into()).await? {
         Put::Written => Ok(()),
         Put::Existed => Err(Error::new(
-            Code::Internal,
-            format!("{key} was there already"),
+            Code::LeaseExpired,
+            format!("another attempt at this backup wrote {key} first"),
         )),
     }
 }

@@ -8,7 +8,6 @@ use super::selected::{Selected, Sized};
 use super::snapshot::{self, LockBudget, Snapshot};
 use super::writer::Writer;
 use super::{CreateRequest, schema, scope, waiters};
-use crate::core::keys;
 use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table, Trigger};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
@@ -28,6 +27,7 @@ pub async fn back_up(
     opened: &OpenedStore,
     request: &CreateRequest,
     url: &DatabaseUrl,
+    folder: &str,
     manifest: &mut Manifest,
 ) -> Result<()> {
     ctx.progress.stage(Stage::Connect, 0);
@@ -70,14 +70,13 @@ pub async fn back_up(
     manifest.tables = assemble::tables(&plan.tables, plan.shaped, found)?;
     describe(manifest, selected);
     ctx.or_cancelled(async {
-        let folder = keys::backup_dir(&manifest.tenant, manifest.id);
         manifest.schema = match captured {
             None => {
                 manifest.left_out.push(schema::rows_alone());
                 schema::without(SchemaStatus::NotIncluded, None)
             }
             Some(definitions) => {
-                schema::store(definitions, &opened.store, &folder, manifest).await?
+                schema::store(definitions, &opened.store, folder, manifest).await?
             }
         };
         manifest.totals.new_bytes = writer.new_bytes();

@@ -24,7 +24,7 @@ async fn every_exit_code() {
             Some("confirmation_needed"),
         ),
         (5, &["delete", "one"], Some("confirmation_needed")),
-        (6, &["list", "--store", "./nowhere"], Some("store_missing")),
+        (6, &["check", "--store", "./nowhere"], Some("store_missing")),
         (
             6,
             &["backup", "--database-url", "postgres://a:b@127.0.0.1:1/x"],

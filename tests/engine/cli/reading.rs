@@ -37,7 +37,7 @@ async fn what_people_read() {
     let database = app().await;
     let shell = Shell::new().with("DATABASE_URL", url(&database));
     let _steady = steady().bind_to_scope();
-    insta::assert_snapshot!("list-empty", shell.run(&["list"]).err);
+    insta::assert_snapshot!("list-empty", shell.run(&["list"]).out);
     insta::assert_snapshot!("backup-done", shell.run(&["backup", "--name", "one"]).out);
     insta::assert_snapshot!("list-one", shell.run(&["list"]).out);
     insta::assert_snapshot!("show-one", shell.run(&["show", "one"]).out);

@@ -131,8 +131,11 @@ async fn a_backup_whose_worker_was_killed_is_completed_by_the_next_tick() {
                 tick(&place).await;
                 killed += 1;
             }
-            let row = place.row("backups", asked.id).await;
-            assert_eq!(row["status"], "completed", "{death:?}: {row}");
+            let (row, error) = (
+                place.row("backups", asked.id).await,
+                place.last_error(asked.id).await,
+            );
+            assert_eq!(row["status"], "completed", "{death:?}: {error:?}");
             assert_eq!(place.told(asked.id, "done").await, 1, "{death:?}");
             place.assert_store_and_catalog_agree().await;
             if !died {
@@ -177,7 +180,8 @@ async fn a_restore_whose_worker_was_killed_is_completed_by_the_next_tick() {
 
 async fn restored(place: &mut Workplace, operation: Uuid, safety: Option<Uuid>, death: Death) {
     let row = place.row("restore_operations", operation).await;
-    assert_eq!(row["status"], "completed", "{death:?}: {row}");
+    let error = place.last_error(operation).await;
+    assert_eq!(row["status"], "completed", "{death:?}: {error:?}");
     assert_eq!(place.told(operation, "done").await, 1, "{death:?}");
     let safety = place.row("backups", safety.unwrap()).await;
     assert_eq!(safety["status"], "completed", "{death:?}: {safety}");

@@ -138,6 +138,13 @@ impl Workplace {
         serde_json::from_str(row.get(0)).unwrap()
     }
 
+    /// Why the last attempt at a job failed.
+    pub async fn last_error(&self, object: Uuid) -> Option<String> {
+        let query = "SELECT last_error::text FROM public.rovodev_jobs WHERE $1 IN (backup_id, operation_id)";
+        let row = self.superuser.query_one(query, &[&object]).await;
+        row.unwrap().get(0)
+    }
+
     /// How often the audit log says that jobs ended in this way.
     pub async fn told(&self, object: Uuid, outcome: &str) -> i64 {
         let query = "SELECT count(*) FROM public.rovodev_audit_log \

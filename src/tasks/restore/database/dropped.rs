@@ -20,7 +20,7 @@ const NAMED: usize = 50;
 const REACHED: &str = "
     WITH RECURSIVE gone(classid, objid, part) AS (
         SELECT 'pg_catalog.pg_namespace'::pg_catalog.regclass::oid, n.oid, 0 FROM pg_catalog.pg_namespace n
-         WHERE n.nspname = ANY ($1)
+         WHERE n.nspname::text = ANY ($1::text[])
         UNION
         SELECT found.* FROM gone g CROSS JOIN LATERAL (
             SELECT d.classid, d.objid, d.objsubid FROM pg_catalog.pg_depend d
@@ -30,7 +30,8 @@ const REACHED: &str = "
              WHERE d.classid = g.classid AND d.objid = g.objid AND d.objsubid = g.part AND d.deptype IN ('i', 'e')
         ) found
     ), named AS MATERIALIZED (
-        SELECT g.*, o.type, o.schema, o.identity, coalesce(o.schema = ANY ($1) OR o.schema = 'pg_toast', false) AS inside
+        SELECT g.*, o.type, o.schema, o.identity, coalesce(o.schema = 'pg_toast' OR o.schema IN
+               (SELECT pg_catalog.quote_ident(s) FROM pg_catalog.unnest($1::text[]) s), false) AS inside
           FROM gone g CROSS JOIN LATERAL pg_catalog.pg_identify_object(g.classid, g.objid, g.part) o
          WHERE o.type <> 'default acl'
     )
