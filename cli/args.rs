@@ -49,6 +49,21 @@ pub struct Common {
     /// Where backups lie: a directory or s3://BUCKET/PREFIX [BACKUP_STORE, or ./backups]
     #[arg(long, global = true, value_name = "STORE")]
     pub store: Option<String>,
+    /// Ask this deployment, with the token in ROVODEV_TOKEN, instead of working here [ROVODEV_API]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        conflicts_with = "store",
+        hide_short_help = true
+    )]
+    pub api: Option<String>,
+    /// Whose backups, where there is a catalog [ROVODEV_TENANT, or default]
+    #[arg(long, global = true, value_name = "TENANT", hide_short_help = true)]
+    pub tenant: Option<String>,
+    /// Work with the store alone though SUPABASE_URL names a catalog, such as when it is down
+    #[arg(long, global = true, conflicts_with = "api", hide_short_help = true)]
+    pub without_catalog: bool,
     /// Print one JSON object on stdout, errors too; never ask
     #[arg(long, global = true)]
     pub json: bool,

@@ -14,6 +14,7 @@ pub mod status;
 
 use crate::args::{Command, Common};
 use crate::output::{self, Answer};
+use crate::service;
 use rovodev::config::{STORE_KEY, Settings};
 use rovodev::core::keys;
 use rovodev::core::manifest::Manifest;
@@ -47,6 +48,13 @@ async fn named(store: &Store, what: &str, wanted: Wanted) -> Result<Manifest> {
 }
 
 pub async fn run(command: Command, common: Common, settings: Settings) -> Result<Answer> {
+    let command = match service::keeper(command, &common, &settings)? {
+        service::Kept::Nowhere(command) => command,
+        service::Kept::By(keeper, command) => {
+            let done = Box::pin(service::run(keeper, command, common)).await;
+            return done.map_err(service::hint);
+        }
+    };
     match command {
         Command::Backup(args) => backup::run(args, &common, settings).await,
         Command::Restore(args) => restore::run(*args, &common, settings).await,

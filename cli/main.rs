@@ -8,6 +8,8 @@ mod human;
 mod names;
 mod output;
 mod progress;
+mod remote;
+mod service;
 mod table;
 mod usage;
 
@@ -46,7 +48,10 @@ fn run(cli: Cli) -> Result<Answer> {
     let settings = Settings::load(Path::new(commands::ENV_FILE))?;
     choose_colors(cli.common.no_color || settings.get(&config::NO_COLOR).is_some());
     start_logging(cli.common.verbosity, &settings)?;
-    let settings = settings.flag(&config::BACKUP_STORE, cli.common.store.clone());
+    let settings = settings
+        .flag(&config::BACKUP_STORE, cli.common.store.clone())
+        .flag(&config::ROVODEV_API, cli.common.api.clone())
+        .flag(&config::ROVODEV_TENANT, cli.common.tenant.clone());
     let runtime = if cli.command.moves_data() {
         tokio::runtime::Builder::new_multi_thread()
             .enable_all()

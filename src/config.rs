@@ -51,6 +51,8 @@ variables! {
         "The address of an S3 that is not Amazon's, such as https://PROJECT.supabase.co/storage/v1/s3.";
     SUPABASE_URL open None,
         "The Supabase project that keeps the catalog: https://PROJECT.supabase.co. Without it the store itself is the catalog.";
+    CATALOG_DATABASE_URL secret None,
+        "The database of the project at SUPABASE_URL, where that is not DATABASE_URL's; only `rovodev init` uses it.";
     SUPABASE_PUBLISHABLE_KEY open None,
         "The project's publishable key (sb_publishable_…), or the older anon key.";
     SUPABASE_SECRET_KEY secret None,
@@ -61,6 +63,12 @@ variables! {
         "What Vercel Cron shows at /api/cron/tick; at least 16 characters.";
     ALLOWED_ORIGINS open None,
         "Origins besides its own whose pages may call the functions, separated by commas: https://dashboard.example.com.";
+    ROVODEV_TENANT open Some("default"),
+        "Whose backups the command line works with, where there is a catalog: the tenant's name in paths (its slug).";
+    ROVODEV_API open None,
+        "The deployment that the command line asks instead of working itself: https://PROJECT.vercel.app.";
+    ROVODEV_TOKEN secret None,
+        "The access token that goes with ROVODEV_API: one of Supabase Auth, for a member of the tenant.";
     PG_DUMP open None,
         "The pg_dump that captures the schema. By default the newest usable one that is found.";
     RUST_LOG open Some("warn"),

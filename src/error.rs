@@ -14,6 +14,10 @@ macro_rules! codes {
         pub enum Code { $(#[doc = $doc] $variant,)* }
 
         impl Code {
+            /// The code of this name.
+            pub fn named(text: &str) -> Option<Code> {
+                Code::ALL.iter().copied().find(|code| code.as_str() == text)
+            }
             /// Every code, in the order of the documentation.
             pub const ALL: &[Code] = &[$(Code::$variant,)*];
             /// The name used in JSON, logs and documents.
@@ -81,6 +85,14 @@ codes! {
     CatalogRefused "catalog_refused" Connect "The catalog refused the key or the token.";
     CatalogTaken "catalog_taken" Refused "The app has tables of the catalog's names.";
     CatalogError "catalog_error" Failed "The catalog answered with an error.";
+    TenantNotFound "tenant_not_found" Usage "No such tenant, or none of yours.";
+    UserNotFound "user_not_found" NotFound "Supabase Auth has no such user.";
+    NotPossible "not_possible" Refused "The state of the backup or the restore does not allow it.";
+    ServiceUnreachable "service_unreachable" Connect "The deployment does not answer.";
+    ServiceError "service_error" Failed "The deployment answered with an error.";
+    Unauthorized "unauthorized" Connect "The deployment did not accept the token.";
+    Forbidden "forbidden" Refused "Your role does not allow it.";
+    RateLimited "rate_limited" Failed "Too many calls in a minute.";
     Io "io" Failed "A local file could not be read or written.";
     Internal "internal" Failed "A defect in Rovodev.";
 }

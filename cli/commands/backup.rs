@@ -19,6 +19,7 @@ use std::time::{Duration, Instant};
 
 const BUSY_HINT: &str =
     "Say --wait to wait until it is done. If it died, its claim ends by itself.";
+pub const READERS: u64 = create::READERS as u64;
 /// How often a store that is held by another operation is tried again.
 const BUSY_RETRY: Duration = Duration::from_secs(2);
 
@@ -43,10 +44,10 @@ rows alone and says so (exit code 3).
 pub struct BackupArgs {
     /// The database [DATABASE_URL]
     #[arg(long, value_name = "URL")]
-    database_url: Option<String>,
+    pub database_url: Option<String>,
     /// Where to write: a directory or s3://BUCKET/PREFIX; the same as --store
     #[arg(long, value_name = "STORE", conflicts_with = "store")]
-    output: Option<String>,
+    pub output: Option<String>,
     /// What to back up: everything, the database, or the configuration
     #[arg(long = "type", value_enum, default_value_t = Kind::Full)]
     kind: Kind,
@@ -56,26 +57,26 @@ pub struct BackupArgs {
     compress: Compression,
     /// A name for people; by default the time
     #[arg(long)]
-    name: Option<String>,
+    pub name: Option<String>,
     /// Only this schema (repeatable)
     #[arg(long = "schema", value_name = "SCHEMA")]
-    schemas: Vec<String>,
+    pub schemas: Vec<String>,
     /// Only this table, as SCHEMA.TABLE (repeatable)
     #[arg(long = "table", value_name = "TABLE", value_parser = names::table)]
-    tables: Vec<QName>,
+    pub tables: Vec<QName>,
     /// Only the rows with this value, and what their foreign keys need
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = names::scope)]
-    scope: Option<Scope>,
-    /// Wait while another operation holds the store, instead of failing
+    pub scope: Option<Scope>,
+    /// Wait while another operation holds the store, instead of failing; with --api, wait for the end
     #[arg(long)]
-    wait: bool,
+    pub wait: bool,
     /// Connections that read at the same time
-    #[arg(long, value_name = "N", default_value_t = create::READERS as u64, hide_short_help = true)]
+    #[arg(long, value_name = "N", default_value_t = READERS, hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=64))]
-    readers: u64,
+    pub readers: u64,
     /// Where vercel.json and package.json are
     #[arg(long, value_name = "DIR", default_value = ".", hide_short_help = true)]
-    project: PathBuf,
+    pub project: PathBuf,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -94,11 +95,38 @@ enum Compression {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Taken {
+pub struct Taken {
     #[serde(flatten)]
-    backup: Summary,
-    store: String,
-    seconds: f64,
+    pub backup: Summary,
+    pub store: String,
+    pub seconds: f64,
+}
+
+impl BackupArgs {
+    pub fn refuse_contradictions(&self) -> Result<()> {
+        let part = !self.schemas.is_empty() || !self.tables.is_empty() || self.scope.is_some();
+        if part && matches!(self.kind, Kind::Config) {
+            let message = "--type config takes the project's files alone, and --schema, --table and --scope choose rows";
+            return Err(Error::new(Code::Usage, message).hint("Leave out the one or the other."));
+        }
+        Ok(())
+    }
+
+    pub fn kind(&self) -> BackupType {
+        match self.kind {
+            Kind::Full => BackupType::Full,
+            Kind::Database => BackupType::Database,
+            Kind::Config => BackupType::Config,
+        }
+    }
+
+    pub fn codec(&self) -> Codec {
+        match self.compress {
+            Compression::Zstd => Codec::Zstd,
+            Compression::Gzip => Codec::Gzip,
+            Compression::None => Codec::None,
+        }
+    }
 }
 
 pub async fn run(args: BackupArgs, common: &Common, settings: Settings) -> Result<Answer> {
@@ -114,10 +142,15 @@ pub async fn run(args: BackupArgs, common: &Common, settings: Settings) -> Resul
         create_or_wait(ctx, &opened, &request, args.wait).await
     })
     .await?;
+    Ok(told(&manifest, &store.describe(), begun.elapsed(), common))
+}
+
+/// What there is to say of a backup that was taken.
+pub fn told(manifest: &Manifest, store: &str, took: Duration, common: &Common) -> Answer {
     let taken = Taken {
-        backup: Summary::of(&manifest),
-        store: store.describe(),
-        seconds: begun.elapsed().as_secs_f64(),
+        backup: Summary::of(manifest),
+        store: store.to_string(),
+        seconds: took.as_secs_f64(),
     };
     if !common.json {
         manifest
@@ -129,9 +162,9 @@ pub async fn run(args: BackupArgs, common: &Common, settings: Settings) -> Resul
             .iter()
             .for_each(|note| output::note(&note.message));
     }
-    let text = text(&manifest, &taken.store, begun.elapsed());
+    let text = text(&taken.backup, manifest.source.is_some(), store, took);
     let exit = Exit::with_warnings(!manifest.warnings.is_empty());
-    Ok(Answer::new(&taken, text, exit))
+    Answer::new(&taken, text, exit)
 }
 
 async fn create_or_wait(
@@ -163,11 +196,7 @@ async fn create_or_wait(
 }
 
 fn request(args: &BackupArgs, settings: &Settings) -> Result<CreateRequest> {
-    let part = !args.schemas.is_empty() || !args.tables.is_empty() || args.scope.is_some();
-    if part && matches!(args.kind, Kind::Config) {
-        let message = "--type config takes the project's files alone, and --schema, --table and --scope choose rows";
-        return Err(Error::new(Code::Usage, message).hint("Leave out the one or the other."));
-    }
+    args.refuse_contradictions()?;
     let database = match args.kind {
         Kind::Config => None,
         Kind::Full | Kind::Database => Some(places::source(settings)?),
@@ -175,17 +204,9 @@ fn request(args: &BackupArgs, settings: &Settings) -> Result<CreateRequest> {
     Ok(CreateRequest {
         id: None,
         database,
-        kind: match args.kind {
-            Kind::Full => BackupType::Full,
-            Kind::Database => BackupType::Database,
-            Kind::Config => BackupType::Config,
-        },
+        kind: args.kind(),
         trigger: Trigger::Manual,
-        codec: match args.compress {
-            Compression::Zstd => Codec::Zstd,
-            Compression::Gzip => Codec::Gzip,
-            Compression::None => Codec::None,
-        },
+        codec: args.codec(),
         name: args.name.clone(),
         tenant: TENANT.into(),
         selection: Selection {
@@ -200,10 +221,10 @@ fn request(args: &BackupArgs, settings: &Settings) -> Result<CreateRequest> {
     })
 }
 
-fn text(manifest: &Manifest, store: &str, took: Duration) -> String {
-    let totals = &manifest.totals;
-    let mut lines = vec![format!("{} is complete.", manifest.name)];
-    if manifest.source.is_some() {
+pub fn text(backup: &Summary, has_rows: bool, store: &str, took: Duration) -> String {
+    let totals = &backup.totals;
+    let mut lines = vec![format!("{} is complete.", backup.name)];
+    if has_rows {
         lines.push(format!(
             "  {}, {}, {}",
             human::counted(totals.tables, "table"),
@@ -217,6 +238,6 @@ fn text(manifest: &Manifest, store: &str, took: Duration) -> String {
         human::bytes(totals.new_bytes),
         human::seconds(took)
     ));
-    lines.push(format!("  {} in {store}", manifest.id));
+    lines.push(format!("  {} in {store}", backup.id));
     lines.join("\n")
 }

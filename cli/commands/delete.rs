@@ -30,7 +30,7 @@ command finishes it.
 pub struct DeleteArgs {
     /// Names, or ids (or their first or last digits)
     #[arg(value_name = "BACKUP", required = true)]
-    backups: Vec<String>,
+    pub backups: Vec<String>,
     /// Do not ask
     #[arg(long)]
     force: bool,
@@ -76,7 +76,7 @@ fn called(manifest: &Manifest) -> String {
     )
 }
 
-fn confirm(what: &str, args: &DeleteArgs, common: &Common) -> Result<()> {
+pub fn confirm(what: &str, args: &DeleteArgs, common: &Common) -> Result<()> {
     if args.force {
         if !common.json {
             output::tell(&format!("Deleting {what} for good."));

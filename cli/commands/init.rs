@@ -1,15 +1,17 @@
+mod catalog;
+
 use super::ENV_FILE;
 use crate::args::Common;
 use crate::ask;
 use crate::exit::Exit;
 use crate::output::{self, Answer};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use dialoguer::console::style;
 use rovodev::config::{self, Origin, Settings, Variable};
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::ports::store::{S3Settings, Store};
-use rovodev::tasks::init::{self, Change, Check, EnvFile, KeyNeeded, Verdict};
+use rovodev::tasks::init::{self, Change, Check, EnvFile, KeyNeeded, Verdict, vercel};
 use rovodev::tasks::status::{Health, Patience};
 use serde_json::json;
 use std::path::Path;
@@ -24,16 +26,23 @@ const PLACES: &[Variable] = &[
     config::AWS_SECRET_ACCESS_KEY,
     config::AWS_REGION,
     config::S3_ENDPOINT,
+    config::SUPABASE_URL,
+    config::CATALOG_DATABASE_URL,
+    config::SUPABASE_PUBLISHABLE_KEY,
+    config::SUPABASE_SECRET_KEY,
+    config::SUPABASE_JWT_SECRET,
+    config::CRON_SECRET,
     config::PG_DUMP,
 ];
 
-/// Write .env and check every connection
+/// Write .env, set up the catalog, and check every connection
 #[derive(Args)]
 #[command(after_long_help = format!("\
 Examples:
   rovodev init                           asks for what is missing
   DATABASE_URL=postgres://… rovodev init --store s3://backups/app
   rovodev init --check                   checks what is set and writes nothing
+  rovodev init --admin me@example.com --plan pro    with a catalog, for Vercel
 
 Writes .env in the working directory (mode 0600) from flags, answers and the
 environment, and keeps what else is in it; the changes are shown first. A
@@ -42,6 +51,10 @@ recognised: further backups need it, restoring does not. Then checks the
 database (port, reach, role), pg_dump and the store (writes a small object,
 reads it, deletes it), says what to fix, and names the recovery kit: what to
 keep elsewhere. Replacing a value that .env holds needs a yes, or --force.
+
+With SUPABASE_URL it also makes the bucket where there is none (asks, or --yes)
+and CRON_SECRET, applies the catalog's migrations to the project's database,
+and lists the variables to set on Vercel. What is there already stays so.
 
 {}", crate::exit::help()))]
 pub struct InitArgs {
@@ -54,6 +67,18 @@ pub struct InitArgs {
     /// Replace values in .env without asking
     #[arg(long)]
     force: bool,
+    /// This user of Supabase Auth becomes an admin of the tenant
+    #[arg(long, value_name = "EMAIL", conflicts_with = "check")]
+    pub admin: Option<String>,
+    /// Adapt vercel.json to Vercel's plan: the cron, and how long functions run
+    #[arg(long, value_enum, conflicts_with = "check")]
+    pub plan: Option<PlanArg>,
+    /// With --plan: where the functions run, such as fra1 [pro: beside the database, where its host tells]
+    #[arg(long, value_name = "REGION", requires = "plan", hide_short_help = true)]
+    pub region: Option<String>,
+    /// Make the bucket without asking
+    #[arg(long, conflicts_with = "check")]
+    pub yes: bool,
     /// Check what is set; write nothing
     #[arg(long, conflicts_with = "force")]
     check: bool,
@@ -61,6 +86,21 @@ pub struct InitArgs {
     #[arg(long, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
     timeout: Option<u64>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum PlanArg {
+    Hobby,
+    Pro,
+}
+
+impl From<PlanArg> for vercel::Plan {
+    fn from(plan: PlanArg) -> Self {
+        match plan {
+            PlanArg::Hobby => vercel::Plan::Hobby,
+            PlanArg::Pro => vercel::Plan::Pro,
+        }
+    }
 }
 
 pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<Answer> {
@@ -71,7 +111,7 @@ pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<
     let mut settings = settings
         .flag(&config::DATABASE_URL, args.database_url.clone())
         .flag(&config::S3_ENDPOINT, args.s3_endpoint.clone());
-    let mut written = Vec::new();
+    let (mut written, mut steps) = (Vec::new(), Vec::new());
     if !args.check {
         let person = ask::person_is_there() && !common.json;
         if person {
@@ -79,10 +119,13 @@ pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<
         }
         // Refused before anything is written: an unreadable URL or a pooler that cannot serve.
         DatabaseUrl::parse(settings.require(&config::DATABASE_URL)?)?;
-        settings = with_store_key(settings, patience).await?;
+        steps.extend(catalog::make_bucket(&args, &settings, person, patience.part).await?);
+        settings = catalog::with_cron_secret(with_store_key(settings, patience).await?);
         written = write(&settings, person, &args)?;
+        steps.extend(catalog::set_up(&args, &settings).await?);
     }
-    let (status, checks) = init::check(&settings, patience).await;
+    let (status, mut checks) = init::check(&settings, patience).await;
+    checks.extend(init::catalog::check(&settings, patience.part).await);
     let worst = checks.iter().map(|c| c.verdict).max();
     let exit = match worst {
         Some(Verdict::Failed) if status.health == Health::Unreachable => Exit::CannotConnect,
@@ -91,9 +134,15 @@ pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<
         _ => Exit::Done,
     };
     let kit = init::recovery_kit(&settings)?;
-    let result =
-        json!({ "file": ENV_FILE, "written": written, "checks": checks, "recoveryKit": kit });
-    Ok(Answer::new(&result, text(&checks, &kit, exit), exit))
+    let variables = catalog::on_vercel(&settings);
+    let result = json!({ "file": ENV_FILE, "written": written, "steps": steps, "checks": checks,
+                         "recoveryKit": kit, "variables": variables });
+    let catalog = catalog::text(&steps, &variables);
+    Ok(Answer::new(
+        &result,
+        text(&checks, &kit, &catalog, exit),
+        exit,
+    ))
 }
 
 fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
@@ -206,7 +255,7 @@ fn write(settings: &Settings, person: bool, args: &InitArgs) -> Result<Vec<Chang
     Ok(changes)
 }
 
-fn text(checks: &[Check], kit: &[String], exit: Exit) -> String {
+fn text(checks: &[Check], kit: &[String], catalog: &str, exit: Exit) -> String {
     let mut lines = Vec::new();
     for check in checks {
         let mark = match check.verdict {
@@ -222,6 +271,9 @@ fn text(checks: &[Check], kit: &[String], exit: Exit) -> String {
     );
     lines.extend(kit.iter().map(|part| format!("  - {part}")));
     lines.push(String::new());
+    if !catalog.is_empty() {
+        lines.push(format!("{catalog}\n"));
+    }
     lines.push(match exit {
         Exit::Done | Exit::Warnings => "Ready. Next: rovodev backup".into(),
         _ => "Not ready yet: fix what failed, then run `rovodev init --check`.".into(),

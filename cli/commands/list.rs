@@ -30,7 +30,7 @@ no database.
 pub struct ListArgs {
     /// How many to show; 0 shows all
     #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    pub limit: usize,
 }
 
 pub async fn run(args: ListArgs, settings: &Settings) -> Result<Answer> {
@@ -63,7 +63,7 @@ fn text(newest: &Newest, store: &str, now: DateTime<Utc>) -> String {
              Where there should be some, check the place: --store or BACKUP_STORE."
         );
     }
-    let mut table = Columns::new(&["<Id", "<Name", "<Age", "<Type", ">Rows", ">Size", "<Note"]);
+    let mut table = columns();
     for listed in &newest.backups {
         let age = human::ago(listed.finished_at, now);
         table.row(match &listed.manifest {
@@ -90,7 +90,11 @@ fn text(newest: &Newest, store: &str, now: DateTime<Utc>) -> String {
     table.text() + &rest
 }
 
-fn row(summary: &Summary, age: String) -> [String; 7] {
+pub fn columns() -> Columns {
+    Columns::new(&["<Id", "<Name", "<Age", "<Type", ">Rows", ">Size", "<Note"])
+}
+
+pub fn row(summary: &Summary, age: String) -> [String; 7] {
     let kind = summary.what_it_holds();
     let (kind, part) = kind.split_once(',').unwrap_or((&kind, ""));
     let mut notes = Vec::new();

@@ -2,10 +2,10 @@
 
 mod database;
 mod files;
-mod in_place;
+pub mod in_place;
 mod input;
 mod kept;
-mod plan;
+pub mod plan;
 mod safety;
 mod undo;
 
@@ -53,10 +53,10 @@ Configuration files come back only with --component config.
 pub struct RestoreArgs {
     /// The backup: id, name or latest; or DIR/latest, s3://BUCKET/PREFIX/latest
     #[arg(long, value_name = "BACKUP")]
-    input: Option<String>,
+    pub input: Option<String>,
     /// Into this database instead of in place; its password is better kept in a variable
     #[arg(long, value_name = "URL")]
-    target_url: Option<String>,
+    pub target_url: Option<String>,
     /// How far a restore in place goes; asked for on a terminal, else exact
     #[arg(long, value_enum, conflicts_with = "target_url")]
     mode: Option<ModeArg>,
@@ -65,50 +65,53 @@ pub struct RestoreArgs {
     components: Vec<ComponentArg>,
     /// Only this schema (repeatable)
     #[arg(long = "schema", value_name = "SCHEMA")]
-    schemas: Vec<String>,
+    pub schemas: Vec<String>,
     /// Only this table, as SCHEMA.TABLE (repeatable)
     #[arg(long = "table", value_name = "TABLE", value_parser = names::table)]
-    tables: Vec<QName>,
+    pub tables: Vec<QName>,
     /// Only one tenant's rows
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = names::scope)]
-    scope: Option<Scope>,
+    pub scope: Option<Scope>,
     /// Show the plan and stop
     #[arg(long)]
-    dry_run: bool,
+    pub dry_run: bool,
     /// Do not ask; overwrite. With --target-url, drop what is there first
     #[arg(long)]
-    force: bool,
+    pub force: bool,
     /// Leave out rows whose parents are gone, and restore the others
     #[arg(long, conflicts_with = "target_url")]
-    leave_out_orphans: bool,
+    pub leave_out_orphans: bool,
+    /// With --api: wait for the end of the restore
+    #[arg(long)]
+    pub wait: bool,
     /// Reverse a restore: its operation (id or digits of it), or latest
     #[arg(long, value_name = "OPERATION")]
     #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope",
         "leave_out_orphans"])]
-    undo: Option<String>,
+    pub undo: Option<String>,
     /// With --undo: leave rows alone that changed since the restore, and reverse the others
     #[arg(long, requires = "undo")]
-    leave_changed: bool,
+    pub leave_changed: bool,
     /// List the restores that are kept and can be undone
     #[arg(long)]
     #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo",
         "leave_out_orphans"])]
-    list_undo: bool,
+    pub list_undo: bool,
     /// Drop what a restore keeps for its undo: its operation, latest, or all
     #[arg(long, value_name = "OPERATION")]
     #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo",
         "list_undo", "dry_run", "leave_out_orphans"])]
-    forget: Option<String>,
+    pub forget: Option<String>,
     /// The source [DATABASE_URL]
     #[arg(long, value_name = "URL", hide_short_help = true)]
-    database_url: Option<String>,
+    pub database_url: Option<String>,
     /// Connections that write at the same time
     #[arg(long, value_name = "N", default_value_t = 2, hide_short_help = true)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=64))]
-    writers: u64,
+    pub writers: u64,
     /// Free bytes on the target's disk, where known: more is never written
     #[arg(long, value_name = "BYTES", hide_short_help = true)]
-    room: Option<u64>,
+    pub room: Option<u64>,
     /// Where configuration files go
     #[arg(long, value_name = "DIR", default_value = ".", hide_short_help = true)]
     project: PathBuf,
@@ -128,6 +131,47 @@ enum ModeArg {
 enum ComponentArg {
     Database,
     Config,
+}
+
+impl RestoreArgs {
+    /// The parser forgets about a requirement that conflicts with what was said.
+    pub fn refuse_contradictions(&self) -> Result<()> {
+        if self.leave_changed && self.undo.is_none() {
+            return Err(
+                Error::new(Code::Usage, "--leave-changed goes with --undo alone")
+                    .hint("Name the restore to reverse by --undo OPERATION."),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether a catalog keeps what is asked for: a restore in place, or the undo of one.
+    pub fn is_cataloged(&self) -> bool {
+        self.target_url.is_none() && !self.list_undo && self.forget.is_none() && !self.wants_files()
+    }
+
+    pub fn wants_files(&self) -> bool {
+        self.components.contains(&ComponentArg::Config)
+    }
+
+    /// Whether `--input` says where the store is.
+    pub fn names_a_store(&self) -> bool {
+        self.input.as_deref().is_some_and(input::is_path)
+    }
+
+    /// A person is asked where none is said.
+    pub fn chosen_mode(&self, person: bool) -> Result<Mode> {
+        let mode = match self.mode {
+            Some(mode) => mode,
+            None if person && self.target_url.is_none() => ask_mode()?,
+            None => ModeArg::Exact,
+        };
+        Ok(match mode {
+            ModeArg::Exact => Mode::Exact,
+            ModeArg::Missing => Mode::Missing,
+            ModeArg::KeepNewer => Mode::KeepNewer,
+        })
+    }
 }
 
 /// What every way of restoring needs to know.
@@ -151,13 +195,7 @@ impl Asked<'_> {
 pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Result<Answer> {
     let settings = settings.flag(&config::DATABASE_URL, args.database_url.clone());
     let style = Style::choose(common.json, common.progress);
-    // The parser forgets about a requirement that conflicts with what was said.
-    if args.leave_changed && args.undo.is_none() {
-        return Err(
-            Error::new(Code::Usage, "--leave-changed goes with --undo alone")
-                .hint("Name the restore to reverse by --undo OPERATION."),
-        );
-    }
+    args.refuse_contradictions()?;
     if args.list_undo {
         return kept::list(&settings).await;
     }
@@ -225,21 +263,13 @@ fn request(
     }
     let source = settings.get(&config::DATABASE_URL);
     let source = source.map(DatabaseUrl::parse).transpose()?;
-    let mode = match args.mode {
-        Some(mode) => mode,
-        None if person && args.target_url.is_none() => ask_mode()?,
-        None => ModeArg::Exact,
-    };
+    let mode = args.chosen_mode(person)?;
     Ok(RestoreRequest {
         operation: None,
         backup,
         target,
         source,
-        mode: match mode {
-            ModeArg::Exact => Mode::Exact,
-            ModeArg::Missing => Mode::Missing,
-            ModeArg::KeepNewer => Mode::KeepNewer,
-        },
+        mode,
         choice: Choice {
             components: vec![Component::Database],
             selection: Selection {

@@ -7,7 +7,7 @@ use clap::Args;
 use rovodev::config::Settings;
 use rovodev::core::manifest::{Manifest, SchemaStatus};
 use rovodev::error::Result;
-use rovodev::tasks::backups::{self, Summary, Wanted};
+use rovodev::tasks::backups::{self, SchemaSummary, Summary, Wanted};
 use rovodev::tasks::places;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ Reads one manifest; changes nothing and needs no database.
 pub struct ShowArgs {
     /// Name, id (or its first or last digits), or latest
     #[arg(value_name = "BACKUP")]
-    backup: String,
+    pub backup: String,
 }
 
 pub async fn run(args: ShowArgs, settings: &Settings) -> Result<Answer> {
@@ -35,7 +35,7 @@ pub async fn run(args: ShowArgs, settings: &Settings) -> Result<Answer> {
     let manifest = super::named(&store, &args.backup, Wanted::Anything).await?;
     Ok(Answer::new(
         &as_json(&manifest),
-        text(&manifest),
+        text(&Shown::of(&manifest)),
         Exit::Done,
     ))
 }
@@ -71,20 +71,60 @@ fn moment(postgres: &str) -> String {
     }
 }
 
-fn text(manifest: &Manifest) -> String {
-    let mut parts = vec![facts(manifest)];
-    if !manifest.tables.is_empty() {
-        parts.push(tables(manifest));
+/// A backup as people see it, from its manifest or from a catalog.
+pub struct Shown {
+    pub summary: Summary,
+    /// Absent for configuration alone, or where it is not told.
+    pub server_version: Option<String>,
+    pub definitions_known: bool,
+    pub tables: Vec<TableShown>,
+    /// Paths and bytes.
+    pub files: Vec<(String, u64)>,
+}
+
+pub struct TableShown {
+    pub name: String,
+    pub rows: u64,
+    pub raw_bytes: u64,
+    pub stored_bytes: u64,
+}
+
+impl Shown {
+    fn of(manifest: &Manifest) -> Self {
+        let tables = manifest.tables.iter().map(|t| TableShown {
+            name: t.name.to_string(),
+            rows: t.rows,
+            raw_bytes: t.raw_bytes,
+            stored_bytes: t.segments().map(|s| s.stored_bytes).sum(),
+        });
+        let files = manifest.config.iter();
+        Self {
+            summary: Summary::of(manifest),
+            server_version: manifest.source.as_ref().map(|s| s.server_version.clone()),
+            definitions_known: true,
+            tables: tables.collect(),
+            files: files
+                .map(|f| (f.path.clone(), f.object.raw_bytes))
+                .collect(),
+        }
     }
-    if !manifest.config.is_empty() {
+}
+
+pub fn text(shown: &Shown) -> String {
+    let mut parts = vec![facts(shown)];
+    if !shown.tables.is_empty() {
+        parts.push(tables(&shown.tables));
+    }
+    if !shown.files.is_empty() {
         let mut table = Columns::new(&["<File", ">Size"]);
-        for file in &manifest.config {
-            table.row([file.path.clone(), human::bytes(file.object.raw_bytes)]);
+        for (path, size) in &shown.files {
+            table.row([path.clone(), human::bytes(*size)]);
         }
         parts.push(table.text());
     }
-    let warnings = manifest.warnings.iter().map(|w| format!("! {}", w.message));
-    let notes = manifest.left_out.iter().map(|n| format!("- {}", n.message));
+    let summary = &shown.summary;
+    let warnings = summary.warnings.iter().map(|w| format!("! {}", w.message));
+    let notes = summary.left_out.iter().map(|n| format!("- {}", n.message));
     let lines: Vec<_> = warnings.chain(notes).collect();
     if !lines.is_empty() {
         parts.push(lines.join("\n"));
@@ -92,33 +132,32 @@ fn text(manifest: &Manifest) -> String {
     parts.join("\n\n")
 }
 
-fn facts(manifest: &Manifest) -> String {
-    let totals = &manifest.totals;
+fn facts(shown: &Shown) -> String {
+    let summary = &shown.summary;
+    let totals = &summary.totals;
     let mut lines = vec![
-        ("Name", manifest.name.clone()),
-        ("Id", manifest.id.to_string()),
+        ("Name", summary.name.clone()),
+        ("Id", summary.id.to_string()),
         (
             "Taken",
             format!(
                 "{} ({})",
-                human::exact(manifest.finished_at),
-                human::ago(manifest.finished_at, Utc::now())
+                human::exact(summary.finished_at),
+                human::ago(summary.finished_at, Utc::now())
             ),
         ),
     ];
-    if let Some(source) = &manifest.source {
+    if let (Some(database), Some(version)) = (&summary.database, &shown.server_version) {
         lines.push((
             "Source",
-            format!(
-                "{} on PostgreSQL {}",
-                source.database,
-                human::version(&source.server_version)
-            ),
+            format!("{database} on PostgreSQL {}", human::version(version)),
         ));
-        lines.push(("Schema", schema(manifest)));
+        if shown.definitions_known {
+            lines.push(("Schema", schema(&summary.schema)));
+        }
     }
-    if !manifest.selection.is_whole() {
-        lines.push(("Part", format!("{} alone", manifest.selection)));
+    if !summary.selection.is_whole() {
+        lines.push(("Part", format!("{} alone", summary.selection)));
     }
     lines.push((
         "Holds",
@@ -145,8 +184,7 @@ fn facts(manifest: &Manifest) -> String {
     lines.join("\n")
 }
 
-fn schema(manifest: &Manifest) -> String {
-    let schema = &manifest.schema;
+fn schema(schema: &SchemaSummary) -> String {
     match schema.status {
         SchemaStatus::Captured => {
             let version = schema.pg_dump_version.as_deref().unwrap_or("?");
@@ -160,15 +198,14 @@ fn schema(manifest: &Manifest) -> String {
     }
 }
 
-fn tables(manifest: &Manifest) -> String {
+fn tables(tables: &[TableShown]) -> String {
     let mut table = Columns::new(&["<Table", ">Rows", ">Size", ">Stored"]);
-    for t in &manifest.tables {
-        let stored: u64 = t.segments().map(|s| s.stored_bytes).sum();
+    for t in tables {
         table.row([
-            human::fitted(&t.name.to_string(), 40),
+            human::fitted(&t.name, 40),
             human::count(t.rows),
             human::bytes(t.raw_bytes),
-            human::bytes(stored),
+            human::bytes(t.stored_bytes),
         ]);
     }
     table.text()

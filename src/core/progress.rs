@@ -1,9 +1,9 @@
 //! Progress of an operation, as a stream of events that any door can show.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What an operation is doing. The order is the order in which they happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Stage {
     Connect,
@@ -43,7 +43,7 @@ impl Stage {
 }
 
 /// One moment of an operation.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Event {
     pub stage: Stage,

@@ -36,7 +36,7 @@ pub struct Choice {
 }
 
 /// The answer to "what will happen?", shown before anything is written to live tables.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Plan {
     /// Names the staging schema `staging_<id>`, the undo schema `undo_<id>`, and the restore in `--undo`.
@@ -69,7 +69,7 @@ pub struct Plan {
     pub notes: Vec<Warning>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TablePlan {
     #[serde(flatten)]
@@ -84,7 +84,7 @@ pub struct TablePlan {
 }
 
 /// Rows of one table that would be left without the rows to which they refer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BrokenReference {
     pub foreign_key: String,
@@ -111,7 +111,7 @@ pub fn refuse(broken: &[BrokenReference]) -> Result<()> {
     Err(Error::new(Code::MissingParent, each.join(". ")).hint(remedies.join(" ")))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Broken {
     /// Live rows refer to rows that the restore would remove.

@@ -11,8 +11,10 @@ use crate::tasks::jobs::Workshop;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How long the platform lets an invocation live: `maxDuration` in `vercel.json`, held equal by a test.
-pub const MAX_DURATION: Duration = Duration::from_secs(300);
+/// How long the platform lets an invocation live: `maxDuration` of the `vercel.json` that this program is built and
+/// deployed with.
+pub const MAX_DURATION: Duration =
+    Duration::from_secs(smallest_duration(include_bytes!("../../vercel.json")));
 /// Kept back for a clean end.
 const MARGIN: Duration = Duration::from_secs(20);
 
@@ -65,5 +67,57 @@ impl Service {
 
     pub fn origins(&self) -> &[String] {
         &self.0.origins
+    }
+}
+
+/// The smallest `"maxDuration": N` of a `vercel.json`, while the compiler runs: a file without one does not compile.
+const fn smallest_duration(json: &[u8]) -> u64 {
+    const NAME: &[u8] = b"\"maxDuration\":";
+    let (mut at, mut smallest) = (0, u64::MAX);
+    while at + NAME.len() < json.len() {
+        let mut same = 0;
+        while same < NAME.len() && json[at + same] == NAME[same] {
+            same += 1;
+        }
+        at += 1;
+        if same == NAME.len() {
+            at += NAME.len() - 1;
+            let seconds = number(json, at);
+            if seconds < smallest {
+                smallest = seconds;
+            }
+        }
+    }
+    assert!(smallest > 30 && smallest <= 800, "vercel.json: maxDuration");
+    smallest
+}
+
+/// The number at `at`, behind blanks.
+const fn number(json: &[u8], mut at: usize) -> u64 {
+    while at < json.len() && json[at].is_ascii_whitespace() {
+        at += 1;
+    }
+    let mut number = 0;
+    while at < json.len() && json[at].is_ascii_digit() {
+        number = number * 10 + (json[at] - b'0') as u64;
+        at += 1;
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_deadline_is_that_of_the_file() {
+        assert_eq!(
+            smallest_duration(b"{\"maxDuration\": 800, \"maxDuration\":300}"),
+            300
+        );
+        assert_eq!(
+            smallest_duration(b"{\"a\": 7, \"maxDuration\":\n 800}"),
+            800
+        );
     }
 }

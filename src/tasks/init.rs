@@ -1,6 +1,9 @@
 //! Setting up: a key for the store, an `.env`, and a check of everything it names.
 
+pub mod bucket;
+pub mod catalog;
 mod env_file;
+pub mod vercel;
 
 pub use env_file::{Change, EnvFile};
 

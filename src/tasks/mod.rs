@@ -13,6 +13,7 @@ pub mod jobs;
 pub mod lease;
 pub mod migrate;
 pub mod open_store;
+pub mod operators;
 pub mod places;
 pub mod progress;
 pub mod prune;

@@ -19,6 +19,8 @@ pub struct Progress(Option<Arc<Inner>>);
 struct Inner {
     state: Mutex<State>,
     events: UnboundedSender<Event>,
+    /// Hears the same events.
+    beside: Progress,
 }
 
 struct State {
@@ -34,6 +36,11 @@ struct State {
 impl Progress {
     /// A progress and the events it tells. Events end when the last clone is dropped.
     pub fn channel() -> (Self, UnboundedReceiver<Event>) {
+        Self::channel_beside(Self::default())
+    }
+
+    /// The same; `beside` hears the events too.
+    pub fn channel_beside(beside: Self) -> (Self, UnboundedReceiver<Event>) {
         let (events, receiver) = unbounded_channel();
         let state = State {
             stage: Stage::Connect,
@@ -48,6 +55,7 @@ impl Progress {
             Self(Some(Arc::new(Inner {
                 state: Mutex::new(state),
                 events,
+                beside,
             }))),
             receiver,
         )
@@ -79,7 +87,14 @@ impl Progress {
         if let Some(inner) = &self.0 {
             let mut event = inner.lock().event();
             event.notice = Some(text.into());
-            let _ = inner.events.send(event);
+            inner.send(event);
+        }
+    }
+
+    /// Passes on an event of work that is done elsewhere.
+    pub fn pass(&self, event: Event) {
+        if let Some(inner) = &self.0 {
+            inner.send(event);
         }
     }
 
@@ -98,13 +113,18 @@ impl Progress {
             {
                 state.samples.pop_front();
             }
-            // A listener that went away does not stop the work.
-            let _ = inner.events.send(state.event());
+            inner.send(state.event());
         }
     }
 }
 
 impl Inner {
+    /// A listener that went away does not stop the work.
+    fn send(&self, event: Event) {
+        self.beside.pass(event.clone());
+        let _ = self.events.send(event);
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state
             .lock()

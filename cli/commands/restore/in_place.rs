@@ -25,7 +25,7 @@ struct Report<'a> {
     seconds: f64,
 }
 
-pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> {
+pub(super) async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> {
     if !asked.dry_run && !asked.force && !asked.person() {
         return Err(Error::new(
             Code::ConfirmationNeeded,
@@ -58,7 +58,7 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
     let go_on = planned
         .refuse_broken()
         .map_err(|e| told_once(asked, &planned, e))
-        .and_then(|()| confirm(asked, &planned));
+        .and_then(|()| confirm(asked.force, &planned));
     if let Err(refused) = go_on {
         return Err(given_up(asked, prepared, &safety, refused).await);
     }
@@ -144,8 +144,8 @@ fn told_once(asked: &Asked<'_>, plan: &Plan, refused: Error) -> Error {
 }
 
 /// No question where nothing changes; the backup's name where rows go.
-fn confirm(asked: &Asked<'_>, plan: &Plan) -> Result<()> {
-    if asked.force || plan.is_empty() {
+pub fn confirm(force: bool, plan: &Plan) -> Result<()> {
+    if force || plan.is_empty() {
         return Ok(());
     }
     let confirmed = if plan.remove() > 0 {

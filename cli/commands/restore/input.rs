@@ -38,7 +38,7 @@ pub async fn place(input: Option<&str>, settings: &Settings) -> Result<(Store, O
     Ok((at(parent)?, Some(last.to_string())))
 }
 
-fn is_path(input: &str) -> bool {
+pub fn is_path(input: &str) -> bool {
     input.contains('/') || input.starts_with('.') || Path::new(input).is_dir()
 }
 

@@ -66,6 +66,15 @@ impl Store {
         }
     }
 
+    /// Makes the folder, or the bucket.
+    pub async fn make_bucket(&self) -> Result<()> {
+        match self {
+            Self::Dir(dir) => dir.create().await,
+            Self::S3(s3) => s3.make_bucket().await,
+            Self::Unreliable(faulty) => Box::pin(faulty.inner().make_bucket()).await,
+        }
+    }
+
     /// Whether there is anything to look into: a directory has to be made first. A bucket tells when it is asked.
     pub async fn is_there(&self) -> Result<bool> {
         match self {

@@ -1,5 +1,6 @@
 //! A store in an S3 bucket: Amazon's, or any service with the same interface.
 
+mod bucket;
 mod client;
 mod error;
 

@@ -29,7 +29,7 @@ pub async fn run(ctx: &Context, workshop: &Workshop, job: &Job) -> Result<Map<St
         selection: row.selection.clone(),
         project: workshop.project.clone(),
         pg_dump: workshop.pg_dump.clone(),
-        readers: create::READERS,
+        readers: workshop.readers,
         yield_after: create::YIELD_AFTER,
     };
     let manifest = create::create(ctx, &opened, &request).await?;
@@ -38,6 +38,30 @@ pub async fn run(ctx: &Context, workshop: &Workshop, job: &Job) -> Result<Map<St
 
 /// Columns of `backups` that the manifest fills.
 pub(super) fn fields(manifest: &Manifest) -> Map<String, Value> {
+    let mut components = Vec::new();
+    if manifest.source.is_some() {
+        components.push("database");
+    }
+    if !manifest.config.is_empty() {
+        components.push("config");
+    }
+    let totals = &manifest.totals;
+    let columns = json!({
+        "started_at": manifest.started_at, "finished_at": manifest.finished_at,
+        "manifest_key": keys::manifest(&manifest.tenant, manifest.id), "parent_id": manifest.parent,
+        "components": components, "size_bytes": totals.stored_bytes, "raw_bytes": totals.raw_bytes,
+        "new_bytes": totals.new_bytes, "tables": totals.tables, "records": totals.rows, "files": totals.files,
+        "contents": contents(manifest),
+        "warnings": manifest.warnings,
+    });
+    match columns {
+        Value::Object(columns) => columns,
+        _ => Map::new(),
+    }
+}
+
+/// What one backup's page shows of its inside.
+fn contents(manifest: &Manifest) -> Value {
     let tables: Vec<Value> = manifest
         .tables
         .iter()
@@ -53,24 +77,17 @@ pub(super) fn fields(manifest: &Manifest) -> Map<String, Value> {
         .iter()
         .map(|f| json!({ "name": f.path, "size": f.object.raw_bytes }))
         .collect();
-    let mut components = Vec::new();
-    if manifest.source.is_some() {
-        components.push("database");
+    let schema = &manifest.schema;
+    let mut contents = json!({ "tables": tables, "files": files, "schema": schema.status });
+    // A tenant with a scope gets rows and nothing of the project around them.
+    if manifest.selection.scope.is_none() {
+        contents["definitions"] = json!({
+            "status": schema.status, "reason": schema.reason, "pgDumpVersion": schema.pg_dump_version,
+        });
+        contents["source"] = json!(manifest.source.as_ref().map(|s| json!({
+            "database": s.database, "serverVersion": s.server_version,
+        })));
+        contents["leftOut"] = json!(manifest.left_out);
     }
-    if !manifest.config.is_empty() {
-        components.push("config");
-    }
-    let totals = &manifest.totals;
-    let columns = json!({
-        "started_at": manifest.started_at, "finished_at": manifest.finished_at,
-        "manifest_key": keys::manifest(&manifest.tenant, manifest.id), "parent_id": manifest.parent,
-        "components": components, "size_bytes": totals.stored_bytes, "raw_bytes": totals.raw_bytes,
-        "new_bytes": totals.new_bytes, "tables": totals.tables, "records": totals.rows, "files": totals.files,
-        "contents": { "tables": tables, "files": files, "schema": manifest.schema.status },
-        "warnings": manifest.warnings,
-    });
-    match columns {
-        Value::Object(columns) => columns,
-        _ => Map::new(),
-    }
+    contents
 }

@@ -42,10 +42,11 @@ struct Renewed {
 impl Held {
     /// Starts to renew; the context is cancelled when somebody asks to, when the job is lost, and at the deadline.
     pub fn begin(workshop: &Workshop, job: &Job) -> (Self, Context) {
-        let (progress, events) = Progress::channel();
+        let outer = &workshop.outer;
+        let (progress, events) = Progress::channel_beside(outer.progress.clone());
         let ctx = Context {
             progress,
-            cancel: CancellationToken::new(),
+            cancel: outer.cancel.child_token(),
             clock: Clock::default(),
         };
         let (lost, out_of_time) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());

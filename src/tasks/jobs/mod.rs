@@ -5,10 +5,12 @@ mod backup;
 mod chores;
 mod delete;
 mod heartbeat;
+mod own;
 mod restore;
 mod workshop;
 
 pub use chores::clean_up;
+pub use own::{Own, work_own};
 pub use workshop::Workshop;
 
 use crate::core::manifest::Selection;
@@ -130,8 +132,14 @@ pub async fn work_off(workshop: &Workshop, ctx: &Context) -> Result<usize> {
 }
 
 async fn take(workshop: &Workshop, job: Option<Uuid>) -> Result<Option<Job>> {
+    let long = workshop.deadline.is_none() && job.is_none();
+    take_from(workshop, job, long).await
+}
+
+/// `long`: from the queue of what outlasts a function.
+async fn take_from(workshop: &Workshop, job: Option<Uuid>, long: bool) -> Result<Option<Job>> {
     let arguments = json!({
-        "worker": workshop.name, "seconds": LEASE, "job_id": job, "long": workshop.deadline.is_none() && job.is_none(),
+        "worker": workshop.name, "seconds": LEASE, "job_id": job, "long": long,
     });
     workshop
         .catalog
@@ -143,20 +151,24 @@ async fn run(workshop: &Workshop, job: Job) {
     let (kind, id) = (job.kind, job.id);
     tracing::info!(job = %id, backup = %job.backup.id, ?kind, attempt = job.token, "took a job");
     let (held, ctx) = Held::begin(workshop, &job);
+    let ended = attempt(&ctx, workshop, &job, &held).await;
+    drop(ctx);
+    held.end(ended).await;
+}
+
+async fn attempt(ctx: &Context, workshop: &Workshop, job: &Job, held: &Held) -> Ended {
     // Boxed: the futures below are deep.
-    let ended = match kind {
-        Kind::Backup => Box::pin(backup::run(&ctx, workshop, &job)).await,
-        Kind::Delete => Box::pin(delete::run(&ctx, workshop, &job)).await,
-        Kind::Restore => Box::pin(restore::run(&ctx, workshop, &job, &held)).await,
+    let done = match job.kind {
+        Kind::Backup => Box::pin(backup::run(ctx, workshop, job)).await,
+        Kind::Delete => Box::pin(delete::run(ctx, workshop, job)).await,
+        Kind::Restore => Box::pin(restore::run(ctx, workshop, job, held)).await,
         Kind::Export => Err(Error::new(Code::Internal, "exports are made elsewhere")),
     };
-    let ended = match ended {
+    match done {
         Ok(fields) => Ended::Completed(fields),
         Err(e) if e.code == Code::Cancelled => Ended::Cancelled,
         Err(e) => Ended::Failed(e),
-    };
-    drop(ctx);
-    held.end(ended).await;
+    }
 }
 
 /// Whether another attempt may fare better: what broke on the way, not what was refused.

@@ -12,8 +12,6 @@ use crate::tasks::{Context, backups};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
-/// Connections that write at the same time.
-const WRITERS: usize = 2;
 const IN_PLACE: &str = "inPlace";
 
 pub async fn run(
@@ -60,8 +58,8 @@ pub async fn run(
         },
         force: operation.force,
         leave_out_orphans: operation.leave_out_orphans,
-        writers: WRITERS,
-        room: None,
+        writers: workshop.writers,
+        room: workshop.room,
     };
     if operation.preview {
         let plan = Box::pin(in_place::plan(ctx, &workshop.store, &request)).await?;

@@ -5,9 +5,11 @@ use crate::error::Result;
 use crate::ports::catalog::Catalog;
 use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::Store;
-use crate::tasks::places;
+use crate::tasks::{Context, create, places};
 use std::path::PathBuf;
 use std::time::Instant;
+
+const WRITERS: usize = 2;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -18,11 +20,18 @@ pub struct Workshop {
     pub(super) store_key: Option<String>,
     pub(super) pg_dump: Option<PathBuf>,
     /// Where `vercel.json` and `package.json` are.
-    pub(super) project: PathBuf,
+    pub project: PathBuf,
     /// Tells workers apart in the catalog.
     pub(super) name: String,
     /// When the platform ends this process; a worker of one's own has none.
     pub(super) deadline: Option<Instant>,
+    /// Who looks on, and may stop the work: a person at a terminal. Nobody, by default.
+    pub outer: Context,
+    /// Connections that read, and that write, at the same time.
+    pub readers: usize,
+    pub writers: usize,
+    /// Free bytes on the target's disk, where somebody knows them.
+    pub room: Option<u64>,
 }
 
 impl Workshop {
@@ -38,6 +47,10 @@ impl Workshop {
             project: PathBuf::from("."),
             name: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()),
             deadline,
+            outer: Context::default(),
+            readers: create::READERS,
+            writers: WRITERS,
+            room: None,
         })
     }
 

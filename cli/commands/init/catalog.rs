@@ -1,0 +1,206 @@
+//! What `init` does for the catalog and the deployment: each step may be done again, and says whether it changed
+//! anything.
+
+use super::InitArgs;
+use crate::ask;
+use crate::service::actor;
+use rovodev::config::{self, Settings, Variable};
+use rovodev::error::{Code, Error, Result};
+use rovodev::tasks::Context;
+use rovodev::tasks::init::{self, bucket, catalog, vercel};
+use serde::Serialize;
+use std::path::Path;
+use std::time::Duration;
+
+const VERCEL_JSON: &str = "vercel.json";
+
+/// What the functions on Vercel are told; those that are set, in this order.
+const ON_VERCEL: &[Variable] = &[
+    config::DATABASE_URL,
+    config::BACKUP_STORE,
+    config::STORE_KEY,
+    config::AWS_ACCESS_KEY_ID,
+    config::AWS_SECRET_ACCESS_KEY,
+    config::AWS_REGION,
+    config::S3_ENDPOINT,
+    config::SUPABASE_URL,
+    config::SUPABASE_PUBLISHABLE_KEY,
+    config::SUPABASE_SECRET_KEY,
+    config::SUPABASE_JWT_SECRET,
+    config::CRON_SECRET,
+];
+
+/// One thing that was done, or found done.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    pub name: &'static str,
+    pub changed: bool,
+    pub message: String,
+}
+
+/// A variable to be set on Vercel.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OnVercel {
+    pub name: &'static str,
+    pub secret: bool,
+    pub set: bool,
+}
+
+/// Whether somebody keeps a catalog.
+pub fn is_wanted(settings: &Settings) -> bool {
+    settings.get(&config::SUPABASE_URL).is_some()
+}
+
+/// Keys that nobody has yet: what Vercel Cron shows.
+pub fn with_cron_secret(settings: Settings) -> Settings {
+    match is_wanted(&settings) && settings.get(&config::CRON_SECRET).is_none() {
+        true => settings.flag(&config::CRON_SECRET, Some(init::new_store_key())),
+        false => settings,
+    }
+}
+
+/// Makes the bucket where it is missing and somebody agrees.
+pub async fn make_bucket(
+    args: &InitArgs,
+    settings: &Settings,
+    person: bool,
+    limit: Duration,
+) -> Result<Option<Step>> {
+    let Some(store) = bucket::missing(settings, limit).await? else {
+        return Ok(None);
+    };
+    let place = store.describe();
+    let agreed = args.yes || person && ask::yes(&format!("{place} has no bucket. Make it?"))?;
+    if !agreed {
+        return Err(
+            Error::new(Code::ConfirmationNeeded, format!("{place} has no bucket"))
+                .hint("Make it, or say --yes to have it made."),
+        );
+    }
+    store.make_bucket().await?;
+    Ok(Some(Step {
+        name: "bucket",
+        changed: true,
+        message: format!("made for {place}"),
+    }))
+}
+
+/// Migrations, the first admin, and `vercel.json`.
+pub async fn set_up(args: &InitArgs, settings: &Settings) -> Result<Vec<Step>> {
+    if !is_wanted(settings) {
+        let flag = match (&args.admin, args.plan) {
+            (Some(_), _) => "--admin",
+            (None, Some(_)) => "--plan",
+            (None, None) => return Ok(Vec::new()),
+        };
+        return Err(
+            Error::new(Code::Usage, format!("{flag} goes with a catalog"))
+                .hint("Set SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY and SUPABASE_SECRET_KEY."),
+        );
+    }
+    settings.require(&config::SUPABASE_SECRET_KEY)?;
+    let database = catalog::database(settings)?;
+    let applied = catalog::migrate(&Context::default(), &database).await?;
+    let mut steps = vec![Step {
+        name: "catalog",
+        changed: !applied.is_empty(),
+        message: match applied.last() {
+            Some(last) => format!("{} migrations applied, up to {last}", applied.len()),
+            None => "every migration is applied".into(),
+        },
+    }];
+    if let Some(email) = &args.admin {
+        let tenant = settings.require(&config::ROVODEV_TENANT)?;
+        let changed = catalog::make_admin(&database, tenant, email, &actor()).await?;
+        steps.push(Step {
+            name: "admin",
+            changed,
+            message: match changed {
+                true => format!("{email} is an admin of tenant {tenant} now"),
+                false => format!("{email} is an admin of tenant {tenant} already"),
+            },
+        });
+    }
+    if let Some(plan) = args.plan {
+        steps.push(plan_of_vercel(args, plan.into(), settings)?);
+    }
+    Ok(steps)
+}
+
+fn plan_of_vercel(args: &InitArgs, plan: vercel::Plan, settings: &Settings) -> Result<Step> {
+    let path = Path::new(VERCEL_JSON);
+    let before = std::fs::read_to_string(path).map_err(|e| {
+        Error::new(Code::Io, format!("{VERCEL_JSON} cannot be read"))
+            .hint("Run init in the folder that is deployed.")
+            .source(e)
+    })?;
+    let beside = settings
+        .get(&config::DATABASE_URL)
+        .and_then(vercel::region_beside)
+        .filter(|_| plan == vercel::Plan::Pro);
+    let region = args.region.as_deref().or(beside);
+    let after = vercel::planned(&before, plan, region)?;
+    if after != before {
+        std::fs::write(path, &after).map_err(|e| {
+            Error::new(Code::Io, format!("{VERCEL_JSON} cannot be written")).source(e)
+        })?;
+    }
+    let place = match region {
+        Some(region) => format!(", in {region}"),
+        None if plan == vercel::Plan::Pro => {
+            ", in Vercel's default region (--region names one beside the database)".into()
+        }
+        None => String::new(),
+    };
+    Ok(Step {
+        name: "vercel.json",
+        changed: after != before,
+        message: format!(
+            "functions run {} seconds at most{place}; deploy for it to take effect",
+            plan.max_duration()
+        ),
+    })
+}
+
+pub fn on_vercel(settings: &Settings) -> Vec<OnVercel> {
+    if !is_wanted(settings) {
+        return Vec::new();
+    }
+    let shown = |v: &&Variable| {
+        // Only older projects sign tokens with a shared secret; only other S3s have an endpoint.
+        let rare = [config::SUPABASE_JWT_SECRET, config::S3_ENDPOINT].contains(v);
+        !rare || settings.get(v).is_some()
+    };
+    let told = |v: &Variable| OnVercel {
+        name: v.name,
+        secret: v.secret,
+        set: settings.get(v).is_some(),
+    };
+    ON_VERCEL.iter().filter(shown).map(told).collect()
+}
+
+/// For people.
+pub fn text(steps: &[Step], variables: &[OnVercel]) -> String {
+    let mut lines: Vec<String> = steps
+        .iter()
+        .map(|s| {
+            let mark = if s.changed { "done   " } else { "as is  " };
+            format!("{mark}  {:<11} {}", s.name, s.message)
+        })
+        .collect();
+    if !variables.is_empty() {
+        lines.push("\nVariables to set on Vercel (vercel env add NAME production):".into());
+        lines.extend(variables.iter().map(|v| {
+            let secret = if v.secret {
+                ", secret: add --sensitive"
+            } else {
+                ""
+            };
+            let missing = if v.set { "" } else { ", not set here yet" };
+            format!("  - {}{secret}{missing}", v.name)
+        }));
+    }
+    lines.join("\n")
+}
