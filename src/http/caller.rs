@@ -44,6 +44,7 @@ fn refused(refusal: Refusal) -> Problem {
     let status = match refusal.code.as_str() {
         "not_found" => return Problem::not_found(),
         "forbidden" | "no_tenant" | "scoped" => StatusCode::FORBIDDEN,
+        "no_such_table" => StatusCode::NOT_FOUND,
         "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
         "idempotency_mismatch" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::CONFLICT,

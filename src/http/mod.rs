@@ -13,6 +13,8 @@ pub mod vercel;
 mod backups;
 mod caller;
 mod health;
+mod range;
+mod stream;
 mod tick;
 
 pub use answer::{Answer, Body};

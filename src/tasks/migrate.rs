@@ -31,6 +31,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000006",
         include_str!("../../supabase/migrations/20261122000006_rovodev_grants.sql"),
     ),
+    (
+        "20261122000007",
+        include_str!("../../supabase/migrations/20261122000007_rovodev_exports.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

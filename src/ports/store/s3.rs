@@ -2,6 +2,7 @@
 
 mod client;
 mod error;
+mod upload;
 
 use super::attempt::silent;
 use super::{ObjectInfo, Put, S3Settings};

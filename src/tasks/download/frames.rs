@@ -53,7 +53,7 @@ pub async fn recoded(from: Codec, to: Codec, stored: Bytes, raw_bytes: u64) -> R
     .await
 }
 
-async fn blocking<T: Send + 'static>(
+pub async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
     tokio::task::spawn_blocking(work)

@@ -214,7 +214,7 @@ fn header(manifest: &Manifest, ddl: &Ddl) -> String {
             manifest.finished_at.format("%Y-%m-%d %H:%M:%S")
         ),
     ];
-    if let Some(source) = &manifest.source {
+    if let Some(source) = manifest.source.as_ref().filter(|_| !ddl.rows_alone()) {
         lines.push(format!(
             "database {}, PostgreSQL {}",
             source.database, source.server_version
@@ -229,12 +229,8 @@ fn header(manifest: &Manifest, ddl: &Ddl) -> String {
                 .into()
         }
     });
-    lines.extend(
-        manifest
-            .warnings
-            .iter()
-            .map(|w| format!("Warning: {}", w.message)),
-    );
+    let warnings = manifest.warnings.iter().filter(|_| !ddl.rows_alone());
+    lines.extend(warnings.map(|w| format!("Warning: {}", w.message)));
     let mut out = String::new();
     for line in lines.iter().flat_map(|l| l.lines()) {
         let _ = writeln!(out, "-- {line}");

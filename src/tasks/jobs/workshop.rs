@@ -8,6 +8,7 @@ use crate::ports::store::Store;
 use crate::tasks::places;
 use std::path::PathBuf;
 use std::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Workshop {
     pub(super) name: String,
     /// When the platform ends this process; a worker of one's own has none.
     pub(super) deadline: Option<Instant>,
+    /// Cancelled when the worker shall stop: what it holds goes back to the queue.
+    pub(super) stop: CancellationToken,
 }
 
 impl Workshop {
@@ -38,6 +41,14 @@ impl Workshop {
             project: PathBuf::from("."),
             name: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()),
             deadline,
+            stop: CancellationToken::new(),
         })
+    }
+
+    pub(super) fn stopped_by(&self, stop: &CancellationToken) -> Self {
+        Self {
+            stop: stop.clone(),
+            ..self.clone()
+        }
     }
 }
