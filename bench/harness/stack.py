@@ -18,8 +18,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 def build():
     """Builds the release programs and returns their folder."""
-    packages = ["-p", "rovodev", "-p", "bench-stack"]
-    if subprocess.run(["cargo", "build", "--release", "--locked", "--bins", *packages], cwd=PROJECT).returncode:
+    programs = ["-p", "rovodev", "--bin", "rovodev", "-p", "bench-stack", "--bin", "bench-stack"]
+    if subprocess.run(["cargo", "build", "--release", "--locked", *programs], cwd=PROJECT).returncode:
         raise Failed("the release build failed")
     listed = subprocess.run(
         ["cargo", "metadata", "--no-deps", "--format-version", "1"],

@@ -45,7 +45,8 @@ pub async fn damage(owner: &mut Client) -> Result<()> {
     transaction.commit().await.context(doing)
 }
 
-/// Counts and hashes every table and materialized view of schema `public`, in one snapshot.
+/// Counts and hashes every table and materialized view of schema `public`, in one snapshot. Rovodev's catalog is not
+/// the app's.
 pub async fn contents(owner: &mut Client) -> Result<Contents> {
     let doing = "cannot read the demo app";
     let transaction = owner
@@ -61,7 +62,8 @@ pub async fn contents(owner: &mut Client) -> Result<Contents> {
     let relations = transaction
         .query(
             "SELECT relname, oid::regclass::text FROM pg_class \
-             WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'm') ORDER BY 1",
+             WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'm') \
+             AND coalesce(obj_description(oid, 'pg_class'), '') NOT LIKE 'rovodev:catalog%' ORDER BY 1",
             &[],
         )
         .await

@@ -2,6 +2,7 @@
 
 use crate::error::{Context, Result, at, message};
 use crate::postgres::Passwords;
+use crate::project::ProjectKeys;
 use crate::s3::Credentials;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
@@ -17,16 +18,20 @@ pub(crate) struct DevState {
     pub passwords: Passwords,
     pub s3: Credentials,
     pub store_key: String,
+    pub project: ProjectKeys,
+    pub cron_secret: String,
 }
 
 impl DevState {
-    pub fn fresh() -> DevState {
-        DevState {
+    pub fn fresh() -> Result<DevState> {
+        Ok(DevState {
             postgres_major: None,
             passwords: Passwords::random(),
             s3: Credentials::random(),
-            store_key: random_store_key(),
-        }
+            store_key: random_key(),
+            project: ProjectKeys::random()?,
+            cron_secret: random_key(),
+        })
     }
 
     /// Reads `state.json` in `folder`, or begins anew where there is none.
@@ -40,7 +45,7 @@ impl DevState {
                     folder.display()
                 ))
             }),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(DevState::fresh()),
+            Err(error) if error.kind() == ErrorKind::NotFound => DevState::fresh(),
             Err(error) => Err(error).context(at("read", &file)),
         }
     }
@@ -66,7 +71,7 @@ impl DevState {
 }
 
 /// 32 bytes in hexadecimal.
-fn random_store_key() -> String {
+fn random_key() -> String {
     let half = || Uuid::new_v4().simple().to_string();
     half() + &half()
 }

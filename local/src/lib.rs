@@ -6,9 +6,10 @@
 //! - [`postgres`]: one server (its folder: `cluster`); [`supabase`]: its roles and schemas
 //! - [`s3`]: S3 with atomic conditional writes; [`localstack`]: a second implementation
 //! - [`project`]: what Supabase and Vercel put before it: PostgREST, sign-in, the functions
-//! - [`demo`]: the AI call centre; [`dev`]: `local dev`; [`run`]: `local run`
+//! - [`demo`]: the AI call centre; [`dev`]: `local dev`, and [`once`]: its `--once`; [`run`]: `local run`
+//! - `settings`: what the functions and the command line are told; `visitor`: a person at the functions' door
 //!
-//! A part that joins later (PostgREST, sign-in, mail) is a module with a struct that starts on
+//! A part that joins later (mail, other services) is a module with a struct that starts on
 //! creation and stops when dropped, and a field of [`stack::Stack`].
 
 pub mod binaries;
@@ -21,15 +22,17 @@ pub mod error;
 pub mod home;
 mod install;
 pub mod localstack;
+mod once;
 pub mod port;
 pub mod postgres;
 mod process;
 pub mod project;
-mod rovodev;
 pub mod run;
 pub mod s3;
+mod settings;
 pub mod stack;
 pub mod supabase;
 mod system_user;
+mod visitor;
 
 pub use error::{Error, Result};

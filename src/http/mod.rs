@@ -19,7 +19,7 @@ mod tick;
 
 pub use answer::{Answer, Body};
 pub use problem::Problem;
-pub use service::Service;
+pub use service::{MAX_DURATION, Service};
 
 /// A whole request: bodies are small, and read before a handler sees them.
 pub type Request = http::Request<bytes::Bytes>;

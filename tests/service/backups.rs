@@ -39,9 +39,9 @@ async fn asked_for_taken_listed_restored() {
     let mut owner = local::supabase::connect(&running.stack.postgres.owner_url("postgres"))
         .await
         .unwrap();
-    let before = app(&mut owner).await;
+    let before = local::demo::contents(&mut owner).await.unwrap();
     local::demo::damage(&mut owner).await.unwrap();
-    assert_ne!(app(&mut owner).await, before);
+    assert_ne!(local::demo::contents(&mut owner).await.unwrap(), before);
     let (status, asked) = running
         .call(
             &admin,
@@ -53,15 +53,7 @@ async fn asked_for_taken_listed_restored() {
     assert_eq!(status, 202, "{asked}");
     let restored = running.ended(&admin, &status_path).await;
     assert_eq!(restored["status"], "completed", "{restored}");
-    assert_eq!(app(&mut owner).await, before);
-}
-
-/// What the app holds; the catalog beside it is never part of a backup.
-async fn app(owner: &mut tokio_postgres::Client) -> local::demo::Contents {
-    let mut all = local::demo::contents(owner).await.unwrap();
-    let catalog = ["backups", "restore_operations", "backup_schedules"];
-    all.retain(|name, _| !name.starts_with("rovodev_") && !catalog.contains(&name.as_str()));
-    all
+    assert_eq!(local::demo::contents(&mut owner).await.unwrap(), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
