@@ -2,4 +2,10 @@
 
 mod backups;
 mod doors;
+mod download;
+mod download_rights;
+mod estimates;
+mod exports;
+mod list_export;
 mod stack;
+mod worker;
