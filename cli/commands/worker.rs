@@ -19,8 +19,8 @@ Examples:
   rovodev worker --once          what waits now, then ends: for cron or CI
 
 Takes backups, restores, deletions and exports from the catalog's queue, those
-first that outlast a function. It has no deadline. Needs DATABASE_URL, the store,
-SUPABASE_URL and SUPABASE_SECRET_KEY, the same as the functions have.
+first that outlast a function. It has no deadline. Needs DATABASE_URL, the
+store, SUPABASE_URL and SUPABASE_SECRET_KEY, the same as the functions have.
 
 Any number may run, anywhere: a job is held under a lease, and whoever loses it
 writes nothing more. The first Ctrl-C (or SIGTERM) stops what runs cleanly and

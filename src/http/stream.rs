@@ -118,22 +118,35 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(10);
 
+    /// How the work ends after it wrote a megabyte.
+    #[derive(Clone, Copy, PartialEq)]
+    enum End {
+        Done,
+        Failed,
+        Never,
+    }
+
     #[tokio::test]
     async fn what_was_written_is_read_and_a_part_is_never_the_whole() {
-        for (fails, limit) in [(false, LIMIT), (true, LIMIT), (false, Duration::ZERO)] {
+        for end in [End::Done, End::Failed, End::Never] {
+            let limit = match end {
+                End::Never => Duration::from_millis(200),
+                _ => LIMIT,
+            };
             let (body, behind) = streamed(limit, |mut writer| async move {
                 writer.write_all(&vec![7; 1 << 20]).await.unwrap();
-                match fails {
-                    true => Err(Error::new(Code::Internal, "half of it")),
-                    false => Ok(()),
+                match end {
+                    End::Done => Ok(()),
+                    End::Failed => Err(Error::new(Code::Internal, "half of it")),
+                    End::Never => std::future::pending().await,
                 }
             });
             let behind = tokio::spawn(behind);
             let read = body.collect().await;
             behind.await.unwrap();
-            match fails || limit.is_zero() {
-                true => assert!(read.is_err()),
-                false => assert_eq!(read.unwrap().to_bytes().len(), 1 << 20),
+            match end {
+                End::Done => assert_eq!(read.unwrap().to_bytes().len(), 1 << 20),
+                End::Failed | End::Never => assert!(read.is_err()),
             }
         }
     }
@@ -149,10 +162,12 @@ mod tests {
         });
         drop(body);
         behind.await;
-        let (_asleep, behind) = streamed(Duration::from_millis(50), |mut writer| async move {
+        let limit = Duration::from_millis(50);
+        let (asleep, behind) = streamed(limit, |mut writer| async move {
             writer.write_all(&vec![7; 8 << 20]).await.unwrap();
             Ok(())
         });
         behind.await;
+        assert!(asleep.collect().await.is_err());
     }
 }

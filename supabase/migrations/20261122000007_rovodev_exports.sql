@@ -197,6 +197,9 @@ BEGIN
             job := rovodev.enqueue('export', source.tenant_id, export => made.id);
         END IF;
         IF made.id IS NULL THEN
+            -- Old ones say nothing any more of how fast this tenant reads.
+            DELETE FROM public.rovodev_download_links l
+                WHERE l.tenant_id = source.tenant_id AND l.expires_at < now() - interval '30 days';
             INSERT INTO public.rovodev_download_links
                 (tenant_id, backup_id, format, table_name, secret_hash, created_by_id, expires_at)
             VALUES (source.tenant_id, backup, wanted_format, wanted_table,

@@ -3,6 +3,7 @@
 mod backups;
 mod doors;
 mod download;
+mod download_memory;
 mod download_rights;
 mod estimates;
 mod exports;

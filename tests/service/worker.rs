@@ -198,13 +198,14 @@ async fn many_hands_take_every_job_once() {
         backups.push(waiting_backup(&running, &admin).await);
     }
     let workers = [0, 1].map(|_| Worker::start(&running, &["--once", "--json", "--jobs", "2"]));
-    let mut completed = 0;
+    let (mut completed, mut said) = (0, String::new());
     for worker in workers {
         let output = worker.ended();
+        said.push_str(&String::from_utf8_lossy(&output.stderr));
         let worked: Value = serde_json::from_slice(&output.stdout).unwrap();
         completed += worked["completed"].as_u64().unwrap();
     }
-    assert_eq!(completed, 6);
+    assert_eq!(completed, 6, "{said}");
     for backup in backups {
         let ended = status(&running, &admin, &backup).await;
         assert_eq!(
