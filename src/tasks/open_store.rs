@@ -113,7 +113,10 @@ async fn read(store: &Store) -> Result<Option<Format>> {
 
 /// Writes `RECOVERY.md` first, so that a store that has a format also says how to leave us.
 async fn make(store: &Store, store_key: Option<&str>) -> Result<Format> {
-    refuse_orphaned_backups(store).await?;
+    if !store.list(keys::BACKUPS).await?.is_empty() {
+        // Backups come after the format: who sees them and no format looked too early, or the format is gone.
+        return read(store).await?.ok_or_else(|| orphaned(store));
+    }
     let format = Format::new(Uuid::new_v4(), Utc::now(), Codec::Zstd, store_key)?;
     store
         .put_new(keys::RECOVERY, Bytes::from_static(RECOVERY.as_bytes()))
@@ -129,11 +132,8 @@ async fn make(store: &Store, store_key: Option<&str>) -> Result<Format> {
 }
 
 /// A new store id beside old backups would orphan their segments' ids.
-async fn refuse_orphaned_backups(store: &Store) -> Result<()> {
-    if store.list(keys::BACKUPS).await?.is_empty() {
-        return Ok(());
-    }
-    Err(Error::new(
+fn orphaned(store: &Store) -> Error {
+    Error::new(
         Code::ObjectMissing,
         format!(
             "{} holds backups, but its {} is gone",
@@ -141,7 +141,7 @@ async fn refuse_orphaned_backups(store: &Store) -> Result<()> {
             keys::FORMAT
         ),
     )
-    .hint("Put format.json back from a copy of the store, or choose an empty place."))
+    .hint("Put format.json back from a copy of the store, or choose an empty place.")
 }
 
 fn no_store(store: &Store) -> Error {
