@@ -4,7 +4,7 @@ use crate::progress::Signals;
 use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Password, Select};
-use rovodev::error::{Code, Error, Result};
+use rovodev::error::{Error, Result};
 use std::io::IsTerminal;
 use std::sync::mpsc::{Sender, channel};
 
@@ -173,6 +173,6 @@ fn not_answered(error: dialoguer::Error) -> Error {
     if io.kind() == std::io::ErrorKind::Interrupted {
         Error::cancelled()
     } else {
-        Error::new(Code::Io, "the answer could not be read").source(io)
+        Error::io("the answer could not be read", io)
     }
 }

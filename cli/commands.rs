@@ -33,6 +33,11 @@ async fn readable(ctx: &Context, settings: &Settings, store: &Store) -> Result<R
     open_store::open_to_read(ctx, store, settings.get(&STORE_KEY)).await
 }
 
+/// The same, or `None` before the first backup.
+async fn readable_if_any(settings: &Settings, store: &Store) -> Result<Option<ReadableStore>> {
+    open_store::open_if_any(&Context::default(), store, settings.get(&STORE_KEY)).await
+}
+
 /// The backup that is meant. What there is to say of `latest` goes to stderr.
 async fn named(store: &Store, what: &str, wanted: Wanted) -> Result<Manifest> {
     let found = backups::find_for(store, TENANT, what, wanted).await?;

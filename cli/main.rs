@@ -56,8 +56,7 @@ fn run(cli: Cli) -> Result<Answer> {
             .enable_all()
             .build()
     };
-    let runtime = runtime
-        .map_err(|e| Error::new(Code::Io, "the program's threads could not start").source(e))?;
+    let runtime = runtime.map_err(|e| Error::io("the program's threads could not start", e))?;
     let answer = runtime.block_on(commands::run(cli.command, cli.common, settings));
     // A name lookup or a disk that hangs must not keep an answer from being shown.
     runtime.shutdown_background();

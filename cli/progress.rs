@@ -9,6 +9,7 @@ use rovodev::tasks::progress::Progress;
 use rovodev::tasks::{Clock, Context};
 use show::{Bar, Lines};
 use std::io::IsTerminal;
+use std::sync::{LazyLock, Mutex, Once, PoisonError};
 use tokio_util::sync::CancellationToken;
 
 /// After a second Ctrl-C.
@@ -40,20 +41,29 @@ impl Style {
     }
 }
 
-/// Runs `work` with its progress shown. The first Ctrl-C (or SIGTERM) asks it to stop, the second ends the program.
+/// Set by the first Ctrl-C (or SIGTERM), for the whole program: one that comes between two operations stops the next.
+static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
+/// Where to tell of it: the operation that runs, if one does.
+static RUNNING: Mutex<Option<Progress>> = Mutex::new(None);
+static LISTENING: Once = Once::new();
+
+/// Runs `work` with its progress shown. The first Ctrl-C (or SIGTERM) asks it and all that follows to stop, the second
+/// ends the program.
 pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T>) -> Result<T> {
     let (progress, mut events) = Progress::channel();
     let context = Context {
         progress,
-        cancel: CancellationToken::new(),
+        cancel: STOP.clone(),
         clock: Clock::default(),
     };
-    let (told, cancel, finished) = (
-        context.progress.clone(),
-        context.cancel.clone(),
-        CancellationToken::new(),
-    );
-    let stopper = tokio::spawn(stop_when_asked(style, told, cancel));
+    let finished = CancellationToken::new();
+    tell_of_stopping(Some(context.progress.clone()));
+    // Listened for before the work begins, or an early signal would still be deadly.
+    LISTENING.call_once(|| {
+        if let Some(signals) = Signals::listen() {
+            tokio::spawn(stop_when_asked(style, signals));
+        }
+    });
     let ended = finished.clone();
     let display = tokio::spawn(async move {
         let mut sink: Box<dyn FnMut(&_) + Send> = match style {
@@ -82,32 +92,32 @@ pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T
         }
     });
     let done = Box::pin(work(&context)).await;
-    stopper.abort();
+    tell_of_stopping(None);
     finished.cancel();
     // A display that panicked has nothing to add to the result.
     let _ = display.await;
     done
 }
 
-async fn stop_when_asked(style: Style, progress: Progress, cancel: CancellationToken) {
-    asked().await;
-    cancel.cancel();
-    progress.notice("Stopping cleanly; press Ctrl-C again to end at once.");
-    asked().await;
+fn tell_of_stopping(progress: Option<Progress>) {
+    *RUNNING.lock().unwrap_or_else(PoisonError::into_inner) = progress;
+}
+
+async fn stop_when_asked(style: Style, mut signals: Signals) {
+    signals.next().await;
+    STOP.cancel();
+    let told = "Stopping cleanly; press Ctrl-C again to end at once.";
+    match &*RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(progress) => progress.notice(told),
+        None => output::tell(told),
+    }
+    signals.next().await;
     if style == Style::Bar {
         let _ = Term::stderr().clear_line();
     }
     let ended = Error::cancelled().hint(LEFT_BEHIND);
     let exit = output::show_error(&ended, matches!(style, Style::Json | Style::Quiet));
     std::process::exit(exit.code().into());
-}
-
-/// Waits for Ctrl-C or SIGTERM, which from now on have no other effect.
-async fn asked() {
-    match Signals::listen() {
-        Some(mut signals) => signals.next().await,
-        None => std::future::pending().await,
-    }
 }
 
 /// Ctrl-C and SIGTERM, which have no other effect once this is made.
@@ -147,5 +157,29 @@ impl Signals {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending().await
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use rovodev::error::Code;
+    use std::time::Duration;
+
+    /// The first operation is over when the signal is heard; the second must not begin as if nothing had been said.
+    #[tokio::test]
+    async fn a_signal_between_two_operations_stops_the_second() {
+        let first = shown(Style::Quiet, async |_| {
+            let own = rustix::process::getpid();
+            rustix::process::kill_process(own, rustix::process::Signal::INT)
+                .map_err(|e| Error::new(Code::Internal, e.to_string()))
+        });
+        first.await.unwrap();
+        let second = shown(Style::Quiet, async |ctx| {
+            ctx.or_cancelled(std::future::pending::<Result<()>>()).await
+        });
+        let stopped = tokio::time::timeout(Duration::from_secs(30), second).await;
+        let error = stopped.expect("the signal was swallowed").unwrap_err();
+        assert_eq!(error.code, Code::Cancelled);
     }
 }

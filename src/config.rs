@@ -178,7 +178,7 @@ pub fn read_file(path: &Path) -> Result<BTreeMap<String, String>> {
     match std::fs::read_to_string(path) {
         Ok(text) => parse_file(&text, path),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
-        Err(e) => Err(Error::new(Code::Io, format!("{} cannot be read", path.display())).source(e)),
+        Err(e) => Err(Error::io(format!("{} cannot be read", path.display()), e)),
     }
 }
 

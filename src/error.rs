@@ -3,6 +3,7 @@
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 use std::error::Error as StdError;
 use std::fmt;
+use std::io::{self, ErrorKind};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -119,6 +120,28 @@ impl Error {
         }
     }
 
+    /// A local file or pipe, with what can be done about it. `what` says which, as `.env cannot be read`.
+    pub fn io(what: impl fmt::Display, error: io::Error) -> Self {
+        let hint = match error.kind() {
+            ErrorKind::NotFound => "Check the path, and make the directory first.",
+            ErrorKind::PermissionDenied => "Give this user the right to, or choose another place.",
+            ErrorKind::ReadOnlyFilesystem => {
+                "The file system is mounted read-only; choose another place."
+            }
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                "Free some space, or choose another place."
+            }
+            ErrorKind::NotADirectory => "A part of the path is a file; choose another place.",
+            ErrorKind::IsADirectory => "It is a directory; name a file.",
+            ErrorKind::InvalidData => "It is no text in UTF-8; save it as that.",
+            ErrorKind::BrokenPipe => "Whatever was to read it ended; see what it said.",
+            _ => "Check the path and the file system.",
+        };
+        Self::new(Code::Io, format!("{what}: {error}"))
+            .hint(hint)
+            .source(error)
+    }
+
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
@@ -182,5 +205,37 @@ pub trait During<T> {
 impl<T> During<T> for Result<T> {
     fn during(self, doing: impl fmt::Display) -> Result<T> {
         self.map_err(|e| e.during(doing))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers are Linux's own: EPERM to ENOSPC as a disk, a mount or a path gives them.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn every_failure_of_a_file_says_what_to_do() {
+        for (number, part) in [
+            (2, "make the directory"),
+            (13, "the right"),
+            (20, "a file; choose"),
+            (21, "name a file"),
+            (27, "Free some space"),
+            (28, "Free some space"),
+            (30, "read-only"),
+            (32, "ended"),
+            (122, "Free some space"),
+            (5, "file system"),
+        ] {
+            let error = Error::io("x cannot be written", io::Error::from_raw_os_error(number));
+            let hint = error.hint.unwrap();
+            assert!(hint.contains(part), "{number}: {hint}");
+            assert!(
+                error.message.contains("x cannot be written: "),
+                "{}",
+                error.message
+            );
+        }
     }
 }

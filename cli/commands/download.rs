@@ -110,9 +110,7 @@ async fn to_file(
     format: DownloadFormat,
     file: &Path,
 ) -> Result<Downloaded> {
-    let failed = |e: std::io::Error| {
-        Error::new(Code::Io, format!("{} cannot be written", file.display())).source(e)
-    };
+    let failed = |e: std::io::Error| Error::io(format!("{} cannot be written", file.display()), e);
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -10,7 +10,7 @@ use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::init::{self, Change, Check, EnvFile, KeyNeeded, Verdict};
-use rovodev::tasks::status::Health;
+use rovodev::tasks::status::{Health, Patience};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
@@ -57,14 +57,17 @@ pub struct InitArgs {
     /// Check what is set; write nothing
     #[arg(long, conflicts_with = "force")]
     check: bool,
-    /// How long to wait for each part
-    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    /// How long to wait for each part [default: 10, and 3 for the store's first answer]
+    #[arg(long, value_name = "SECONDS")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=600))]
-    timeout: u64,
+    timeout: Option<u64>,
 }
 
 pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<Answer> {
-    let limit = Duration::from_secs(args.timeout);
+    let patience = Patience {
+        part: Duration::from_secs(args.timeout.unwrap_or(10)),
+        reach: Duration::from_secs(args.timeout.unwrap_or(3)),
+    };
     let mut settings = settings
         .flag(&config::DATABASE_URL, args.database_url.clone())
         .flag(&config::S3_ENDPOINT, args.s3_endpoint.clone());
@@ -76,10 +79,10 @@ pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<
         }
         // Refused before anything is written: an unreadable URL or a pooler that cannot serve.
         DatabaseUrl::parse(settings.require(&config::DATABASE_URL)?)?;
-        settings = with_store_key(settings, limit).await?;
+        settings = with_store_key(settings, patience).await?;
         written = write(&settings, person, &args)?;
     }
-    let (status, checks) = init::check(&settings, limit).await;
+    let (status, checks) = init::check(&settings, patience).await;
     let worst = checks.iter().map(|c| c.verdict).max();
     let exit = match worst {
         Some(Verdict::Failed) if status.health == Health::Unreachable => Exit::CannotConnect,
@@ -145,11 +148,11 @@ fn answerable(wrong: Error) -> Error {
 }
 
 /// A new store gets a key. Where the store cannot be asked, the check that follows says why.
-async fn with_store_key(settings: Settings, limit: Duration) -> Result<Settings> {
+async fn with_store_key(settings: Settings, patience: Patience) -> Result<Settings> {
     if settings.get(&config::STORE_KEY).is_some() {
         return Ok(settings);
     }
-    match init::key_needed(&settings, limit).await {
+    match init::key_needed(&settings, patience).await {
         Ok(KeyNeeded::New) => Ok(settings.flag(&config::STORE_KEY, Some(init::new_store_key()))),
         Ok(KeyNeeded::ItsOwn) => {
             output::warn(

@@ -8,7 +8,7 @@ use clap::Args;
 use rovodev::config::Settings;
 use rovodev::error::Result;
 use rovodev::tasks::backups::{self, Listed, Newest, Summary};
-use rovodev::tasks::{Context, places};
+use rovodev::tasks::places;
 use serde_json::{Value, json};
 
 /// Characters of a name that a terminal shows; those that backups get by themselves fit.
@@ -35,13 +35,14 @@ pub struct ListArgs {
 
 pub async fn run(args: ListArgs, settings: &Settings) -> Result<Answer> {
     let store = places::store(settings)?;
-    let ctx = Context::default();
-    super::readable(&ctx, settings, &store).await?;
     let limit = match args.limit {
         0 => usize::MAX,
         limit => limit,
     };
-    let newest = backups::newest(&store, TENANT, limit).await?;
+    let newest = match super::readable_if_any(settings, &store).await? {
+        Some(_) => backups::newest(&store, TENANT, limit).await?,
+        None => Newest::default(),
+    };
     let objects: Vec<_> = newest.backups.iter().map(as_json).collect();
     let result = json!({ "store": store.describe(), "total": newest.total, "backups": objects });
     let text = text(&newest, &store.describe(), Utc::now());
@@ -51,17 +52,20 @@ pub async fn run(args: ListArgs, settings: &Settings) -> Result<Answer> {
 fn as_json(listed: &Listed) -> Value {
     match &listed.manifest {
         Ok(summary) => json!(summary),
-        Err(error) => json!({ "id": listed.id, "storedAt": listed.modified, "error": error }),
+        Err(error) => json!({ "id": listed.id, "storedAt": listed.finished_at, "error": error }),
     }
 }
 
 fn text(newest: &Newest, store: &str, now: DateTime<Utc>) -> String {
     if newest.total == 0 {
-        return format!("No backups in {store} yet. Make one with `rovodev backup`.");
+        return format!(
+            "No backups in {store} yet. Make one with `rovodev backup`.\n\
+             Where there should be some, check the place: --store or BACKUP_STORE."
+        );
     }
     let mut table = Columns::new(&["<Id", "<Name", "<Age", "<Type", ">Rows", ">Size", "<Note"]);
     for listed in &newest.backups {
-        let age = human::ago(listed.finished_at(), now);
+        let age = human::ago(listed.finished_at, now);
         table.row(match &listed.manifest {
             Ok(summary) => row(summary, age),
             Err(e) => {

@@ -42,7 +42,8 @@ after a safety backup of the tables concerned; what it changes is kept and can
 be undone. It shows first how many rows of each table would be added, changed
 and removed, and asks; without a terminal it needs --force. With --target-url
 a database is made anew from the backup; it must be empty, or --force drops
-the schemas concerned.
+the schemas concerned. Rows that refer to rows that are gone are refused, with
+or without --force; --leave-out-orphans restores the others.
 
 Modes in place: exact makes the tables as they were, missing brings back only
 rows that are gone, keep-newer also changes rows back and removes nothing.
@@ -74,24 +75,29 @@ pub struct RestoreArgs {
     /// Show the plan and stop
     #[arg(long)]
     dry_run: bool,
-    /// Do not ask; overwrite what is not empty; leave out rows whose parents are gone
+    /// Do not ask; overwrite. With --target-url, drop what is there first
     #[arg(long)]
     force: bool,
+    /// Leave out rows whose parents are gone, and restore the others
+    #[arg(long, conflicts_with = "target_url")]
+    leave_out_orphans: bool,
     /// Reverse a restore: its operation (id or digits of it), or latest
     #[arg(long, value_name = "OPERATION")]
-    #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope"])]
+    #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope",
+        "leave_out_orphans"])]
     undo: Option<String>,
     /// With --undo: leave rows alone that changed since the restore, and reverse the others
     #[arg(long, requires = "undo")]
     leave_changed: bool,
     /// List the restores that are kept and can be undone
     #[arg(long)]
-    #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo"])]
+    #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo",
+        "leave_out_orphans"])]
     list_undo: bool,
     /// Drop what a restore keeps for its undo: its operation, latest, or all
     #[arg(long, value_name = "OPERATION")]
     #[arg(conflicts_with_all = ["input", "target_url", "mode", "components", "schemas", "tables", "scope", "undo",
-        "list_undo", "dry_run"])]
+        "list_undo", "dry_run", "leave_out_orphans"])]
     forget: Option<String>,
     /// The source [DATABASE_URL]
     #[arg(long, value_name = "URL", hide_short_help = true)]
@@ -243,6 +249,7 @@ fn request(
             },
         },
         force: args.force,
+        leave_out_orphans: args.leave_out_orphans,
         writers: usize::try_from(args.writers).unwrap_or(2),
         room: args.room,
     })

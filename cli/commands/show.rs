@@ -7,8 +7,8 @@ use clap::Args;
 use rovodev::config::Settings;
 use rovodev::core::manifest::{Manifest, SchemaStatus};
 use rovodev::error::Result;
-use rovodev::tasks::backups::{Summary, Wanted};
-use rovodev::tasks::{Context, places};
+use rovodev::tasks::backups::{self, Summary, Wanted};
+use rovodev::tasks::places;
 use serde_json::{Value, json};
 
 /// Show one backup: its tables, files, schema and warnings
@@ -29,7 +29,9 @@ pub struct ShowArgs {
 
 pub async fn run(args: ShowArgs, settings: &Settings) -> Result<Answer> {
     let store = places::store(settings)?;
-    super::readable(&Context::default(), settings, &store).await?;
+    if super::readable_if_any(settings, &store).await?.is_none() {
+        return Err(backups::none_yet(&store));
+    }
     let manifest = super::named(&store, &args.backup, Wanted::Anything).await?;
     Ok(Answer::new(
         &as_json(&manifest),

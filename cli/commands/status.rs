@@ -43,7 +43,8 @@ pub struct StatusArgs {
 pub async fn run(args: StatusArgs, common: &Common, settings: Settings) -> Result<Answer> {
     let settings = settings.flag(&DATABASE_URL, args.database_url);
     let detailed = common.verbosity > 0;
-    let status = status::look(&settings, Duration::from_secs(args.timeout), detailed).await;
+    let limit = Duration::from_secs(args.timeout);
+    let status = status::look(&settings, limit.into(), detailed).await;
     let exit = match status.health {
         Health::Well => Exit::Done,
         Health::Warnings => Exit::Warnings,
@@ -126,8 +127,13 @@ fn store(store: &StoreFound) -> String {
         Some(_) => "\nno backup can be written (see below)",
         None => "",
     };
+    let held = store.held_by.iter().map(|holder| {
+        let until = human::exact(holder.until);
+        format!("\nheld by {holder}; if it died, until {until}")
+    });
+    let held: String = held.collect();
     format!(
-        "{}\n{}{bytes}{unwritable}",
+        "{}\n{}{bytes}{held}{unwritable}",
         store.location,
         human::counted(store.backups, "backup")
     )

@@ -12,7 +12,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct DevState {
+pub struct DevState {
     /// The major that made the data folder; another one cannot read it.
     pub postgres_major: Option<u32>,
     pub passwords: Passwords,

@@ -8,15 +8,10 @@ use crate::s3::{self, S3};
 const BUCKET: &str = "backups";
 
 /// Names and values of environment variables.
-pub(crate) type Variables = Vec<(&'static str, String)>;
+pub type Variables = Vec<(&'static str, String)>;
 
 /// Makes the bucket; the database is `postgres`, as its owner, and the project answers at `project_port`.
-pub(crate) fn of(
-    postgres: &Postgres,
-    s3: &S3,
-    project_port: u16,
-    state: &DevState,
-) -> Result<Variables> {
+pub fn of(postgres: &Postgres, s3: &S3, project_port: u16, state: &DevState) -> Result<Variables> {
     s3.create_bucket(BUCKET)?;
     let credentials = s3.credentials();
     let pg_dump = postgres.binaries().pg_dump();

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// The demo's admin, and everybody's password.
-pub(crate) const ADMIN: &str = "admin@callcenter.example";
-pub(crate) const PASSWORD: &str = "demo-password";
+pub const ADMIN: &str = "admin@callcenter.example";
+pub const PASSWORD: &str = "demo-password";
 const LONGEST_WORK: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_millis(200);
 
-pub(crate) struct Visitor {
+pub struct Visitor {
     http: reqwest::Client,
     url: String,
     token: String,
@@ -32,6 +32,11 @@ impl Visitor {
         let answer = visitor.call("POST", path, Some(body)).await?;
         visitor.token = text(&answer, "access_token")?;
         Ok(visitor)
+    }
+
+    /// Its access token.
+    pub fn token(&self) -> &str {
+        &self.token
     }
 
     /// The JSON of an answer; any but a success is an error that shows it.
@@ -76,7 +81,7 @@ impl Visitor {
 }
 
 /// A text of an answer.
-pub(crate) fn text(answer: &Value, field: &str) -> Result<String> {
+pub fn text(answer: &Value, field: &str) -> Result<String> {
     answer[field]
         .as_str()
         .map(str::to_string)

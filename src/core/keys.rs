@@ -16,6 +16,11 @@ pub const PROBES: &str = "probe/";
 /// The tenant of a store that serves one owner alone.
 pub const DEFAULT_TENANT: &str = "default";
 
+/// `backups/<tenant>/`
+pub fn tenant_dir(tenant: &str) -> String {
+    format!("{BACKUPS}{tenant}/")
+}
+
 /// `backups/<tenant>/<id>/`
 pub fn backup_dir(tenant: &str, id: Uuid) -> String {
     format!("{BACKUPS}{tenant}/{id}/")

@@ -1,6 +1,7 @@
 //! The record that describes one backup. Immutable once written; unknown fields are kept.
 
 mod seal;
+mod sound;
 mod table;
 
 pub(crate) use seal::too_new;

@@ -9,6 +9,7 @@ pub mod fingerprint;
 pub mod format;
 pub mod ident;
 pub mod keys;
+pub mod loaded;
 pub mod managed;
 pub mod manifest;
 pub mod merge;

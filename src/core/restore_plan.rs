@@ -63,8 +63,10 @@ pub struct Plan {
     pub bytes_needed: u64,
     pub bytes_free: Option<u64>,
     pub estimated_seconds: u64,
-    /// Schema drift and other things to know.
+    /// What may surprise, and what the app would miss: a restore that has any ends with a warning.
     pub warnings: Vec<Warning>,
+    /// What is good to know and asks for nothing.
+    pub notes: Vec<Warning>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -52,7 +52,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
             "the catalog",
             list(service.catalog(), &asker, &newest).boxed()
         ),
-        look(service.settings(), LIMIT, false).boxed(),
+        look(service.settings(), LIMIT.into(), false).boxed(),
         within("Supabase Auth", service.verifier().reachable().boxed()),
     );
     let services = services(&status, &catalog, &auth);

@@ -14,6 +14,7 @@ mod backups;
 mod caller;
 mod health;
 mod range;
+mod sent;
 mod stream;
 mod tick;
 

@@ -4,8 +4,8 @@ use super::guard::Failure;
 use super::{Answer, Problem, Request, Service};
 use crate::config;
 use crate::ports::catalog::{As, Repeat};
-use crate::tasks::jobs::work_off;
-use crate::tasks::{Context, exports};
+use crate::tasks::Context;
+use crate::tasks::jobs::{clean_up, work_off};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 
@@ -20,22 +20,17 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         .call(As::Jobs, "rovodev_waiting_jobs", &json!({}), Repeat::Safely)
         .await?;
     let workshop = service.workshop()?;
-    let (catalog, store) = (service.catalog().clone(), service.store()?);
-    let sweep = async move {
-        match exports::drop_ended(&catalog, &store).await {
-            Ok(exports) => tracing::info!(exports, "dropped exports that ended"),
-            Err(error) => tracing::error!(%error, "exports that ended could not be dropped"),
-        }
-    };
     let work = async move {
-        match work_off(&workshop, &Context::default()).await {
-            Ok(jobs) => tracing::info!(jobs, "the tick is done"),
+        let ctx = Context::default();
+        match work_off(&workshop, &ctx).await {
+            Ok(jobs) => tracing::info!(jobs, "the tick worked off what waited"),
             Err(error) => tracing::error!(%error, "the tick could not take jobs"),
         }
+        if let Err(error) = clean_up(&workshop, &ctx).await {
+            tracing::error!(%error, "the tick could not clean up");
+        }
     };
-    Ok(Answer::json(StatusCode::OK, &waiting)
-        .behind(sweep)
-        .behind(work))
+    Ok(Answer::json(StatusCode::OK, &waiting).behind(work))
 }
 
 fn allowed(service: &Service, request: &Request) -> Result<(), Problem> {

@@ -1,6 +1,7 @@
 //! The door of a function on Vercel's Rust runtime.
 
 use super::guard::{self, LARGEST_BODY, Route};
+use super::sent::watched;
 use super::{Answer, Problem, Service};
 use crate::config::Settings;
 use crate::error::Result;
@@ -36,11 +37,14 @@ async fn handle(
         }
     };
     let Answer { response, behind } = answer;
+    let (parts, body) = response.into_parts();
+    let (body, left) = watched(body);
     // One future, so that `end` comes after the last of them.
     state.wait_until(async move {
         join_all(behind).await;
+        left.await;
     });
-    response.map(ResponseBody)
+    Response::from_parts(parts, ResponseBody(body))
 }
 
 async fn answer(route: &'static Route, service: &Service, request: Request) -> Answer {

@@ -4,8 +4,8 @@ mod find;
 mod latest;
 mod summary;
 
-pub use find::{Found, find, find_for, has_digits, id_of, newest_with_rows, read};
-pub use latest::{Wanted, latest};
+pub use find::{Found, find, find_for, has_digits, id_of, newest_with_rows, none_yet, read};
+pub use latest::{Wanted, latest, latest_of};
 pub use summary::{Listed, SchemaSummary, Summary};
 
 use crate::core::{keys, manifest};
@@ -21,7 +21,9 @@ const READS: usize = 16;
 const SHORT: usize = 8;
 
 /// The newest backups of a tenant, and how many there are in all.
+#[derive(Default)]
 pub struct Newest {
+    /// Folders of backups that were not read count as one each, whether or not their backup was ever completed.
     pub total: usize,
     pub backups: Vec<Listed>,
 }
@@ -33,17 +35,20 @@ pub async fn list(store: &Store, tenant: &str) -> Result<Vec<Listed>> {
 
 /// At most `limit` backups of a tenant, newest first; the manifests of the others are not read.
 pub async fn newest(store: &Store, tenant: &str, limit: usize) -> Result<Newest> {
-    let objects = newest_first(store, tenant).await?;
-    let total = objects.len();
-    let found: Vec<Option<Listed>> = stream::iter(objects.into_iter().take(limit))
-        .map(|object| listed(store, object))
-        .buffered(READS)
-        .try_collect()
-        .await?;
-    Ok(Newest {
-        total,
-        backups: found.into_iter().flatten().collect(),
-    })
+    let mut left = newest_first(store, tenant).await?.into_iter();
+    let mut backups = Vec::new();
+    // Again for as many as turned out to be no backups.
+    while backups.len() < limit && left.len() > 0 {
+        let next: Vec<Uuid> = left.by_ref().take(limit - backups.len()).collect();
+        let found: Vec<Option<Listed>> = stream::iter(next)
+            .map(|id| listed(store, tenant, id))
+            .buffered(READS)
+            .try_collect()
+            .await?;
+        backups.extend(found.into_iter().flatten());
+    }
+    let total = backups.len() + left.len();
+    Ok(Newest { total, backups })
 }
 
 /// The end of an id, which tells backups apart: their beginnings are the time, and alike.
@@ -52,29 +57,42 @@ pub fn short_id(id: Uuid) -> String {
     digits[digits.len() - SHORT..].to_string()
 }
 
-/// The manifests of a tenant, the newest backup first.
-async fn newest_first(store: &Store, tenant: &str) -> Result<Vec<ObjectInfo>> {
-    let folder = format!("{}{tenant}/", keys::BACKUPS);
-    let mut objects = manifests(store, &folder).await?;
-    objects.sort_by_cached_key(|o| {
-        let id = keys::parse_backup(&o.key).map(|(_, id, _)| id);
-        std::cmp::Reverse((id.map(|id| begun_at(id, o.modified)), id))
+/// The ids of a tenant's backups, the newest first, and among them those of backups that are on their way, died or are
+/// being deleted: what lies in their folders is not looked at.
+pub async fn newest_first(store: &Store, tenant: &str) -> Result<Vec<Uuid>> {
+    let folders = store.folders(&keys::tenant_dir(tenant)).await?;
+    // Only what we write ourselves: in lower case, with hyphens.
+    let ids = folders.iter().filter_map(|name| {
+        let id = Uuid::parse_str(name).ok()?;
+        (id.to_string() == *name).then_some(id)
     });
-    Ok(objects)
+    let mut begun: Vec<(DateTime<Utc>, Uuid)> = Vec::new();
+    let mut untold = Vec::new();
+    for id in ids {
+        match begun_at(id) {
+            Some(time) => begun.push((time, id)),
+            None => untold.push(id),
+        }
+    }
+    let stored: Vec<Option<(DateTime<Utc>, Uuid)>> = stream::iter(untold)
+        .map(|id| async move {
+            let manifest = store.head(&keys::manifest(tenant, id)).await?;
+            Ok::<_, Error>(manifest.map(|m| (m.modified, id)))
+        })
+        .buffered(READS)
+        .try_collect()
+        .await?;
+    begun.extend(stored.into_iter().flatten());
+    begun.sort_unstable_by(|a, b| b.cmp(a));
+    Ok(begun.into_iter().map(|(_, id)| id).collect())
 }
 
 /// When a backup began, which is the moment of its snapshot but for a little: ids of version 7 tell it, whatever a
-/// copy of the store did to the times of its files. Of another version: when its manifest was stored.
-fn begun_at(id: Uuid, modified: DateTime<Utc>) -> DateTime<Utc> {
+/// copy of the store did to the times of its files. Of another version, when its manifest was stored has to do.
+fn begun_at(id: Uuid) -> Option<DateTime<Utc>> {
     let told = (id.get_version_num() == 7).then(|| id.get_timestamp());
-    let (seconds, nanos) = match told.flatten() {
-        Some(time) => time.to_unix(),
-        None => return modified,
-    };
-    i64::try_from(seconds)
-        .ok()
-        .and_then(|s| DateTime::from_timestamp(s, nanos))
-        .unwrap_or(modified)
+    let (seconds, nanos) = told.flatten()?.to_unix();
+    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
 }
 
 /// The objects that are manifests below `folder`.
@@ -87,21 +105,21 @@ pub(super) async fn manifests(store: &Store, folder: &str) -> Result<Vec<ObjectI
     Ok(objects)
 }
 
-/// `None` where the backup was deleted meanwhile.
-async fn listed(store: &Store, object: ObjectInfo) -> Result<Option<Listed>> {
-    let Some((tenant, id, _)) = keys::parse_backup(&object.key) else {
-        return Ok(None);
-    };
-    let manifest = match read(store, tenant, id).await {
-        Ok(manifest) => Ok(Summary::of(&manifest)),
+/// `None` where there is no manifest: the backup is on its way, died or was deleted.
+async fn listed(store: &Store, tenant: &str, id: Uuid) -> Result<Option<Listed>> {
+    let (finished_at, manifest) = match read(store, tenant, id).await {
+        Ok(manifest) => (manifest.finished_at, Ok(Summary::of(&manifest))),
         Err(e) if e.code == Code::BackupNotFound => return Ok(None),
-        Err(e) if is_about_one_backup(&e) => Err(e),
+        Err(e) if is_about_one_backup(&e) => match store.head(&keys::manifest(tenant, id)).await? {
+            Some(stored) => (stored.modified, Err(e)),
+            None => return Ok(None),
+        },
         Err(e) => return Err(e),
     };
     Ok(Some(Listed {
         id,
         tenant: tenant.to_string(),
-        modified: object.modified,
+        finished_at,
         manifest,
     }))
 }

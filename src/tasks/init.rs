@@ -9,7 +9,7 @@ use crate::core::format::SegmentKeySource;
 use crate::core::keys;
 use crate::error::{Code, Error, Result};
 use crate::ports::store::{Access, Store};
-use crate::tasks::status::{self, Status};
+use crate::tasks::status::{self, Patience, Status};
 use crate::tasks::{Context, open_store, places};
 use serde::Serialize;
 use std::time::Duration;
@@ -54,10 +54,14 @@ pub enum KeyNeeded {
 }
 
 /// Asks the store, which may not exist yet.
-pub async fn key_needed(settings: &Settings, limit: Duration) -> Result<KeyNeeded> {
+pub async fn key_needed(settings: &Settings, patience: Patience) -> Result<KeyNeeded> {
     let store = places::store(settings)?;
     let ctx = Context::default();
-    match tokio::time::timeout(limit, open_store::open_to_read(&ctx, &store, None)).await {
+    let format = async {
+        store.reach(patience.reach).await?;
+        open_store::open_to_read(&ctx, &store, None).await
+    };
+    match tokio::time::timeout(patience.part, format).await {
         Ok(Ok(found)) => Ok(match found.format.segment_key {
             SegmentKeySource::Secret { .. } => KeyNeeded::ItsOwn,
             SegmentKeySource::StoreId => KeyNeeded::None,
@@ -65,7 +69,7 @@ pub async fn key_needed(settings: &Settings, limit: Duration) -> Result<KeyNeede
         // An empty bucket answers so too, and a missing one when it is checked.
         Ok(Err(e)) if e.code == Code::StoreMissing => Ok(KeyNeeded::New),
         Ok(Err(e)) => Err(e),
-        Err(_) => Err(silent(&store, limit)),
+        Err(_) => Err(silent(&store, patience.part)),
     }
 }
 
@@ -94,10 +98,10 @@ pub fn recovery_kit(settings: &Settings) -> Result<Vec<String>> {
 }
 
 /// Checks the database (port, reach, role), pg_dump, and that the store takes writes.
-pub async fn check(settings: &Settings, limit: Duration) -> (Status, Vec<Check>) {
+pub async fn check(settings: &Settings, patience: Patience) -> (Status, Vec<Check>) {
     let (status, store) = tokio::join!(
-        status::look(settings, limit, false),
-        store_takes_writes(settings, limit)
+        status::look(settings, patience, false),
+        store_takes_writes(settings, patience)
     );
     let mut checks = vec![database(&status)];
     checks.extend(role(&status));
@@ -152,10 +156,11 @@ fn pg_dump(status: &Status) -> Check {
     }
 }
 
-async fn store_takes_writes(settings: &Settings, limit: Duration) -> Result<Check> {
+async fn store_takes_writes(settings: &Settings, patience: Patience) -> Result<Check> {
     let store = places::store(settings)?;
     let tried = async {
         store.create().await?;
+        store.reach(patience.reach).await?;
         store.probe(Access::Write).await
     };
     let key = settings.get(&config::STORE_KEY);
@@ -163,9 +168,9 @@ async fn store_takes_writes(settings: &Settings, limit: Duration) -> Result<Chec
         tried.await?;
         open_store::fitting_key(&store, key).await
     };
-    tokio::time::timeout(limit, tried)
+    tokio::time::timeout(patience.part, tried)
         .await
-        .map_err(|_| silent(&store, limit))??;
+        .map_err(|_| silent(&store, patience.part))??;
     let key = match key {
         Some(_) => "",
         None => "; without STORE_KEY",

@@ -5,7 +5,7 @@
 
 mod mark;
 
-pub use mark::{LEASE, Mark, is_live, live_backups, live_prune};
+pub use mark::{Holder, LEASE, Mark, SKEW, is_live, live_among, live_backups, live_prune};
 
 use super::clock::Clock;
 use crate::core::keys;
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// How often a mark is renewed.
-const RENEW: Duration = Duration::from_secs(60);
+const RENEW: Duration = Duration::from_secs(15);
 
 /// A claim that is kept renewed until it is released, dropped, or lost.
 #[derive(Debug)]
@@ -98,15 +98,31 @@ impl Lease {
     /// Fails with [`Code::LeaseExpired`] unless the mark is ours and has time left. To be asked right
     /// before every step that others must not overlap: the manifest, each batch of deletions.
     pub async fn still_held(&self) -> Result<()> {
-        self.claim.check_time()?;
+        self.claim.time_left()?;
         let stored = read(&self.claim.store, &self.claim.key).await?;
         if stored.is_none_or(|m| m.holder != self.claim.current().holder) {
             return Err(expired(&self.claim.key));
         }
-        self.claim.check_time()
+        self.claim.time_left().map(drop)
     }
 
-    /// Writes a later expiry now. Also done in the background once a minute.
+    /// Does `work` as long as the claim is ours, and fails with [`Code::LeaseExpired`] where that ends first: what takes
+    /// longer than the claim lasts must not come after somebody else's.
+    pub async fn while_held<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.still_held().await?;
+        let mut work = std::pin::pin!(work);
+        loop {
+            let left = self.claim.time_left()?;
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                // It may have been renewed meanwhile.
+                () = tokio::time::sleep(left) => {}
+            }
+        }
+    }
+
+    /// Writes a later expiry now. Also done in the background four times a minute.
     pub async fn renew(&self) -> Result<()> {
         self.claim.renew().await
     }
@@ -120,7 +136,7 @@ impl Lease {
             .await
     }
 
-    async fn give_way(self, other: &Mark) -> Error {
+    async fn give_way(self, other: &Holder) -> Error {
         let busy = busy(&self.claim.store, other);
         self.abandon(busy).await
     }
@@ -148,15 +164,13 @@ impl Claim {
             .clone()
     }
 
-    fn check_time(&self) -> Result<()> {
-        match self.current().held_at(self.clock.now()) {
-            true => Ok(()),
-            false => Err(expired(&self.key)),
-        }
+    fn time_left(&self) -> Result<Duration> {
+        let left = self.current().time_left(self.clock.now());
+        left.ok_or_else(|| expired(&self.key))
     }
 
     async fn renew(&self) -> Result<()> {
-        self.check_time()?;
+        self.time_left()?;
         let later = self.current().renewed(self.clock.now());
         write(&self.store, &self.key, &later).await?;
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = later;
@@ -185,7 +199,7 @@ async fn write_first(store: &Store, key: &str, mark: &Mark, clock: &Clock) -> Re
     if let Some(there) = read(store, key).await?
         && there.live_at(clock.now())
     {
-        return Err(busy(store, &there));
+        return Err(busy(store, &Holder::of(key, &there)));
     }
     store.put_replace(key, body).await?;
     // Of two that replace an expired mark, the later write stands.
@@ -199,12 +213,15 @@ async fn write_first(store: &Store, key: &str, mark: &Mark, clock: &Clock) -> Re
     }
 }
 
-fn busy(store: &Store, mark: &Mark) -> Error {
+fn busy(store: &Store, holder: &Holder) -> Error {
+    let until = holder.until.format("%Y-%m-%d %H:%M:%S");
     Error::new(
         Code::StoreBusy,
-        format!("{mark} is at work in {}", store.describe()),
+        format!("{} is held by {holder}", store.describe()),
     )
-    .hint("Wait until it is done. If it died, its claim ends by itself.")
+    .hint(format!(
+        "Wait until it is done. If it died, its claim ends by itself at {until} UTC."
+    ))
     .retry(true)
 }
 

@@ -35,6 +35,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000007",
         include_str!("../../supabase/migrations/20261122000007_rovodev_exports.sql"),
     ),
+    (
+        "20261122000010",
+        include_str!("../../supabase/migrations/20261122000010_rovodev_chores.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

@@ -55,18 +55,42 @@ pub async fn open_to_read(
 ) -> Result<ReadableStore> {
     ctx.or_cancelled(async {
         let format = read(store).await?.ok_or_else(|| no_store(store))?;
-        let (keys, wrong) = match format.keys(store_key) {
-            Ok(keys) => (Some(keys), None),
-            Err(wrong) => (None, store_key.map(|_| wrong)),
-        };
-        Ok(ReadableStore {
-            store: store.clone(),
-            format,
-            keys,
-            wrong_key: wrong,
-        })
+        Ok(readable(store, format, store_key))
     })
     .await
+}
+
+/// The same where a first backup is still to come: `None`, with nothing to read.
+pub async fn open_if_any(
+    ctx: &Context,
+    store: &Store,
+    store_key: Option<&str>,
+) -> Result<Option<ReadableStore>> {
+    ctx.or_cancelled(async {
+        if !store.is_there().await? {
+            return Ok(None);
+        }
+        match read(store).await? {
+            Some(format) => Ok(Some(readable(store, format, store_key))),
+            None => Ok(of_backups(store)
+                .await?
+                .map(|format| readable(store, format, store_key))),
+        }
+    })
+    .await
+}
+
+fn readable(store: &Store, format: Format, store_key: Option<&str>) -> ReadableStore {
+    let (keys, wrong) = match format.keys(store_key) {
+        Ok(keys) => (Some(keys), None),
+        Err(wrong) => (None, store_key.map(|_| wrong)),
+    };
+    ReadableStore {
+        store: store.clone(),
+        format,
+        keys,
+        wrong_key: wrong,
+    }
 }
 
 /// Whether backups can be written with this key: it is the one of the store, or long enough for one that is to come.
@@ -113,9 +137,8 @@ async fn read(store: &Store) -> Result<Option<Format>> {
 
 /// Writes `RECOVERY.md` first, so that a store that has a format also says how to leave us.
 async fn make(store: &Store, store_key: Option<&str>) -> Result<Format> {
-    if !store.list(keys::BACKUPS).await?.is_empty() {
-        // Backups come after the format: who sees them and no format looked too early, or the format is gone.
-        return read(store).await?.ok_or_else(|| orphaned(store));
+    if let Some(format) = of_backups(store).await? {
+        return Ok(format);
     }
     let format = Format::new(Uuid::new_v4(), Utc::now(), Codec::Zstd, store_key)?;
     store
@@ -131,17 +154,24 @@ async fn make(store: &Store, store_key: Option<&str>) -> Result<Format> {
     }
 }
 
-/// A new store id beside old backups would orphan their segments' ids.
-fn orphaned(store: &Store) -> Error {
-    Error::new(
-        Code::ObjectMissing,
-        format!(
-            "{} holds backups, but its {} is gone",
-            store.describe(),
-            keys::FORMAT
-        ),
-    )
-    .hint("Put format.json back from a copy of the store, or choose an empty place.")
+/// Where no format was seen: that of the backups that came meanwhile, for they come after it; none where there are
+/// none either. A new store id beside old backups would orphan their segments' ids.
+async fn of_backups(store: &Store) -> Result<Option<Format>> {
+    if store.list(keys::BACKUPS).await?.is_empty() {
+        return Ok(None);
+    }
+    let gone = || {
+        Error::new(
+            Code::ObjectMissing,
+            format!(
+                "{} holds backups, but its {} is gone",
+                store.describe(),
+                keys::FORMAT
+            ),
+        )
+        .hint("Put format.json back from a copy of the store, or choose an empty place.")
+    };
+    read(store).await?.ok_or_else(gone).map(Some)
 }
 
 fn no_store(store: &Store) -> Error {

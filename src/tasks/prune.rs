@@ -65,9 +65,8 @@ pub(super) async fn remove(
 ) -> Result<()> {
     for batch in objects.chunks(BATCH) {
         ctx.check()?;
-        lease.still_held().await?;
         let keys: Vec<String> = batch.iter().map(|o| o.key.clone()).collect();
-        store.delete(&keys).await?;
+        lease.while_held(store.delete(&keys)).await?;
         ctx.progress.add("", 0, batch.iter().map(|o| o.bytes).sum());
     }
     Ok(())

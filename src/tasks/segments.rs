@@ -56,12 +56,19 @@ fn checked(key: &str, stored: Bytes, written: &Stored) -> Result<Bytes> {
 }
 
 async fn unpack(codec: Codec, stored: Bytes, raw_bytes: u64, key: String) -> Result<Bytes> {
-    let work = move || {
+    blocking(move || {
         codec::decompress(codec, &stored, raw_bytes)
             .map(Bytes::from)
             .during(key)
-    };
+    })
+    .await
+}
+
+/// Compresses or decompresses where it keeps no other work waiting.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
     tokio::task::spawn_blocking(work)
         .await
-        .map_err(|e| Error::new(Code::Internal, "decompression stopped").source(e))?
+        .map_err(|e| Error::new(Code::Internal, "compression stopped").source(e))?
 }

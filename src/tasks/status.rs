@@ -3,10 +3,13 @@
 mod probes;
 mod warnings;
 
+pub use probes::look_into;
+
 use crate::config::{self, Settings};
 use crate::core::manifest::{Selection, Warning};
 use crate::error::{Class, Code, Error};
 use crate::ports::postgres::overview::Overview;
+use crate::tasks::lease::Holder;
 use crate::tasks::restore::in_place::Operation;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -72,11 +75,14 @@ pub struct PgDumpFound {
 pub struct StoreFound {
     /// Where it is.
     pub location: String,
+    /// Where `bytes` is absent, folders of backups that never came to their end are among them.
     pub backups: u64,
     /// Bytes of all objects; absent where there are too many to count in the time there is.
     pub bytes: Option<u64>,
     /// What `latest` names: no safety backup, and a whole one where there is one.
     pub last_backup: Option<LastBackup>,
+    /// Who writes there just now, or died while writing: a prune or deletion, and the newest backups.
+    pub held_by: Vec<Holder>,
     /// Why no backup could be written: the right to write is missing, or STORE_KEY is not the store's.
     pub unwritable: Option<Error>,
 }
@@ -103,11 +109,30 @@ pub struct SettingFound {
     pub origin: Option<&'static str>,
 }
 
-/// Asks every part. `limit` bounds each of them; `each_table` adds the tables one by one.
-pub async fn look(settings: &Settings, limit: Duration, each_table: bool) -> Status {
+/// How long is waited.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// For all that one part has to say.
+    pub part: Duration,
+    /// For the first word of the store, which is tried more than once.
+    pub reach: Duration,
+}
+
+impl From<Duration> for Patience {
+    fn from(limit: Duration) -> Self {
+        Self {
+            part: limit,
+            reach: limit,
+        }
+    }
+}
+
+/// Asks every part; `each_table` adds the tables one by one.
+pub async fn look(settings: &Settings, patience: Patience, each_table: bool) -> Status {
+    let limit = patience.part;
     let ((source, pg_dump), store, undoable) = tokio::join!(
         probes::source_and_pg_dump(settings, limit, each_table),
-        probes::store(settings, limit),
+        probes::store(settings, patience),
         probes::undoable(settings, limit),
     );
     let mut status = Status {

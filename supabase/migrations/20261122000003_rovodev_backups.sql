@@ -74,6 +74,10 @@ CREATE TABLE public.restore_operations (
     components jsonb NOT NULL DEFAULT '["database"]',
     selection jsonb NOT NULL DEFAULT '{}',
     force boolean NOT NULL DEFAULT false,
+    -- Of a restore: rows whose parents are gone stay out, instead of having it refused.
+    leave_out_orphans boolean NOT NULL DEFAULT false,
+    -- Of an undo: rows that changed since stay as they are, instead of having it refused.
+    leave_changed boolean NOT NULL DEFAULT false,
     -- Stops after the plan and changes nothing.
     preview boolean NOT NULL DEFAULT false,
     -- The restore that this one reverses.

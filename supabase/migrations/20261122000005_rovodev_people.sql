@@ -230,7 +230,8 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION public.rovodev_delete_backup IS 'rovodev:catalog Deletes a backup.';
 
--- `request`: {components, schemas, tables, target, mode, force, preview, undo}.
+-- `request`: {components, schemas, tables, target, mode, force, leaveOutOrphans,
+-- leaveChanged, preview, undo}.
 CREATE FUNCTION public.rovodev_restore_backup(
     backup uuid, request jsonb, door text DEFAULT 'api', address text DEFAULT NULL
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
@@ -300,14 +301,15 @@ BEGIN
     END IF;
     INSERT INTO public.restore_operations (
         id, tenant_id, backup_id, initiated_by, initiated_by_id, restore_type, target, mode, components, selection,
-        force, preview, undo_of, safety_backup_id, estimated_seconds
+        force, leave_out_orphans, leave_changed, preview, undo_of, safety_backup_id, estimated_seconds
     ) VALUES (
         operation, owner.id, backup, left(coalesce(rovodev.caller_email(), rovodev.caller()::text), 255),
         rovodev.caller(),
         CASE WHEN components = '["database"]' THEN 'database' WHEN components = '["config"]' THEN 'config'
             ELSE 'full' END,
         target, coalesce(request ->> 'mode', 'missing'), components, rovodev.selection(owner, request),
-        coalesce((request ->> 'force')::boolean, false), preview, undone.id, safety, estimate
+        coalesce((request ->> 'force')::boolean, false), coalesce((request ->> 'leaveOutOrphans')::boolean, false),
+        coalesce((request ->> 'leaveChanged')::boolean, false), preview, undone.id, safety, estimate
     );
     PERFORM rovodev.audit(owner.id, door, CASE WHEN preview THEN 'backup.preview' ELSE 'backup.restore' END,
         'restore', operation, 'done', NULL, address, request || jsonb_build_object('backup', backup));

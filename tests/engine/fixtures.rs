@@ -68,6 +68,7 @@ async fn format_1_is_checked_and_restored() {
         mode: Mode::Exact,
         choice: Choice::default(),
         force: false,
+        leave_out_orphans: false,
         writers: 2,
         room: None,
     };

@@ -1,8 +1,11 @@
 //! Restore into another database: round trips on data made to break them, refusals, and what a stop leaves behind.
 
 mod damage;
+mod hostile;
 mod kills;
+mod missed;
 mod parts;
 mod refusals;
 mod round_trips;
 mod support;
+mod tenants;

@@ -56,6 +56,64 @@ async fn asked_for_taken_listed_restored() {
     assert_eq!(local::demo::contents(&mut owner).await.unwrap(), before);
 }
 
+/// As on the command line: what is refused or has nothing to do leaves no safety backup, and rows without parents are
+/// left out only where somebody says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_empty_and_partial_restores() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let body = json!({ "type": "database", "name": "first" });
+    let create = running.call(&admin, "POST", "/api/backups/create", Some(body));
+    let id = create.await.1["id"].as_str().unwrap().to_string();
+    let status = format!("/api/backups/{id}/restore/status");
+    let taken = running.ended(&admin, &status).await;
+    assert_eq!(taken["status"], "completed", "{taken}");
+    let path = format!("/api/backups/{id}/restore");
+    let (code, refused) = running
+        .call(&admin, "POST", &path, Some(json!({ "leaveChanged": true })))
+        .await;
+    assert_eq!(code, 400, "{refused}");
+
+    let database = local::supabase::connect(&running.stack.postgres.url("postgres"))
+        .await
+        .unwrap();
+    let events = json!(["call_events"]);
+    for (damage, body, ended, told, safety) in [
+        ("", json!({ "mode": "exact" }), "completed", "", "cancelled"),
+        (
+            "DELETE FROM public.calls WHERE id IN (SELECT call_id FROM public.call_events LIMIT 1)",
+            json!({ "tables": events, "force": true }),
+            "failed",
+            "missing_parent",
+            "cancelled",
+        ),
+        (
+            "DELETE FROM public.call_events WHERE id IN (SELECT id FROM public.call_events LIMIT 1)",
+            json!({ "tables": events, "leaveOutOrphans": true }),
+            "completed",
+            "rows_left_out",
+            "completed",
+        ),
+    ] {
+        database.batch_execute(damage).await.unwrap();
+        let (code, asked) = running.call(&admin, "POST", &path, Some(body)).await;
+        assert_eq!(code, 202, "{asked}");
+        let done = running.ended(&admin, &status).await;
+        assert_eq!(done["status"], ended, "{done}");
+        assert!(done.to_string().contains(told), "{done}");
+        let kept = "SELECT status::text FROM public.backups WHERE id::text = $1";
+        let id = asked["safetyBackupId"].as_str().unwrap();
+        let row = database.query_one(kept, &[&id]).await.unwrap();
+        assert_eq!(row.get::<_, String>(0), safety, "{done}");
+    }
+    let restored = "SELECT count(*) FROM public.call_events";
+    let restored: i64 = database.query_one(restored, &[]).await.unwrap().get(0);
+    let gone = "SELECT count(*) FROM public.calls";
+    let calls: i64 = database.query_one(gone, &[]).await.unwrap().get(0);
+    assert_eq!(calls, 1144, "the call stays away");
+    assert!(restored < 102, "and so do its events");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_gets_what_is_not_theirs() {
     let running = Running::start().await;

@@ -7,6 +7,7 @@ mod download_memory;
 mod download_rights;
 mod estimates;
 mod exports;
+mod jobs;
 mod list_export;
 mod stack;
 mod worker;

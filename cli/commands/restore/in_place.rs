@@ -42,7 +42,8 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
     let begun = Instant::now();
     let (safety, prepared) = progress::shown(asked.style, async |ctx| {
         Box::pin(in_place::check(ctx, request)).await?;
-        let safety = Summary::of(&Box::pin(safety::take(ctx, asked, request)).await?);
+        let keeper = safety::keeper(asked);
+        let safety = Summary::of(&Box::pin(keeper.take(ctx, request, None)).await?);
         let prepared = in_place::prepare(ctx, asked.store, request, Some(safety.id));
         match Box::pin(prepared).await {
             Ok(prepared) => Ok((safety, prepared)),
@@ -56,6 +57,7 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
     }
     let go_on = planned
         .refuse_broken()
+        .map_err(|e| told_once(asked, &planned, e))
         .and_then(|()| confirm(asked, &planned));
     if let Err(refused) = go_on {
         return Err(given_up(asked, prepared, &safety, refused).await);
@@ -123,6 +125,22 @@ async fn dry_run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
     );
     let refused = !planned.broken_references.is_empty();
     Ok(Answer::new(&report, text, Exit::with_warnings(refused)))
+}
+
+/// The plan that people have before them names the rows and what to do; their keys are long enough once.
+fn told_once(asked: &Asked<'_>, plan: &Plan, refused: Error) -> Error {
+    if asked.json {
+        return refused;
+    }
+    let rows = plan.broken_references.iter().map(|b| b.rows).sum();
+    Error::new(
+        refused.code,
+        format!(
+            "{} would be left without the rows to which they refer; nothing was changed",
+            human::counted(rows, "row")
+        ),
+    )
+    .hint("The plan above names them, and says what to do.")
 }
 
 /// No question where nothing changes; the backup's name where rows go.

@@ -40,6 +40,8 @@ pub fn text(plan: &Plan) -> String {
     }
     lines.extend(plan.locks.iter().map(|lock| format!("Locks: {lock}.")));
     lines.push(room(plan));
+    let notes = plan.notes.iter();
+    lines.extend(notes.map(|n| format!("Note: {}.", n.message)));
     let warnings = plan.warnings.iter();
     lines.extend(warnings.map(|w| format!("{} {}", style("!").yellow().bold(), w.message)));
     lines.join("\n")

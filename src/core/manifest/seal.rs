@@ -1,6 +1,6 @@
 //! A manifest's bytes: JSON that carries the BLAKE3 of itself.
 
-use super::Manifest;
+use super::{Manifest, sound};
 use crate::error::{Code, Error, Result};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -46,7 +46,10 @@ pub fn open(bytes: &[u8]) -> Result<Manifest> {
     if hash(&value)? != told {
         return Err(damaged("its content does not fit its hash"));
     }
-    serde_json::from_value(value).map_err(|e| damaged("a field is missing or wrong").source(e))
+    let manifest = serde_json::from_value(value)
+        .map_err(|e| damaged("a field is missing or wrong").source(e))?;
+    sound::check(&manifest).map_err(|why| damaged(&why))?;
+    Ok(manifest)
 }
 
 pub(crate) fn too_new(version: u64) -> Error {

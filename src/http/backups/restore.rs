@@ -16,8 +16,13 @@ use uuid::Uuid;
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
     components: Option<Vec<Component>>,
+    /// As the seed has it: nobody is asked here, so it changes nothing.
     #[serde(default)]
     force: bool,
+    #[serde(default)]
+    leave_out_orphans: bool,
+    #[serde(default)]
+    leave_changed: bool,
     #[serde(default)]
     target: Target,
     #[serde(default)]
@@ -84,6 +89,13 @@ fn wanted(body: Body) -> Result<RestoreBackup, Problem> {
             "Only the database can be restored into a running app; configuration comes with the download.",
         ));
     }
+    let (undo, orphans, changed) = (body.undo, body.leave_out_orphans, body.leave_changed);
+    if changed && undo.is_none() || orphans && undo.is_some() {
+        return Err(Problem::bad_request(
+            "bad_field",
+            "leaveChanged goes with an undo alone, and leaveOutOrphans with a restore alone.",
+        ));
+    }
     Ok(RestoreBackup {
         components: vec!["database".into()],
         schemas: body.schemas,
@@ -97,6 +109,8 @@ fn wanted(body: Body) -> Result<RestoreBackup, Problem> {
             Mode::Exact => "exact".into(),
         },
         force: body.force,
+        leave_out_orphans: body.leave_out_orphans,
+        leave_changed: body.leave_changed,
         preview: body.preview,
         undo: body.undo,
     })

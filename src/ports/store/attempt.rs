@@ -16,17 +16,45 @@ pub fn limit(bytes: usize) -> Duration {
 /// For calls whose size is known only once they answer. S3 also limits each silence within.
 pub const UNKNOWN_SIZE: Duration = Duration::from_secs(15 * 60);
 
-/// Runs `call` until it succeeds, fails for good, or has been tried five times (about ten seconds of waiting).
+/// Tries that a call gets, with about ten seconds of waiting between them.
+const TRIES: usize = 5;
+/// For a question whether the store is there at all: what passes within a moment is passed over, no more.
+const QUICK_TRIES: usize = 2;
+
+/// Runs `call` until it succeeds, fails for good, or has been tried five times.
 pub async fn repeated<T, F, Fut>(limit: Duration, call: F) -> Result<T>
 where
     F: Fn() -> Fut,
     Fut: Future<Output = Result<T>>,
 {
-    let backoff = ExponentialBuilder::default()
+    tried(TRIES, limit, call).await
+}
+
+/// Runs `call` once or twice, all within `limit`.
+pub async fn quick<T, F, Fut>(limit: Duration, call: F) -> Result<T>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
+    tokio::time::timeout(limit, tried(QUICK_TRIES, limit, call))
+        .await
+        .unwrap_or_else(|_| Err(silent(limit)))
+}
+
+/// Delays between tries; no two are alike, or all that failed at one moment would come back at one.
+fn backoff(tries: usize) -> ExponentialBuilder {
+    ExponentialBuilder::default()
         .with_min_delay(Duration::from_millis(200))
         .with_max_delay(Duration::from_secs(5))
-        .with_max_times(4)
-        .with_jitter();
+        .with_max_times(tries - 1)
+        .with_jitter()
+}
+
+async fn tried<T, F, Fut>(most: usize, limit: Duration, call: F) -> Result<T>
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Result<T>>,
+{
     let tries = AtomicU32::new(0);
     let bounded = || async {
         tries.fetch_add(1, Ordering::Relaxed);
@@ -35,7 +63,7 @@ where
             .unwrap_or_else(|_| Err(silent(limit)))
     };
     let done = bounded
-        .retry(backoff)
+        .retry(backoff(most))
         .when(|e: &Error| e.retry)
         .notify(|e, wait| tracing::info!(error = %e, ?wait, "the store failed; trying again"))
         .await;
@@ -58,4 +86,18 @@ pub fn silent(limit: Duration) -> Error {
     )
     .hint("Check the network and the store's address.")
     .retry(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use backon::BackoffBuilder;
+
+    /// Without the standard library's clock, the crate's generator starts every process at one seed.
+    #[test]
+    fn processes_that_fail_together_come_back_apart() {
+        let delays = || backoff(TRIES).build().collect::<Vec<_>>();
+        assert_eq!(delays().len(), TRIES - 1);
+        assert_ne!(delays(), delays());
+    }
 }

@@ -42,6 +42,14 @@ impl Dir {
             .await
     }
 
+    pub(super) async fn is_there(&self) -> Result<bool> {
+        self.blocking(|d| match fs::metadata(d.root()) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+            _ => root_exists(d.root()).map(|()| true),
+        })
+        .await
+    }
+
     pub(super) async fn could_be_made(&self) -> Result<()> {
         self.blocking(|d| {
             let there = d.root().ancestors().find(|a| a.is_dir());
@@ -173,6 +181,17 @@ impl Dir {
         .await
     }
 
+    pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>> {
+        let folder = prefix.trim_end_matches('/').to_string();
+        self.blocking(move |d| {
+            root_exists(d.root())?;
+            let mut found = folders(&d.root().join(folder))?;
+            found.sort();
+            Ok(found)
+        })
+        .await
+    }
+
     pub(super) async fn delete(&self, keys: &[String]) -> Result<()> {
         let keys = keys.to_vec();
         self.blocking(move |d| d.remove(&keys)).await
@@ -229,6 +248,24 @@ fn collect(root: &Path, folder: &str, prefix: &str, found: &mut Vec<ObjectInfo>)
         }
     }
     Ok(())
+}
+
+/// Told by the directory's own entries: nothing in it is opened.
+fn folders(path: &Path) -> Result<Vec<String>> {
+    let entries = match fs::read_dir(path) {
+        Ok(entries) => entries,
+        Err(e) if is_absent(&e) => return Ok(Vec::new()),
+        Err(e) => return Err(failed(&e, false)),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|e| failed(&e, false))?;
+        let kind = entry.file_type().map_err(|e| failed(&e, false))?;
+        let is_folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
+        let name = entry.file_name().into_string().ok();
+        found.extend(name.filter(|name| is_folder && !name.starts_with('.')));
+    }
+    Ok(found)
 }
 
 fn info(key: String, meta: &fs::Metadata) -> Result<ObjectInfo> {

@@ -25,6 +25,15 @@ pub fn check_prefix(prefix: &str) -> Result<()> {
     }
 }
 
+/// What ends in `/`, or is empty for the whole store.
+pub fn check_folder(prefix: &str) -> Result<()> {
+    if prefix.is_empty() || prefix.strip_suffix('/').is_some_and(|p| check(p).is_ok()) {
+        Ok(())
+    } else {
+        Err(refused(prefix))
+    }
+}
+
 fn refused(key: &str) -> Error {
     Error::new(
         Code::Usage,
@@ -51,5 +60,14 @@ mod tests {
             check_prefix(prefix).unwrap();
         }
         assert!(check_prefix("../").is_err());
+        for (folder, fits) in [
+            ("", true),
+            ("a/", true),
+            ("a/b/", true),
+            ("a", false),
+            ("../", false),
+        ] {
+            assert_eq!(check_folder(folder).is_ok(), fits, "{folder:?}");
+        }
     }
 }

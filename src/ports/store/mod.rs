@@ -68,6 +68,15 @@ impl Store {
         }
     }
 
+    /// Whether there is anything to look into: a directory has to be made first. A bucket tells when it is asked.
+    pub async fn is_there(&self) -> Result<bool> {
+        match self {
+            Self::Dir(dir) => dir.is_there().await.during(self.describe()),
+            Self::S3(_) => Ok(true),
+            Self::Unreliable(faulty) => Box::pin(faulty.inner().is_there()).await,
+        }
+    }
+
     /// Whether [`Store::create`] could make the folder, shown by making another beside it and removing it.
     pub async fn could_be_made(&self) -> Result<()> {
         match self {
@@ -215,6 +224,15 @@ impl Store {
             .during(self.doing("listing", prefix))
     }
 
+    /// Names of the folders directly below `prefix`, which is empty or ends in `/`, in order; what is in them is not
+    /// looked at. In a directory, one whose objects were just deleted may still be told.
+    pub async fn folders(&self, prefix: &str) -> Result<Vec<String>> {
+        key::check_folder(prefix)?;
+        attempt::repeated(attempt::UNKNOWN_SIZE, || self.folders_once(prefix))
+            .await
+            .during(self.doing("listing", prefix))
+    }
+
     /// Deletes objects; one that is not there is fine.
     pub async fn delete(&self, keys: &[String]) -> Result<()> {
         keys.iter().try_for_each(|k| key::check(k))?;
@@ -286,6 +304,14 @@ impl Store {
             Self::Dir(dir) => dir.list(prefix).await,
             Self::S3(s3) => Box::pin(s3.list(prefix)).await,
             Self::Unreliable(faulty) => Box::pin(faulty.list(prefix)).await,
+        }
+    }
+
+    async fn folders_once(&self, prefix: &str) -> Result<Vec<String>> {
+        match self {
+            Self::Dir(dir) => dir.folders(prefix).await,
+            Self::S3(s3) => Box::pin(s3.folders(prefix)).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.folders(prefix)).await,
         }
     }
 

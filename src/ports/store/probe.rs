@@ -1,9 +1,10 @@
 //! Can a store be used at all? Asked by `init` and `status`.
 
-use super::{Put, Store};
+use super::{Put, Store, attempt};
 use crate::core::keys;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, During, Error, Result};
 use bytes::Bytes;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// What a store will be used for.
@@ -17,6 +18,14 @@ pub enum Access {
 const PROBE: Bytes = Bytes::from_static(b"rovodev was here and may be deleted\n");
 
 impl Store {
+    /// Whether the store answers at all, within `limit` and with few tries: one that is down is told soon.
+    pub async fn reach(&self, limit: Duration) -> Result<()> {
+        attempt::quick(limit, || self.list_once(keys::FORMAT))
+            .await
+            .during(format!("asking {}", self.describe()))
+            .map(drop)
+    }
+
     /// Fails with the code that says why the store cannot be used.
     pub async fn probe(&self, access: Access) -> Result<()> {
         self.list(keys::FORMAT).await?;

@@ -10,12 +10,15 @@ use crate::config;
 use crate::core::stored::{Stored, crc32};
 use crate::error::{Code, Error, Result};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::{ByteStream, DateTime as S3Time};
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumMode, Delete, Object, ObjectIdentifier};
 use bytes::{Bytes, BytesMut};
 use chrono::{DateTime, Utc};
-use error::{Doing, failed, failed_code};
+use error::{Asked, Doing, failed_code};
+use std::error::Error as StdError;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -36,6 +39,8 @@ pub struct S3 {
     /// Empty, or ends in `/`.
     prefix: String,
     endpoint: Option<String>,
+    /// Whether there are keys to sign requests with.
+    signed: bool,
     /// Set when the service answered that it knows no `If-None-Match`.
     unconditional: Arc<AtomicBool>,
 }
@@ -66,6 +71,7 @@ impl S3 {
                 format!("{prefix}/")
             },
             endpoint: settings.endpoint.clone(),
+            signed: settings.access_key.is_some(),
             unconditional: Arc::default(),
         })
     }
@@ -98,7 +104,7 @@ impl S3 {
                     self.unconditional.store(true, Ordering::Relaxed);
                     Box::pin(self.put_new(key, body)).await
                 }
-                _ => Err(failed(e, Doing::Write)),
+                _ => Err(self.failed(e, Doing::Write)),
             },
         }
     }
@@ -106,7 +112,7 @@ impl S3 {
     pub(super) async fn put_replace(&self, key: &str, body: Bytes) -> Result<()> {
         let sent = self.put(key, body);
         let answer = sent.customize().disable_payload_signing().send().await;
-        answer.map(|_| ()).map_err(|e| failed(e, Doing::Write))
+        answer.map(|_| ()).map_err(|e| self.failed(e, Doing::Write))
     }
 
     /// The CRC32 travels in a signed header, so the service refuses a body that changed on the way;
@@ -134,7 +140,7 @@ impl S3 {
         let answer = tokio::time::timeout(SILENCE, asked)
             .await
             .map_err(|_| silent(SILENCE))?
-            .map_err(|e| failed(e, Doing::Read))?;
+            .map_err(|e| self.failed(e, Doing::Read))?;
         download(answer).await
     }
 
@@ -151,7 +157,7 @@ impl S3 {
                 None => Ok(self.get(key).await? == body),
             },
             Err(e) if failed_code(&e).as_deref() == Some("NotFound") => Ok(false),
-            Err(e) => Err(failed(e, Doing::Read)),
+            Err(e) => Err(self.failed(e, Doing::Read)),
         }
     }
 
@@ -167,7 +173,7 @@ impl S3 {
             Ok(told) if told.content_length() == i64::try_from(written.bytes).ok() => told,
             Ok(_) => return Ok(false),
             Err(e) if failed_code(&e).as_deref() == Some("NotFound") => return Ok(false),
-            Err(e) => return Err(failed(e, Doing::Read)),
+            Err(e) => return Err(self.failed(e, Doing::Read)),
         };
         match (told.checksum_crc32(), written.crc32) {
             (Some(kept), Some(crc)) => Ok(kept == base64(crc)),
@@ -192,7 +198,7 @@ impl S3 {
                 modified: time(told.last_modified())?,
             })),
             Err(e) if failed_code(&e).as_deref() == Some("NotFound") => Ok(None),
-            Err(e) => Err(failed(e, Doing::Read)),
+            Err(e) => Err(self.failed(e, Doing::Read)),
         }
     }
 
@@ -208,11 +214,36 @@ impl S3 {
             .await
             .map_err(|_| silent(SILENCE))?
         {
-            for object in page.map_err(|e| failed(e, Doing::List))?.contents() {
+            for object in page.map_err(|e| self.failed(e, Doing::List))?.contents() {
                 found.extend(self.info(object)?);
             }
         }
         found.sort_by(|a: &ObjectInfo, b| a.key.cmp(&b.key));
+        Ok(found)
+    }
+
+    pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>> {
+        let prefix = self.full(prefix);
+        let asked = self
+            .client
+            .list_objects_v2()
+            .bucket(&self.bucket)
+            .prefix(&prefix)
+            .delimiter("/");
+        let mut pages = asked.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = tokio::time::timeout(SILENCE, pages.next())
+            .await
+            .map_err(|_| silent(SILENCE))?
+        {
+            let page = page.map_err(|e| self.failed(e, Doing::List))?;
+            let names = page.common_prefixes().iter().filter_map(|p| {
+                let name = p.prefix()?.strip_prefix(&prefix)?.strip_suffix('/')?;
+                super::key::check(name).is_ok().then(|| name.to_string())
+            });
+            found.extend(names);
+        }
+        found.sort();
         Ok(found)
     }
 
@@ -236,23 +267,40 @@ impl S3 {
             .delete(asked)
             .send()
             .await;
-        let answer = answer.map_err(|e| failed(e, Doing::Write))?;
+        let answer = answer.map_err(|e| self.failed(e, Doing::Write))?;
         match answer
             .errors()
             .iter()
             .find(|e| e.code() != Some("NoSuchKey"))
         {
             None => Ok(()),
-            Some(e) => Err(error::from_code(
-                e.code().unwrap_or_default(),
-                &format!(
-                    "{}: {}",
-                    e.key().unwrap_or_default(),
-                    e.message().unwrap_or_default()
-                ),
-                Doing::Write,
-            )),
+            Some(e) => {
+                let told = [e.key(), e.message()].into_iter().flatten();
+                let told = told.collect::<Vec<_>>().join(": ");
+                let asked = self.asked(Doing::Write);
+                Err(error::from_code(
+                    e.code().unwrap_or_default(),
+                    Some(&told),
+                    &asked,
+                ))
+            }
         }
+    }
+
+    fn asked(&self, doing: Doing) -> Asked<'_> {
+        Asked {
+            doing,
+            bucket: &self.bucket,
+            endpoint: self.endpoint.as_deref(),
+            signed: self.signed,
+        }
+    }
+
+    fn failed<E>(&self, error: SdkError<E, HttpResponse>, doing: Doing) -> Error
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        error::failed(error, &self.asked(doing))
     }
 
     fn full(&self, key: &str) -> String {

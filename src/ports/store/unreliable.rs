@@ -5,11 +5,12 @@ use crate::core::stored::Stored;
 use crate::error::{Code, Error, Result};
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Op {
     PutNew,
     PutReplace,
@@ -17,6 +18,7 @@ pub enum Op {
     Holds,
     Head,
     List,
+    Folders,
     Delete,
 }
 
@@ -91,6 +93,7 @@ pub struct Unreliable {
     inner: Box<Store>,
     rules: Arc<[Rule]>,
     calls: Arc<AtomicU64>,
+    made: Arc<Mutex<BTreeMap<Op, u64>>>,
 }
 
 impl Unreliable {
@@ -99,12 +102,19 @@ impl Unreliable {
             inner: Box::new(inner),
             rules: rules.into(),
             calls: Arc::default(),
+            made: Arc::default(),
         }
     }
 
     /// Calls so far, retries included.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
+    }
+
+    /// Calls of one kind so far, retries included.
+    pub fn calls_of(&self, op: Op) -> u64 {
+        let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        made.get(&op).copied().unwrap_or(0)
     }
 
     pub(super) fn inner(&self) -> &Store {
@@ -161,6 +171,11 @@ impl Unreliable {
         self.faulty(Op::List, prefix, call, None).await
     }
 
+    pub(super) async fn folders(&self, prefix: &str) -> Result<Vec<String>> {
+        let call = self.inner.folders_once(prefix);
+        self.faulty(Op::Folders, prefix, call, None).await
+    }
+
     pub(super) async fn delete(&self, keys: &[String]) -> Result<()> {
         let first = keys.first().map_or("", String::as_str);
         let call = self.inner.delete_once(keys);
@@ -179,6 +194,8 @@ impl Unreliable {
 
     fn next(&self, op: Op, key: &str) -> Option<Fault> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        *made.entry(op).or_default() += 1;
         let rule = self.rules.iter().find(|r| r.fits(call, op, key))?;
         Some(rule.fault)
     }

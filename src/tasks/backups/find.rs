@@ -1,7 +1,7 @@
 //! One backup by what a person calls it.
 
 use super::latest::{Wanted, latest};
-use super::{Listed, is_about_one_backup, list, manifests, parse, short_id};
+use super::{Listed, is_about_one_backup, list, newest_first, parse, short_id};
 use crate::core::keys;
 use crate::core::manifest::Manifest;
 use crate::error::{Code, During, Error, Result};
@@ -82,14 +82,9 @@ pub async fn read(store: &Store, tenant: &str, id: Uuid) -> Result<Manifest> {
     }
 }
 
-/// The newest backup of whole tables that can be read, if any: the parent of the next one. Newest by id,
-/// which grows with the time it began, so that few manifests are read.
+/// The newest backup of whole tables that can be read, if any: the parent of the next one. Few manifests are read.
 pub async fn newest_with_rows(store: &Store, tenant: &str) -> Result<Option<Manifest>> {
-    let folder = format!("{}{tenant}/", keys::BACKUPS);
-    for object in manifests(store, &folder).await?.iter().rev() {
-        let Some((_, id, _)) = keys::parse_backup(&object.key) else {
-            continue;
-        };
+    for id in newest_first(store, tenant).await? {
         match read(store, tenant, id).await {
             Ok(m) if m.source.is_some() && m.selection.scope.is_none() => return Ok(Some(m)),
             Ok(_) => {}
@@ -123,7 +118,7 @@ fn ambiguous(what: &str, fitting: &[&Listed]) -> Error {
 }
 
 fn line(listed: &Listed) -> String {
-    let time = listed.finished_at().format("%Y-%m-%d %H:%M:%S UTC");
+    let time = listed.finished_at.format("%Y-%m-%d %H:%M:%S UTC");
     let rest = match &listed.manifest {
         Ok(summary) => format!("{}  {}", summary.what_it_holds(), summary.name),
         Err(e) => e.code.as_str().to_string(),
@@ -145,6 +140,15 @@ fn no_latest(store: &Store, wanted: Wanted) -> Error {
         format!("there is no {what} in {} yet", store.describe()),
     )
     .hint("`rovodev list` shows the backups that are there; safety backups have to be named.")
+}
+
+/// The store is empty, or is still to be made.
+pub fn none_yet(store: &Store) -> Error {
+    Error::new(
+        Code::BackupNotFound,
+        format!("there is no backup in {} yet", store.describe()),
+    )
+    .hint("`rovodev backup` makes the first. Where there should be some, check the place: --store or BACKUP_STORE.")
 }
 
 fn not_found(store: &Store, what: &str) -> Error {

@@ -1,7 +1,6 @@
 //! What `latest` means: the newest backup that is whole and holds what is asked for.
 
 use super::{Found, is_about_one_backup, newest_first, read};
-use crate::core::keys;
 use crate::core::manifest::{Manifest, SchemaStatus, Trigger};
 use crate::error::{Code, Result};
 use crate::ports::store::Store;
@@ -36,25 +35,35 @@ impl Wanted {
 ///
 /// A restore takes a safety backup just before it, so restoring "the latest" twice would otherwise undo the first.
 pub async fn latest(store: &Store, tenant: &str, wanted: Wanted) -> Result<Option<Found>> {
-    if wanted == Wanted::Anything {
-        return match Box::pin(latest(store, tenant, Wanted::Database)).await? {
-            None => Box::pin(latest(store, tenant, Wanted::Config)).await,
-            found => Ok(found),
-        };
-    }
-    let objects = newest_first(store, tenant).await?;
-    let ids: Vec<Uuid> = objects
-        .iter()
-        .filter_map(|o| keys::parse_backup(&o.key).map(|(_, id, _)| id))
-        .collect();
-    let mut manifests = stream::iter(ids)
+    let ids = newest_first(store, tenant).await?;
+    latest_of(store, tenant, &ids, wanted).await
+}
+
+/// The same among these ids, the newest first.
+pub async fn latest_of(
+    store: &Store,
+    tenant: &str,
+    ids: &[Uuid],
+    wanted: Wanted,
+) -> Result<Option<Found>> {
+    let (wanted, or_files) = match wanted {
+        Wanted::Anything => (Wanted::Database, true),
+        wanted => (wanted, false),
+    };
+    let mut files = None;
+    let mut manifests = stream::iter(ids.to_vec())
         .map(|id| read(store, tenant, id))
         .buffered(AHEAD);
     let (mut rows_alone, mut partial): (Option<Manifest>, Option<Manifest>) = (None, None);
     while let Some(manifest) = manifests.next().await {
         let manifest = match manifest {
             Ok(manifest) if holds(&manifest, wanted) => manifest,
-            Ok(_) => continue,
+            Ok(manifest) => {
+                if or_files && holds(&manifest, Wanted::Config) {
+                    files.get_or_insert(manifest);
+                }
+                continue;
+            }
             Err(e) if is_about_one_backup(&e) || e.code == Code::BackupNotFound => continue,
             Err(e) => return Err(e),
         };
@@ -74,13 +83,17 @@ pub async fn latest(store: &Store, tenant: &str, wanted: Wanted) -> Result<Optio
         let note = newer.map(|newer| passed_over(&newer, &manifest));
         return Ok(Some(Found { manifest, note }));
     }
-    Ok(partial.map(|manifest| Found {
+    let partial = partial.map(|manifest| Found {
         note: Some(format!(
             "latest is {:?}, which holds {} alone; there is no backup of the whole database",
             manifest.name, manifest.selection
         )),
         manifest,
-    }))
+    });
+    Ok(partial.or(files.map(|manifest| Found {
+        manifest,
+        note: None,
+    })))
 }
 
 fn holds(manifest: &Manifest, wanted: Wanted) -> bool {

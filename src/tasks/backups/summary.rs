@@ -12,19 +12,10 @@ use uuid::Uuid;
 pub struct Listed {
     pub id: Uuid,
     pub tenant: String,
-    /// When the manifest was stored.
-    pub modified: DateTime<Utc>,
+    /// Of one whose manifest cannot be read: when that was stored.
+    pub finished_at: DateTime<Utc>,
     /// The error says how the manifest is damaged, or that a newer version wrote it.
     pub manifest: Result<Summary, Error>,
-}
-
-impl Listed {
-    /// Falls back on when the manifest was stored.
-    pub fn finished_at(&self) -> DateTime<Utc> {
-        self.manifest
-            .as_ref()
-            .map_or(self.modified, |m| m.finished_at)
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]

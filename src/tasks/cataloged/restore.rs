@@ -23,6 +23,10 @@ pub struct RestoreBackup {
     /// `missing`, `keepNewer`, `exact`.
     pub mode: String,
     pub force: bool,
+    /// Leaves out rows whose parents are gone, instead of refusing the restore.
+    pub leave_out_orphans: bool,
+    /// Of an undo: leaves rows alone that changed since, instead of refusing it.
+    pub leave_changed: bool,
     /// Stops after the plan and changes nothing.
     pub preview: bool,
     /// The restore to reverse.

@@ -47,9 +47,7 @@ pub async fn store(store: &Store, folder: &str, project: &Path) -> Result<Vec<Co
 }
 
 async fn read(path: &Path) -> Result<Option<Vec<u8>>> {
-    let unreadable = |e: std::io::Error| {
-        Error::new(Code::Io, format!("{} cannot be read: {e}", path.display())).source(e)
-    };
+    let unreadable = |e: std::io::Error| Error::io(format!("{} cannot be read", path.display()), e);
     match tokio::fs::metadata(path).await {
         Ok(found) if found.len() > LARGEST => Err(Error::new(
             Code::Io,
@@ -58,6 +56,9 @@ async fn read(path: &Path) -> Result<Option<Vec<u8>>> {
                 path.display(),
                 found.len()
             ),
+        )
+        .hint(
+            "Something else lies in its place; move it away, or name another folder by --project.",
         )),
         Ok(_) => tokio::fs::read(path).await.map(Some).map_err(unreadable),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -82,9 +82,9 @@ pub async fn create(
         let manifest = collect(ctx, opened, request, id).await?;
         ctx.or_cancelled(assemble::all_exist(&opened.store, &manifest))
             .await?;
-        lease.still_held().await?;
         ctx.check()?;
-        write_manifest(&opened.store, &manifest).await?;
+        let written = write_manifest(&opened.store, &manifest);
+        lease.while_held(written).await?;
         Ok(manifest)
     });
     let done = work.await;

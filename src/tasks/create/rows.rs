@@ -9,7 +9,7 @@ use super::snapshot::{self, LockBudget, Snapshot};
 use super::writer::Writer;
 use super::{CreateRequest, schema, scope, waiters};
 use crate::core::keys;
-use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table};
+use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table, Trigger};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, left_out};
@@ -175,7 +175,9 @@ async fn plan(
         places: Vec::new(),
     };
     if let Some(tenant) = &request.selection.scope {
-        let mut found = scope::closure(&snapshot.session, selected, tenant).await?;
+        // Before a restore it is worth knowing that a tenant has no row; elsewhere it is a typo.
+        let may_be_empty = request.trigger == Trigger::Safety;
+        let mut found = scope::closure(&snapshot.session, selected, tenant, may_be_empty).await?;
         for (i, table) in selected.tables.iter().enumerate() {
             let Some(scoped) = found.remove(&i) else {
                 continue;

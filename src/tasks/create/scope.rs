@@ -31,11 +31,12 @@ pub struct Scoped {
     pub owned: bool,
 }
 
-/// The tenant's rows, by the tables' places in the selection.
+/// The tenant's rows, by the tables' places in the selection. Refuses where there are none, unless `may_be_empty`.
 pub async fn closure(
     session: &Session,
     selected: &Selected,
     scope: &Scope,
+    may_be_empty: bool,
 ) -> Result<HashMap<usize, Scoped>> {
     let place: HashMap<u32, usize> = selected
         .tables
@@ -53,7 +54,7 @@ pub async fn closure(
         selected,
         found: HashMap::new(),
     };
-    let with_column = walk.seed(scope).await?;
+    let with_column = walk.seed(scope, may_be_empty).await?;
     let owned = owned_tables(&with_column, &keys);
     let down: Vec<_> = keys
         .iter()
@@ -103,7 +104,7 @@ type Step<'k> = (usize, usize, &'static str, &'static str, &'k ForeignKey);
 
 impl Walk<'_> {
     /// Finds the rows that carry the tenant's value; returns the tables that have the column.
-    async fn seed(&mut self, scope: &Scope) -> Result<HashSet<usize>> {
+    async fn seed(&mut self, scope: &Scope, may_be_empty: bool) -> Result<HashSet<usize>> {
         let mut with_column = HashSet::new();
         let types = self.types_of(&scope.column).await?;
         for (i, table) in self.selected.tables.iter().enumerate() {
@@ -126,7 +127,7 @@ impl Walk<'_> {
                 self.found.entry(i).or_default().rows.extend(rows);
             }
         }
-        if self.found.is_empty() {
+        if self.found.is_empty() && !(may_be_empty && !with_column.is_empty()) {
             let why = if with_column.is_empty() {
                 "no table has that column"
             } else {

@@ -5,8 +5,9 @@ use crate::core::keys;
 use crate::core::manifest::{Codec, Segment};
 use crate::core::segmenter::{RawSegment, SEGMENT_BYTES};
 use crate::core::stored::Stored;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use crate::ports::store::{Put, Store};
+use crate::tasks::segments::blocking;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -181,14 +182,6 @@ impl Writer {
 enum Packed {
     Known { segment: Segment, text: Vec<u8> },
     New { id: String, stored: Bytes },
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::new(Code::Internal, "compression stopped").source(e))?
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -1,11 +1,11 @@
 //! One table for spreadsheets. NULL is an empty cell, and what would run as a formula is text.
 
-use super::frames::blocking;
 use super::layout::{Layout, Rows};
 use crate::core::ident::QName;
 use crate::core::manifest::Manifest;
 use crate::core::{copy_text, spreadsheet};
 use crate::error::{Code, Error, Result};
+use crate::tasks::segments::blocking;
 use bytes::Bytes;
 
 pub fn layout(manifest: &Manifest, wanted: &QName) -> Result<Layout> {

@@ -2,7 +2,8 @@
 
 use crate::core::codec;
 use crate::core::manifest::Codec;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
+use crate::tasks::segments::blocking;
 use bytes::Bytes;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
@@ -30,9 +31,7 @@ impl<'a, W: AsyncWrite + Unpin> Counted<'a, W> {
 }
 
 fn not_written(e: std::io::Error) -> Error {
-    Error::new(Code::Io, format!("the download could not be written: {e}"))
-        .hint("Check the room and the rights where it goes, or that the reader still listens.")
-        .source(e)
+    Error::io("the download could not be written", e)
 }
 
 /// One frame of `codec` that holds `text`.
@@ -51,12 +50,4 @@ pub async fn recoded(from: Codec, to: Codec, stored: Bytes, raw_bytes: u64) -> R
         codec::compress(to, &raw).map(Bytes::from)
     })
     .await
-}
-
-pub async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| Error::new(Code::Internal, "compression stopped").source(e))?
 }

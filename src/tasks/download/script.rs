@@ -5,8 +5,9 @@ use super::definitions::Definitions;
 use super::tolerant::{Tolerance, block, execute};
 use crate::core::ddl::{Entry, Kind, parse};
 use crate::core::extras::{Extras, Item, ManagedSchema};
-use crate::core::ident::{list, literal, quote};
-use crate::core::manifest::{Manifest, Table};
+use crate::core::ident::{QName, list, literal, quote};
+use crate::core::loaded;
+use crate::core::manifest::{Manifest, Scope, Table};
 use std::fmt::Write;
 
 /// As `pg_dump` sets them, and what the rows' text relies on.
@@ -57,8 +58,13 @@ pub fn after_rows(manifest: &Manifest, ddl: &Ddl) -> String {
         );
     }
     out.push('\n');
-    if ddl.is_whole() {
-        definitions_after_rows(&mut out, ddl);
+    match ddl.is_whole() {
+        true => definitions_after_rows(&mut out, ddl),
+        false => {
+            let tables = || manifest.tables.iter().flat_map(with_root);
+            out.push_str(&loaded::advance_sequences(tables()));
+            out.push_str(&loaded::tell_broken_references(tables()));
+        }
     }
     let views = manifest.materialized_views.iter();
     for view in views.filter(|v| ddl.keeps_view(v)) {
@@ -68,6 +74,11 @@ pub fn after_rows(manifest: &Manifest, ddl: &Ddl) -> String {
     }
     let _ = writeln!(out, "\n-- The end of Rovodev backup {}", manifest.id);
     out
+}
+
+/// A column of a partitioned table owns its sequence.
+fn with_root(table: &Table) -> impl Iterator<Item = &QName> {
+    std::iter::once(&table.name).chain(&table.partition_root)
 }
 
 fn definitions_before_rows(out: &mut String, ddl: &Ddl) {
@@ -224,19 +235,29 @@ fn header(manifest: &Manifest, ddl: &Ddl) -> String {
         true => "Run it by psql -v ON_ERROR_STOP=1 in a database that holds none of the app's tables, as its owner.\n\
                  What belongs to the platform and what the role may not do is left out with a WARNING."
             .into(),
-        false => {
-            "ROWS ALONE: it holds no table definitions. Run it by psql where the tables exist."
-                .into()
-        }
+        false => format!(
+            "ROWS ALONE{}: it holds no table definitions. Make the tables first (by the app's migrations, or from a\n\
+             backup of the whole database); none of these rows may be there. Then run it by\n\
+             psql -v ON_ERROR_STOP=1 --single-transaction as the tables' owner. Triggers and foreign keys do not act\n\
+             meanwhile; references to rows that are not there are told with a WARNING at the end.",
+            tenant(manifest)
+        ),
     });
     let warnings = manifest.warnings.iter().filter(|_| !ddl.rows_alone());
     lines.extend(warnings.map(|w| format!("Warning: {}", w.message)));
     let mut out = String::new();
     for line in lines.iter().flat_map(|l| l.lines()) {
-        let _ = writeln!(out, "-- {line}");
+        // It would end the comment.
+        let _ = writeln!(out, "-- {}", line.replace('\r', " "));
     }
     out.push('\n');
     out
+}
+
+fn tenant(manifest: &Manifest) -> String {
+    let scope = manifest.selection.scope.as_ref();
+    let of_one = |s: &Scope| format!(" of one tenant ({}={})", s.column, s.value);
+    scope.map(of_one).unwrap_or_default()
 }
 
 fn items(out: &mut String, title: &str, items: &[Item]) {

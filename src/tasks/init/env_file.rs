@@ -1,7 +1,7 @@
 //! Changing an `.env` without losing what else is in it.
 
 use crate::config::{self, Variable};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -129,15 +129,23 @@ impl fmt::Display for Change {
                 "(secret)".to_string()
             }
         };
+        let after = shown(&self.after);
+        let mut alike = false;
         if let Some(before) = &self.before {
-            writeln!(f, "- {}={}", self.name, shown(before))?;
+            let before = shown(before);
+            writeln!(f, "- {}={before}", self.name)?;
+            alike = before == after;
         }
-        write!(f, "+ {}={}", self.name, shown(&self.after))
+        write!(f, "+ {}={after}", self.name)?;
+        match alike {
+            true => f.write_str("  (what is hidden changes)"),
+            false => Ok(()),
+        }
     }
 }
 
 fn io(path: &Path, done: &str, error: std::io::Error) -> Error {
-    Error::new(Code::Io, format!("{} cannot be {done}", path.display())).source(error)
+    Error::io(format!("{} cannot be {done}", path.display()), error)
 }
 
 #[cfg(test)]
@@ -149,6 +157,35 @@ mod tests {
         let path = folder.path().join(".env");
         std::fs::write(&path, text).unwrap();
         EnvFile::read(&path).unwrap()
+    }
+
+    #[test]
+    fn a_change_shows_although_it_is_hidden() {
+        let folder = tempfile::tempdir().unwrap();
+        let env = file(
+            &folder,
+            "DATABASE_URL=postgres://a:one@h/x\nSTORE_KEY=one\n",
+        );
+        let told = |url: &str, key: &str| {
+            let wanted = [
+                (&config::DATABASE_URL, url.to_string()),
+                (&config::STORE_KEY, key.to_string()),
+            ];
+            let changes = env.changes(&wanted);
+            changes.iter().map(|c| format!("{c}\n")).collect::<String>()
+        };
+        let hidden = told("postgres://a:two@h/x", "two");
+        assert_eq!(
+            hidden.matches("(what is hidden changes)").count(),
+            2,
+            "{hidden}"
+        );
+        assert!(!hidden.contains("two"), "{hidden}");
+        let seen = told("postgres://a:two@other/x", "one");
+        assert!(
+            seen.contains("@other") && !seen.contains("hidden"),
+            "{seen}"
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! every change of state; whoever loses it stops and writes nothing more.
 
 mod backup;
+mod chores;
 mod delete;
 mod export;
 mod heartbeat;
@@ -9,6 +10,7 @@ mod restore;
 mod worker;
 mod workshop;
 
+pub use chores::clean_up;
 pub use worker::{Worked, work};
 pub use workshop::Workshop;
 
@@ -99,6 +101,8 @@ pub struct OperationRow {
     pub mode: crate::core::restore_plan::Mode,
     pub selection: Selection,
     pub force: bool,
+    pub leave_out_orphans: bool,
+    pub leave_changed: bool,
     pub preview: bool,
     pub undo_of: Option<Uuid>,
     pub safety_backup_id: Option<Uuid>,

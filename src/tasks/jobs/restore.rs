@@ -1,13 +1,14 @@
 //! A restore, its preview, or its undo.
 
 use super::heartbeat::Held;
-use super::{Job, OperationRow, Workshop, backup};
-use crate::core::manifest::{BackupType, Selection, Trigger};
+use super::{Job, OperationRow, Workshop, backup, worth_a_retry};
+use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Component, Outcome, Plan};
 use crate::error::{Code, Error, Result};
-use crate::tasks::create::{self, CreateRequest};
+use crate::tasks::restore::in_place::Prepared;
+use crate::tasks::restore::safety::Keeper;
 use crate::tasks::restore::{RestoreRequest, in_place};
-use crate::tasks::{Context, backups, open_store};
+use crate::tasks::{Context, backups};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
@@ -32,6 +33,10 @@ pub async fn run(
         && job.token > 1
         && in_place::was_done(&workshop.source, operation.id).await?
     {
+        if let Some(id) = operation.safety_backup_id {
+            let taken = backups::read(&workshop.store, &job.tenant.slug, id).await;
+            record(held, taken.ok().as_ref()).await?;
+        }
         return done_before(workshop, operation.id).await;
     }
     let manifest = backups::read(&workshop.store, &job.tenant.slug, job.backup.id).await?;
@@ -46,6 +51,7 @@ pub async fn run(
             selection: operation.selection.clone(),
         },
         force: operation.force,
+        leave_out_orphans: operation.leave_out_orphans,
         writers: WRITERS,
         room: None,
     };
@@ -53,11 +59,68 @@ pub async fn run(
         let plan = Box::pin(in_place::plan(ctx, &workshop.store, &request)).await?;
         return Ok(columns(json!({ "plan": plan, "warnings": plan.warnings })));
     }
-    let safety = safety(ctx, workshop, job, operation, held).await?;
-    let prepared = Box::pin(in_place::prepare(ctx, &workshop.store, &request, safety)).await?;
+    merge(
+        ctx,
+        workshop,
+        job,
+        held,
+        &request,
+        operation.safety_backup_id,
+    )
+    .await
+}
+
+/// A safety backup, the plan, the merge. The catalog hears of the backup before anything changes, and not at all
+/// where the restore is refused or has nothing to do: then it is removed.
+async fn merge(
+    ctx: &Context,
+    workshop: &Workshop,
+    job: &Job,
+    held: &Held,
+    request: &RestoreRequest,
+    promised: Option<Uuid>,
+) -> Result<Map<String, Value>> {
+    Box::pin(in_place::check(ctx, request)).await?;
+    let safety = match promised {
+        Some(id) => Some(safety(ctx, workshop, job, request, id).await?),
+        None => None,
+    };
+    let id = safety.as_ref().map(|s| s.id);
+    let prepared = match Box::pin(prepare(ctx, workshop, request, id)).await {
+        Ok(prepared) => prepared,
+        Err(refused) => {
+            let comes_again = worth_a_retry(&refused) || refused.code == Code::Cancelled;
+            settle(workshop, job, held, safety, comes_again).await?;
+            return Err(refused);
+        }
+    };
     let plan = prepared.plan().clone();
-    let outcome = Box::pin(prepared.apply(ctx)).await?;
-    Ok(result(Some(&plan), &outcome))
+    if !plan.is_empty() {
+        record(held, safety.as_ref()).await?;
+    }
+    let done = Box::pin(prepared.apply(ctx)).await;
+    if plan.is_empty() {
+        // Live rows may have changed since the plan.
+        let changed = done.as_ref().map_or(true, |o| o.undo_schema.is_some());
+        settle(workshop, job, held, safety, changed).await?;
+    }
+    Ok(result(Some(&plan), &done?))
+}
+
+async fn prepare(
+    ctx: &Context,
+    workshop: &Workshop,
+    request: &RestoreRequest,
+    safety: Option<Uuid>,
+) -> Result<Prepared> {
+    let prepared = in_place::prepare(ctx, &workshop.store, request, safety).await?;
+    match prepared.plan().refuse_broken() {
+        Ok(()) => Ok(prepared),
+        Err(refused) => {
+            prepared.discard().await?;
+            Err(refused)
+        }
+    }
 }
 
 /// The backup before the restore: once per operation, whatever attempt this is.
@@ -65,53 +128,58 @@ async fn safety(
     ctx: &Context,
     workshop: &Workshop,
     job: &Job,
-    operation: &OperationRow,
-    held: &Held,
-) -> Result<Option<Uuid>> {
-    let Some(id) = operation.safety_backup_id else {
-        return Ok(None);
-    };
-    let manifest = match backups::read(&workshop.store, &job.tenant.slug, id).await {
-        Ok(manifest) => manifest,
+    request: &RestoreRequest,
+    id: Uuid,
+) -> Result<Manifest> {
+    match backups::read(&workshop.store, &job.tenant.slug, id).await {
         Err(e) if e.code == Code::BackupNotFound => {
-            let key = workshop.store_key.as_deref();
-            let opened = open_store::open(ctx, &workshop.store, key, false).await?;
-            let request = CreateRequest {
-                id: Some(id),
-                database: Some(workshop.source.clone()),
-                kind: BackupType::Database,
-                trigger: Trigger::Safety,
-                codec: job.backup.codec,
-                name: Some(format!(
-                    "before-restore_{}",
-                    ctx.clock.now().format("%Y-%m-%d_%H-%M-%S-%3f")
-                )),
-                tenant: job.tenant.slug.clone(),
-                selection: touched(&operation.selection, &job.backup.selection),
-                project: workshop.project.clone(),
-                pg_dump: workshop.pg_dump.clone(),
-                readers: create::READERS,
-                yield_after: create::YIELD_AFTER,
-            };
-            create::create(ctx, &opened, &request)
-                .await
-                .map_err(|e| e.during("taking the safety backup; nothing was changed"))?
+            keeper(workshop, job).take(ctx, request, Some(id)).await
         }
-        Err(e) => return Err(e),
-    };
-    let fields = Value::Object(backup::fields(&manifest));
-    held.call("rovodev_record_safety_backup", json!({ "fields": fields }))
-        .await?
-        .ok_or_else(Error::cancelled)?;
-    Ok(Some(id))
+        found => found,
+    }
 }
 
-/// What the restore may touch.
-fn touched(chosen: &Selection, backed_up: &Selection) -> Selection {
-    match chosen.schemas.is_empty() && chosen.tables.is_empty() {
-        true => backed_up.clone(),
-        false => chosen.clone(),
+/// Tells the catalog of a safety backup that is needed, and removes another. One that cannot be removed is told of, so
+/// that people see it.
+async fn settle(
+    workshop: &Workshop,
+    job: &Job,
+    held: &Held,
+    safety: Option<Manifest>,
+    needed: bool,
+) -> Result<()> {
+    let Some(taken) = &safety else {
+        return Ok(());
+    };
+    if needed {
+        return record(held, safety.as_ref()).await;
     }
+    match Box::pin(keeper(workshop, job).remove(taken.id)).await {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            tracing::warn!(backup = %taken.id, %error, "the safety backup was not removed");
+            record(held, safety.as_ref()).await
+        }
+    }
+}
+
+fn keeper<'a>(workshop: &'a Workshop, job: &'a Job) -> Keeper<'a> {
+    Keeper {
+        store: &workshop.store,
+        store_key: workshop.store_key.as_deref(),
+        tenant: &job.tenant.slug,
+        pg_dump: workshop.pg_dump.clone(),
+    }
+}
+
+async fn record(held: &Held, safety: Option<&Manifest>) -> Result<()> {
+    let Some(manifest) = safety else {
+        return Ok(());
+    };
+    let fields = Value::Object(backup::fields(manifest));
+    held.call("rovodev_record_safety_backup", json!({ "fields": fields }))
+        .await?
+        .ok_or_else(Error::cancelled)
 }
 
 async fn undo(
@@ -120,7 +188,7 @@ async fn undo(
     operation: &OperationRow,
     reversed: Uuid,
 ) -> Result<Map<String, Value>> {
-    let undone = match operation.force {
+    let undone = match operation.leave_changed {
         true => {
             in_place::undo_unchanged(ctx, &workshop.source, reversed, operation.preview).await?
         }

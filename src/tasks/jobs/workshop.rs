@@ -51,4 +51,14 @@ impl Workshop {
             ..self.clone()
         }
     }
+
+    /// The same with another store, such as one that fails.
+    #[must_use]
+    pub fn with_store(self, store: Store) -> Self {
+        Self { store, ..self }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
 }

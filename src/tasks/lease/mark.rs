@@ -3,19 +3,24 @@
 use crate::core::keys;
 use crate::error::{Code, Error, Result};
 use crate::ports::store::Store;
+use crate::tasks::backups::short_id;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 use uuid::Uuid;
 
-/// How long a mark lasts unless renewed.
-pub const LEASE: TimeDelta = TimeDelta::minutes(10);
-/// How far two machines' clocks may be apart: a holder stops this much before the end, and others
-/// wait this much after it.
-const SKEW: TimeDelta = TimeDelta::minutes(2);
+/// Marks that are read at the same time.
+const READS: usize = 16;
+
+/// How long a mark lasts unless renewed. What died holds the store no longer than this and [`SKEW`].
+pub const LEASE: TimeDelta = TimeDelta::minutes(2);
+/// A holder stops this much before the end, and others wait this much after it. Clocks may be apart by the sum for a
+/// holder that can no longer renew, and by nearly all of [`LEASE`] for one that does.
+pub const SKEW: TimeDelta = TimeDelta::seconds(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,14 +59,19 @@ impl Mark {
         }
     }
 
-    /// For the holder itself.
-    pub fn held_at(&self, now: DateTime<Utc>) -> bool {
-        now + SKEW < self.expires_at
+    /// For the holder itself: how long the mark is its own; nothing where it is not any more.
+    pub fn time_left(&self, now: DateTime<Utc>) -> Option<Duration> {
+        let left = (self.expires_at - SKEW - now).to_std().ok();
+        left.filter(|left| !left.is_zero())
     }
 
-    /// For everybody else.
+    /// For everybody else: until when the store is held, unless the mark is renewed.
+    pub fn until(&self) -> DateTime<Utc> {
+        self.expires_at + SKEW
+    }
+
     pub fn live_at(&self, now: DateTime<Utc>) -> bool {
-        now < self.expires_at + SKEW
+        now < self.until()
     }
 
     pub fn to_json(&self) -> Result<Bytes> {
@@ -71,15 +81,38 @@ impl Mark {
     }
 }
 
-impl fmt::Display for Mark {
+/// What holds the store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Holder {
+    pub holding: Holding,
+    /// Of a backup: the id that it will have.
+    pub backup: Option<Uuid>,
+    pub started_at: DateTime<Utc>,
+    /// When others may go ahead, unless the holder lives and puts this off.
+    pub until: DateTime<Utc>,
+}
+
+impl Holder {
+    pub(super) fn of(key: &str, mark: &Mark) -> Self {
+        Self {
+            holding: mark.holding,
+            backup: keys::parse_backup(key).map(|(_, id, _)| id),
+            started_at: mark.started_at,
+            until: mark.until(),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = match self.holding {
-            Holding::Backup => "a backup",
-            Holding::Prune => "a deletion",
-        };
-        let at = self.started_at.format("%Y-%m-%d %H:%M:%S");
-        let until = self.expires_at.format("%H:%M:%S");
-        write!(f, "{what} (since {at} UTC, claimed until {until})")
+        match (self.holding, self.backup) {
+            (Holding::Backup, Some(id)) => write!(f, "backup {}", short_id(id))?,
+            (Holding::Backup, None) => f.write_str("a backup")?,
+            (Holding::Prune, _) => f.write_str("a deletion")?,
+        }
+        let since = self.started_at.format("%Y-%m-%d %H:%M:%S");
+        write!(f, ", at work since {since} UTC")
     }
 }
 
@@ -118,13 +151,14 @@ pub async fn is_live(store: &Store, key: &str, now: DateTime<Utc>) -> Result<boo
 }
 
 /// The prune at work, if any.
-pub async fn live_prune(store: &Store, now: DateTime<Utc>) -> Result<Option<Mark>> {
+pub async fn live_prune(store: &Store, now: DateTime<Utc>) -> Result<Option<Holder>> {
     let mark = read(store, keys::PRUNE_LOCK).await?;
-    Ok(mark.filter(|m| m.live_at(now)))
+    let live = mark.filter(|m| m.live_at(now));
+    Ok(live.map(|m| Holder::of(keys::PRUNE_LOCK, &m)))
 }
 
-/// The marks of backups, of any tenant, that are still being written.
-pub async fn live_backups(store: &Store, now: DateTime<Utc>) -> Result<Vec<Mark>> {
+/// The backups, of any tenant, that are still being written.
+pub async fn live_backups(store: &Store, now: DateTime<Utc>) -> Result<Vec<Holder>> {
     let objects = store.list(keys::BACKUPS).await?;
     let done: BTreeSet<_> = objects
         .iter()
@@ -141,10 +175,37 @@ pub async fn live_backups(store: &Store, now: DateTime<Utc>) -> Result<Vec<Mark>
     let keys: Vec<String> = started
         .map(|(tenant, id, _)| keys::started(tenant, id))
         .collect();
-    stream::iter(keys)
-        .map(|key| async move { read(store, &key).await })
-        .buffer_unordered(8)
-        .try_filter_map(|mark| async move { Ok(mark.filter(|m| m.live_at(now))) })
+    live(store, keys, now).await
+}
+
+/// Those of these backups that are still being written.
+pub async fn live_among(
+    store: &Store,
+    tenant: &str,
+    ids: &[Uuid],
+    now: DateTime<Utc>,
+) -> Result<Vec<Holder>> {
+    let keys = ids.iter().map(|id| keys::started(tenant, *id)).collect();
+    let mut holders = live(store, keys, now).await?;
+    // A mark that was left beside a manifest means nothing.
+    for i in (0..holders.len()).rev() {
+        if let Some(id) = holders[i].backup
+            && store.head(&keys::manifest(tenant, id)).await?.is_some()
+        {
+            holders.remove(i);
+        }
+    }
+    Ok(holders)
+}
+
+async fn live(store: &Store, keys: Vec<String>, now: DateTime<Utc>) -> Result<Vec<Holder>> {
+    let marks: Vec<Option<Holder>> = stream::iter(keys)
+        .map(|key| async move {
+            let mark = read(store, &key).await?.filter(|m| m.live_at(now));
+            Ok::<_, Error>(mark.map(|m| Holder::of(&key, &m)))
+        })
+        .buffered(READS)
         .try_collect()
-        .await
+        .await?;
+    Ok(marks.into_iter().flatten().collect())
 }

@@ -128,5 +128,5 @@ async fn replace(path: &Path, content: &[u8]) -> Result<()> {
 }
 
 fn failed(path: &Path, error: std::io::Error) -> Error {
-    Error::new(Code::Io, format!("{}: {error}", path.display())).source(error)
+    Error::io(path.display(), error)
 }

@@ -7,11 +7,14 @@
 mod checks;
 mod clear;
 mod content;
+mod dropped;
 mod finish;
 mod foreign_keys;
+mod missed;
 mod outside;
 mod post_data;
 mod pre_data;
+mod publications;
 mod recover;
 mod roles;
 mod rows;
@@ -52,8 +55,9 @@ struct Ready<'a> {
     target: Target,
     /// To be known beforehand.
     warnings: Vec<Warning>,
-    /// Definitions that the restore does without; told at its end too.
+    /// What the app will miss; told at the end too.
     left_out: Vec<Warning>,
+    notes: Vec<Warning>,
 }
 
 async fn look<'a>(ctx: &Context, store: &Store, request: &'a RestoreRequest) -> Result<Ready<'a>> {
@@ -62,20 +66,20 @@ async fn look<'a>(ctx: &Context, store: &Store, request: &'a RestoreRequest) -> 
     target.lock().await?;
     let loaded = ctx.or_cancelled(Content::load(store, request)).await;
     let unharmed = Some("the target was not changed");
-    let mut content = loaded.map_err(|e| explained(e, &request.backup, unharmed))?;
+    let content = loaded.map_err(|e| explained(e, &request.backup, unharmed))?;
     // Another restore may have ended while this one waited for the lock.
     target.look().await?;
-    let warnings = checks::check(&content, &target, request).await?;
-    let left_out = match content.has_definitions() {
-        true => outside::leave_out(&mut content, &target, request).await?,
-        false => Vec::new(),
-    };
-    Ok(Ready {
+    let mut ready = Ready {
+        warnings: checks::check(&content, &target, request).await?,
         content,
         target,
-        warnings,
-        left_out,
-    })
+        left_out: Vec::new(),
+        notes: Vec::new(),
+    };
+    if ready.content.has_definitions() {
+        missed::look(&mut ready, request).await?;
+    }
+    Ok(ready)
 }
 
 fn told(request: &RestoreRequest, ready: Ready<'_>) -> Plan {
@@ -117,6 +121,7 @@ fn told(request: &RestoreRequest, ready: Ready<'_>) -> Plan {
         bytes_free: request.room,
         estimated_seconds: content.raw_bytes().div_ceil(BYTES_PER_SECOND),
         warnings: [ready.left_out, ready.warnings].concat(),
+        notes: ready.notes,
     }
 }
 

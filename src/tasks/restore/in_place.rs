@@ -75,6 +75,12 @@ pub async fn plan(ctx: &Context, store: &Store, request: &RestoreRequest) -> Res
     Ok(plan)
 }
 
+/// What a person should know before a row is compared.
+struct Told {
+    warnings: Vec<Warning>,
+    notes: Vec<Warning>,
+}
+
 /// Refuses at once what [`prepare`] would refuse, as far as that shows without a row of the backup. Writes nothing,
 /// so that a refused restore needs no safety backup.
 pub async fn check(ctx: &Context, request: &RestoreRequest) -> Result<()> {
@@ -82,17 +88,13 @@ pub async fn check(ctx: &Context, request: &RestoreRequest) -> Result<()> {
 }
 
 /// The target is read, and nothing that is known by now speaks against the restore.
-async fn ready(
-    ctx: &Context,
-    request: &RestoreRequest,
-    dry_run: bool,
-) -> Result<(Work, Vec<Warning>)> {
+async fn ready(ctx: &Context, request: &RestoreRequest, dry_run: bool) -> Result<(Work, Told)> {
     ctx.progress.stage(Stage::Connect, 0);
-    let (work, warnings) = ctx.or_cancelled(open(request, dry_run).boxed()).await?;
+    let (work, told) = ctx.or_cancelled(open(request, dry_run).boxed()).await?;
     ctx.progress.stage(Stage::Plan, 0);
     ctx.or_cancelled(checks::beforehand(&work)).await?;
     room::check(room::staging(&work), request.room)?;
-    Ok((work, warnings))
+    Ok((work, told))
 }
 
 async fn stage(
@@ -102,14 +104,14 @@ async fn stage(
     safety: Option<Uuid>,
     dry_run: bool,
 ) -> Result<Prepared> {
-    let (work, warnings) = ready(ctx, request, dry_run).await?;
+    let (work, told) = ready(ctx, request, dry_run).await?;
     let record = Record {
         backup: request.backup.id,
         backup_name: request.backup.name.clone(),
         safety,
         mode: request.mode,
     };
-    let plan = empty_plan(&work, request, warnings);
+    let plan = empty_plan(&work, request, told);
     let mut prepared = Prepared {
         work,
         plan,
@@ -129,7 +131,7 @@ async fn stage(
 }
 
 /// Connects, takes the lock and reads what there is to know about the target.
-async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Vec<Warning>)> {
+async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Told)> {
     let session = match dry_run {
         true => work::look_on(&request.target).await?,
         false => work::lead(&request.target).await?,
@@ -159,15 +161,17 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Vec<Warn
     let operation = taken_over
         .or(request.operation)
         .unwrap_or_else(Uuid::now_v7);
-    let mut warnings = selected.warnings;
-    warnings.extend(checks::another_source(&session.identity, &request.backup));
+    let told = Told {
+        warnings: selected.warnings,
+        notes: Vec::from_iter(checks::another_source(&session.identity, &request.backup)),
+    };
     let work = Work {
         target: request.target.clone(),
         identity: session.identity.clone(),
         session,
         names: Names::restore(operation),
         mode: request.mode,
-        force: request.force,
+        leave_out: request.leave_out_orphans,
         writers: request.writers.max(1),
         room: request.room,
         codec: request.backup.codec,
@@ -177,6 +181,7 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Vec<Warn
         keys,
         rights,
         scope: selected.scope,
+        of_one_tenant: request.backup.selection.scope.is_some(),
         backed_up: backed_up(&request.backup),
         dry_run,
         seen: Default::default(),
@@ -184,7 +189,7 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Vec<Warn
         left_out: 0,
         stamp: taken_over.is_none().then_some(stamp),
     };
-    Ok((work, warnings))
+    Ok((work, told))
 }
 
 fn backed_up(backup: &Manifest) -> BTreeSet<QName> {
@@ -194,7 +199,7 @@ fn backed_up(backup: &Manifest) -> BTreeSet<QName> {
         .collect()
 }
 
-fn empty_plan(work: &Work, request: &RestoreRequest, warnings: Vec<Warning>) -> Plan {
+fn empty_plan(work: &Work, request: &RestoreRequest, told: Told) -> Plan {
     Plan {
         operation: work.names.operation,
         backup: request.backup.id,
@@ -214,7 +219,8 @@ fn empty_plan(work: &Work, request: &RestoreRequest, warnings: Vec<Warning>) -> 
         bytes_needed: 0,
         bytes_free: request.room,
         estimated_seconds: 0,
-        warnings,
+        warnings: told.warnings,
+        notes: told.notes,
     }
 }
 
@@ -322,8 +328,10 @@ impl Prepared {
             merge::decide(work, &now).await?;
             let done = merge::write(ctx, work).await?;
             merge::unsilence(work).await?;
-            let warnings =
-                sequences::advance(&work.session, &request.backup, &request.choice).await?;
+            let warnings = match work.scope {
+                Some(_) => sequences::pass_rows(work).await.map(|()| Vec::new())?,
+                None => sequences::advance(&work.session, &request.backup, &request.choice).await?,
+            };
             if !done.is_empty() {
                 commit::record(work, &self.record, &done).await?;
             }

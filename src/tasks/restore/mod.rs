@@ -5,6 +5,7 @@ mod copy_in;
 pub mod database;
 pub mod in_place;
 mod lock;
+pub mod safety;
 
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Mode};
@@ -22,8 +23,10 @@ pub struct RestoreRequest {
     pub source: Option<DatabaseUrl>,
     pub mode: Mode,
     pub choice: Choice,
-    /// Overwrite what is not empty; leave out rows whose parents are gone.
+    /// Into another database: drop what is there first.
     pub force: bool,
+    /// In place: leave out rows whose parents are gone, instead of refusing the restore.
+    pub leave_out_orphans: bool,
     /// Connections that write at the same time.
     pub writers: usize,
     /// Bytes that the target's disk has to spare, where somebody knows; the server itself cannot tell.

@@ -1,6 +1,6 @@
 //! One question to each part.
 
-use super::{LastBackup, PgDumpFound, Probe, StoreFound, within};
+use super::{LastBackup, Patience, PgDumpFound, Probe, StoreFound, within};
 use crate::config::{self, Settings};
 use crate::core::keys;
 use crate::core::manifest::Manifest;
@@ -9,11 +9,17 @@ use crate::ports::postgres::overview::{Overview, overview};
 use crate::ports::postgres::{PgDump, Purpose, Session};
 use crate::ports::store::{Access, ObjectInfo, Store};
 use crate::tasks::backups::{self, Wanted};
+use crate::tasks::lease::{self, Holder};
 use crate::tasks::restore::in_place::{self, Operation};
-use crate::tasks::{Context, open_store, places};
+use crate::tasks::{Clock, Context, open_store, places};
 use std::path::Path;
 use std::time::Duration;
+use uuid::Uuid;
 
+/// How many of the newest backups are asked whether they are still on their way.
+const LOOKED_AT: usize = 16;
+/// A store of more backups than this is not counted object by object.
+const COUNTED: usize = 1000;
 /// Counting every object of a store is worth this long.
 const COUNTING: Duration = Duration::from_millis(150);
 
@@ -60,40 +66,65 @@ pub async fn undoable(settings: &Settings, limit: Duration) -> Probe<Vec<Operati
     .await
 }
 
-pub async fn store(settings: &Settings, limit: Duration) -> Probe<StoreFound> {
+pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound> {
     let key = settings.get(&config::STORE_KEY);
     let found = async {
         let store = places::store(settings)?;
-        if directory_is_to_come(settings, &store) {
+        // The first backup makes the directory; until then it is an empty store.
+        if !store.is_there().await? {
             store.could_be_made().await?;
             return Ok(StoreFound {
                 location: store.describe(),
                 backups: 0,
                 bytes: Some(0),
                 last_backup: None,
+                held_by: Vec::new(),
                 unwritable: open_store::fitting_key(&store, key).await.err(),
             });
         }
-        let (backups, bytes, writable) = tokio::join!(
-            store.list(keys::BACKUPS),
-            count(&store),
-            store.probe(Access::Write)
-        );
-        let backups = backups?.iter().filter(|o| is_manifest(o)).count();
-        usable(&store, backups).await?;
-        let (latest, fits) = tokio::join!(
-            backups::latest(&store, keys::DEFAULT_TENANT, Wanted::Anything),
-            open_store::fitting_key(&store, key)
-        );
-        Ok(StoreFound {
-            location: store.describe(),
-            backups: backups as u64,
-            bytes,
-            last_backup: latest?.map(|found| last(found.manifest)),
-            unwritable: writable.and(fits).err(),
-        })
+        store.reach(patience.reach).await?;
+        look_into(&store, key).await
     };
-    within(limit, Code::StoreUnreachable, "the store", found).await
+    let named = places::store(settings).map(|store| store.describe());
+    let part = named.unwrap_or_else(|_| "the store".into());
+    within(patience.part, Code::StoreUnreachable, &part, found).await
+}
+
+/// What a store holds, and whether a backup could be written with this `STORE_KEY`. However many backups there are,
+/// only the newest are read.
+pub async fn look_into(store: &Store, key: Option<&str>) -> Result<StoreFound> {
+    let tenant = keys::DEFAULT_TENANT;
+    let (ids, writable) = tokio::join!(
+        backups::newest_first(store, tenant),
+        store.probe(Access::Write)
+    );
+    let ids = ids?;
+    usable(store, ids.len()).await?;
+    let (latest, held_by, fits, counted) = tokio::join!(
+        backups::latest_of(store, tenant, &ids, Wanted::Anything),
+        holders(store, tenant, &ids),
+        open_store::fitting_key(store, key),
+        count(store, ids.len())
+    );
+    Ok(StoreFound {
+        location: store.describe(),
+        backups: counted.map_or(ids.len() as u64, |c| c.backups),
+        bytes: counted.map(|c| c.bytes),
+        last_backup: latest?.map(|found| last(found.manifest)),
+        held_by: held_by?,
+        unwritable: writable.and(fits).err(),
+    })
+}
+
+/// A backup that is on its way is among the newest.
+async fn holders(store: &Store, tenant: &str, ids: &[Uuid]) -> Result<Vec<Holder>> {
+    let now = Clock::default().now();
+    let newest = &ids[..ids.len().min(LOOKED_AT)];
+    let (prune, backups) = tokio::join!(
+        lease::live_prune(store, now),
+        lease::live_among(store, tenant, newest, now)
+    );
+    Ok(prune?.into_iter().chain(backups?).collect())
 }
 
 /// A store with backups whose `format.json` is gone or damaged serves no command. An empty one is made on first use.
@@ -106,12 +137,6 @@ async fn usable(store: &Store, backups: usize) -> Result<()> {
         .map(drop)
 }
 
-/// The first backup makes the directory; until then it is an empty store.
-fn directory_is_to_come(settings: &Settings, store: &Store) -> bool {
-    let path = settings.get(&config::BACKUP_STORE).map(Path::new);
-    matches!(store, Store::Dir(_)) && path.is_some_and(|p| matches!(p.try_exists(), Ok(false)))
-}
-
 fn is_manifest(object: &ObjectInfo) -> bool {
     matches!(
         keys::parse_backup(&object.key),
@@ -119,10 +144,23 @@ fn is_manifest(object: &ObjectInfo) -> bool {
     )
 }
 
-async fn count(store: &Store) -> Option<u64> {
+#[derive(Clone, Copy)]
+struct Counted {
+    backups: u64,
+    bytes: u64,
+}
+
+/// `None` where that would take too long.
+async fn count(store: &Store, folders: usize) -> Option<Counted> {
+    if folders > COUNTED {
+        return None;
+    }
     let all = tokio::time::timeout(COUNTING, store.list("")).await;
     let all = all.ok()?.ok()?;
-    Some(all.iter().map(|o| o.bytes).sum())
+    Some(Counted {
+        backups: all.iter().filter(|o| is_manifest(o)).count() as u64,
+        bytes: all.iter().map(|o| o.bytes).sum(),
+    })
 }
 
 fn last(manifest: Manifest) -> LastBackup {

@@ -69,7 +69,7 @@ async fn at_every_stage() {
     )
     .await;
     // While it looks for the backup before.
-    let listing = Rule::new(When::From(1), STALL).on(Op::List, "backups/default");
+    let listing = Rule::new(When::From(1), STALL).on(Op::Folders, "backups/default");
     cancelled_when(&source, vec![listing], "SELECT 0::bigint", 0, None).await;
     // While the definitions are stored: the locks are gone by then.
     let schema = Rule::new(When::From(1), STALL).on(Op::PutNew, "schema/");

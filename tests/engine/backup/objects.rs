@@ -1,8 +1,9 @@
 //! What is no plain table: each handled and named in the manifest.
 
-use crate::support::{Source, names, public, table};
+use crate::support::{Source, changed, names, public, table};
 use rovodev::core::ident::QName;
 use rovodev::core::manifest::{Selection, Sequence};
+use rovodev::ports::postgres::DatabaseUrl;
 
 #[tokio::test]
 async fn sequences_say_where_they_go_on() {
@@ -181,4 +182,68 @@ async fn what_a_backup_does_not_hold_is_named() {
         "whoever chose a table knows that there is more"
     );
     admin.batch_execute("DROP SUBSCRIPTION far").await.unwrap();
+}
+
+/// What extensions keep for the app is missed after a restore where it could not be captured: a warning, not a note.
+#[tokio::test]
+async fn rows_of_extensions_that_cannot_be_captured_are_a_warning() {
+    let source = Source::new("CREATE TABLE t (a int)").await;
+    let configuration = "
+        CREATE SCHEMA kept; GRANT USAGE ON SCHEMA kept TO PUBLIC;
+        CREATE TABLE kept.closed AS SELECT 1 AS a;
+        CREATE TABLE kept.many AS SELECT i AS a FROM generate_series(1, 10001) i;
+        CREATE TABLE kept.few AS SELECT 1 AS a;
+        GRANT SELECT ON kept.many, kept.few TO PUBLIC;
+        ALTER EXTENSION plpgsql ADD TABLE kept.closed; ALTER EXTENSION plpgsql ADD TABLE kept.many;
+        ALTER EXTENSION plpgsql ADD TABLE kept.few;
+        UPDATE pg_extension SET extcondition = ARRAY['', '', ''],
+            extconfig = ARRAY['kept.closed', 'kept.many', 'kept.few']::regclass[]::oid[]
+        WHERE extname = 'plpgsql';";
+    let admin = source.admin().await;
+    admin.batch_execute(configuration).await.unwrap();
+    // The owner may read everything; this role what it is granted.
+    let role = format!("role_{}", uuid::Uuid::new_v4().simple());
+    let rights = format!(
+        "CREATE ROLE {role} LOGIN BYPASSRLS PASSWORD 'plain'; GRANT SELECT ON public.t TO {role}"
+    );
+    admin.batch_execute(&rights).await.unwrap();
+    let url = changed(&source.url, |url| {
+        url.set_username(&role).unwrap();
+        url.set_password(Some("plain")).unwrap();
+    });
+    let url = DatabaseUrl::parse(&url).unwrap();
+    let back_up = async || {
+        source
+            .back_up(|r| r.database = Some(url.clone()))
+            .await
+            .unwrap()
+    };
+    let manifest = back_up().await;
+    let warned: Vec<_> = manifest
+        .warnings
+        .iter()
+        .filter(|w| w.code == "extension_rows")
+        .collect();
+    assert_eq!(warned.len(), 1, "{:?}", manifest.warnings);
+    for part in [
+        "kept.closed, which the role may not read",
+        "kept.many, which holds over 10000",
+    ] {
+        assert!(
+            warned[0].message.contains(part),
+            "{part}: {}",
+            warned[0].message
+        );
+    }
+    assert!(
+        !warned[0].message.contains("kept.few"),
+        "{}",
+        warned[0].message
+    );
+    let mended = "GRANT SELECT ON kept.closed TO PUBLIC; DELETE FROM kept.many WHERE a > 10000";
+    admin.batch_execute(mended).await.unwrap();
+    let manifest = back_up().await;
+    assert!(manifest.warnings.is_empty(), "{:?}", manifest.warnings);
+    let drop_role = format!("DROP OWNED BY {role}; DROP ROLE {role}");
+    admin.batch_execute(&drop_role).await.unwrap();
 }

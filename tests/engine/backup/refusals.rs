@@ -7,6 +7,10 @@ use rovodev::error::{Code, Error};
 
 /// A role with a password of its own, and the error that a backup as that role gives.
 async fn refused_as(source: &Source, rights: &str) -> Error {
+    refused_for(source, rights, Selection::default()).await
+}
+
+async fn refused_for(source: &Source, rights: &str, selection: Selection) -> Error {
     let role = format!("role_{}", uuid::Uuid::new_v4().simple());
     let sql = format!(
         "CREATE ROLE {role} LOGIN PASSWORD 'p4ss'; GRANT USAGE ON SCHEMA public TO {role};"
@@ -18,7 +22,7 @@ async fn refused_as(source: &Source, rights: &str) -> Error {
     });
     let url = rovodev::ports::postgres::DatabaseUrl::parse(&url).unwrap();
     let error = source
-        .back_up(|r| r.database = Some(url))
+        .back_up(|r| (r.database, r.selection) = (Some(url), selection))
         .await
         .unwrap_err();
     assert!(!format!("{error:?}").contains("p4ss"));
@@ -39,6 +43,23 @@ async fn a_table_or_sequence_that_the_role_may_not_read() {
         &["public.closed", "Grant SELECT", "pg_read_all_data"],
     );
     assert!(!error.message.contains("public.open"));
+    // What is chosen may be read; the definitions of all tables come along, and pg_dump locks each.
+    let chosen = Selection {
+        tables: vec![public("open")],
+        ..Selection::default()
+    };
+    let error = refused_for(&source, "GRANT SELECT ON open TO ROLE", chosen).await;
+    assert_told(
+        &error,
+        Code::PermissionDenied,
+        &[
+            "pg_dump",
+            "permission denied for table closed",
+            "SELECT on every table",
+            "pg_read_all_data",
+        ],
+    );
+    assert!(!error.message.contains("LOCK TABLE"), "{error}");
     let error = refused_as(
         &source,
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO ROLE",

@@ -192,6 +192,9 @@ async fn a_deletion_names_what_goes_and_a_backup_of_elsewhere_is_told() {
     for name in [database.url.database(), other.url.database()] {
         assert!(planned.out.contains(name), "{name}: {planned:?}");
     }
+    let (code, done) = elsewhere.json(&["restore", "--input", input, "--force"]);
+    assert_eq!(code, 0, "a moved database is no reason to warn: {done}");
+    assert_eq!(done["plan"]["notes"][0]["code"], "another_source");
     let here = shell.run(&["restore", "--input", "one", "--dry-run"]);
     assert!(!here.out.contains("on server"), "{here:?}");
     let said = shell.run(&["delete", "latest", "--force"]);
@@ -217,5 +220,48 @@ async fn flags_that_make_no_sense_together_are_refused() {
     for flag in ["--list-undo", "--forget", "--leave-changed"] {
         assert!(help.contains(flag), "{flag}");
     }
+    database.drop().await;
+}
+
+/// Keys of rows and ids are long: a refusal shows each once, and calls a restore as `--undo` takes it.
+#[tokio::test]
+async fn a_refusal_says_nothing_twice() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    let newer =
+        "INSERT INTO calls VALUES (987654, 1); INSERT INTO call_events VALUES (7000, 987654)";
+    run(&database, newer).await;
+    let restore = ["restore", "--input", "one", "--table", "calls", "--force"];
+    let said = shell.run(&restore);
+    assert_eq!(said.code, 5, "{said:?}");
+    assert!(said.err.contains("error[missing_parent]"), "{said:?}");
+    let told = said.out.clone() + &said.err;
+    assert_eq!(told.matches("987654").count(), 1, "{told}");
+    let error = shell.json(&restore).1["error"].clone();
+    assert!(text(&error["message"]).contains("987654"), "{error}");
+
+    run(&database, "DELETE FROM call_events WHERE id = 7000").await;
+    let (code, done) = shell.json(&restore);
+    assert_eq!(code, 0, "{done}");
+    let operation = text(&done["outcome"]["operation"]).to_string();
+    let undo = ["restore", "--undo", operation.as_str(), "--force"];
+    assert_eq!(shell.run(&undo).code, 0);
+    let (code, again) = shell.json(&undo);
+    let error = &again["error"];
+    assert_eq!(
+        (code, text(&error["code"])),
+        (5, "undo_conflict"),
+        "{error}"
+    );
+    let message = text(&error["message"]);
+    assert!(
+        message.contains(&operation[28..]) && !message.contains(&operation),
+        "{error}"
+    );
+    let hint = text(&error["hint"]);
+    let digits = hint.split('`').nth(1).unwrap().rsplit(' ').next().unwrap();
+    let back = shell.run(&["restore", "--undo", digits, "--force"]);
+    assert_eq!(back.code, 0, "the hint's command works: {back:?}");
     database.drop().await;
 }

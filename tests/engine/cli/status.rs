@@ -1,4 +1,7 @@
 use super::{Shell, app, url};
+use rovodev::ports::store::{S3Settings, Store};
+use rovodev::tasks::Clock;
+use rovodev::tasks::lease::Lease;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
@@ -253,5 +256,68 @@ async fn an_unfinished_restore_is_told() {
     let (_, status) = shell.json(&["status"]);
     assert_eq!(codes(&status), ["restore_running"], "{status}");
     drop(session);
+    database.drop().await;
+}
+
+/// A backup that died holds the store for a while; so does a deletion. Whose it is, since when and until when is told.
+#[tokio::test]
+async fn tells_who_holds_the_store() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup"]).code, 0);
+    assert_eq!(
+        shell.json(&["status"]).1["store"]["ok"]["heldBy"],
+        serde_json::json!([])
+    );
+    let place = shell.folder.path().join("backups");
+    let store = Store::open(place.to_str().unwrap(), &S3Settings::default()).unwrap();
+    let (clock, id) = (Clock::default(), uuid::Uuid::now_v7());
+    // Dropped, not released: as a kill leaves it.
+    drop(Lease::backup(&store, "default", id, &clock).await.unwrap());
+    let (code, status) = shell.json(&["status"]);
+    assert_eq!(code, 0, "a backup on its way is no illness: {status}");
+    let found = &status["store"]["ok"];
+    assert_eq!(found["backups"], 1, "{found}");
+    let holder = &found["heldBy"][0];
+    assert_eq!(
+        (holder["holding"].as_str(), holder["backup"].as_str()),
+        (Some("backup"), Some(id.to_string().as_str()))
+    );
+    let moment = |field: &str| {
+        let text = holder[field].as_str().unwrap();
+        chrono::DateTime::parse_from_rfc3339(text).unwrap()
+    };
+    let (since, until) = (moment("startedAt"), moment("until"));
+    assert!(
+        until > since && until - since <= chrono::TimeDelta::seconds(150),
+        "{holder}"
+    );
+    let said = shell.run(&["status"]).out;
+    let short = rovodev::tasks::backups::short_id(id);
+    for part in [
+        format!("held by backup {short}"),
+        since.format("since %Y-%m-%d %H:%M:%S").to_string(),
+        until.format("until %Y-%m-%d %H:%M:%S").to_string(),
+    ] {
+        assert!(said.contains(&part), "{part}: {said}");
+    }
+    let (code, refused) = shell.json(&["prune"]);
+    let error = &refused["error"];
+    assert_eq!(
+        (code, error["code"].as_str()),
+        (5, Some("store_busy")),
+        "{refused}"
+    );
+    assert!(
+        error["message"].as_str().unwrap().contains(&short),
+        "{error}"
+    );
+    assert!(
+        error["hint"]
+            .as_str()
+            .unwrap()
+            .contains(&until.format("%H:%M:%S UTC").to_string()),
+        "{error}"
+    );
     database.drop().await;
 }

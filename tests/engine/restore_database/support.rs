@@ -83,6 +83,7 @@ pub fn request(backup: &Manifest, target: &DatabaseUrl) -> RestoreRequest {
         mode: Mode::Exact,
         choice: Choice::default(),
         force: false,
+        leave_out_orphans: false,
         writers: 2,
         room: None,
     }

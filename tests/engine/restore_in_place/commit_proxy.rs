@@ -44,10 +44,15 @@ impl CommitProxy {
     pub async fn start(f: &Fixture, cut: Cut, times: usize, held: bool) -> Self {
         let server = std::env::var("ROVODEV_TEST_SUPERUSER_URL").unwrap();
         let server = crate::support::changed(&server, |u| u.set_path(f.url.database()));
+        Self::before(&server, cut, times, held).await
+    }
+
+    /// In front of a database that is named by its URL.
+    pub async fn before(server: &str, cut: Cut, times: usize, held: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = through(&server, listener.local_addr().unwrap());
+        let url = through(server, listener.local_addr().unwrap());
         let state = Arc::new(State {
-            to: address(&server),
+            to: address(server),
             cut,
             left: AtomicUsize::new(times),
             made: AtomicUsize::new(0),

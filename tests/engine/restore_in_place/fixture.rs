@@ -92,6 +92,7 @@ impl Fixture {
             mode,
             choice: Choice::default(),
             force: false,
+            leave_out_orphans: false,
             writers: 2,
             room: None,
         }

@@ -52,6 +52,7 @@ async fn child_process() {
         mode: Mode::Exact,
         choice: Default::default(),
         force: false,
+        leave_out_orphans: false,
         writers: 1,
         room: None,
     };

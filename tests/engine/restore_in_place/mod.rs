@@ -12,5 +12,6 @@ mod modes;
 mod owners;
 mod references;
 mod refusals;
+mod server_crash;
 mod stores;
 mod tenants;

@@ -10,10 +10,10 @@ use rovodev::tasks::restore::{RestoreRequest, in_place};
 const TABLES: &str = "CREATE TABLE p (id int PRIMARY KEY, code text UNIQUE); CREATE TABLE c (id int PRIMARY KEY, p int REFERENCES p); \
     INSERT INTO p VALUES (1, 'one'), (2, 'two'); INSERT INTO c VALUES (1, 1), (2, 2);";
 
-/// Only `table` is restored, by force.
+/// Only `table` is restored, without the rows that would have no parent.
 fn only(f: &Fixture, backup: &rovodev::core::manifest::Manifest, table: &str) -> RestoreRequest {
     let mut request = f.request(backup, Mode::Exact);
-    request.force = true;
+    request.leave_out_orphans = true;
     request.choice.selection.tables = vec![public(table)];
     request
 }
@@ -45,7 +45,7 @@ async fn rows_outside_the_choice_keep_their_parents() {
     ];
     assert_told(&error, Code::MissingParent, &told);
     assert!(
-        !format!("{:?}", error.hint).contains("--force"),
+        !format!("{:?}", error.hint).contains("--leave-out-orphans"),
         "{error:?}"
     );
     assert_eq!(f.contents().await, before);
@@ -86,7 +86,7 @@ async fn parents_outside_the_choice_are_asked_for() {
     f.run("DELETE FROM c WHERE id = 2; DELETE FROM p WHERE id = 2")
         .await;
     let mut request = only(&f, &backup, "c");
-    request.force = false;
+    (request.force, request.leave_out_orphans) = (true, false);
     let planned = plan(&f, &request).await.broken_references;
     assert_eq!((planned.len(), planned[0].why), (1, Broken::ParentMissing));
     let error = f.apply(&request).await.unwrap_err();
@@ -95,10 +95,10 @@ async fn parents_outside_the_choice_are_asked_for() {
         Code::MissingParent,
         &[
             "1 row of public.c refers by c_p_fkey to rows of public.p that are not there: id=2",
-            "Choose public.p too (--table public.p), or say --force",
+            "Choose public.p too (--table public.p), or leave these rows out by --leave-out-orphans",
         ],
     );
-    request.force = true;
+    request.leave_out_orphans = true;
     let planned = plan(&f, &request).await;
     assert!(
         planned
@@ -107,7 +107,7 @@ async fn parents_outside_the_choice_are_asked_for() {
             .any(|w| w.message.starts_with("1 row left out"))
     );
     request.choice.selection.tables.push(public("p"));
-    request.force = false;
+    request.leave_out_orphans = false;
     assert_eq!(f.apply(&request).await.unwrap().rows_added, 2);
     f.drop().await;
 }

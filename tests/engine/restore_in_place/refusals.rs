@@ -102,7 +102,7 @@ async fn a_missing_parent_is_named_or_its_rows_are_left_out_with_theirs() {
     let done = f
         .apply(&rovodev::tasks::restore::RestoreRequest {
             operation: None,
-            force: true,
+            leave_out_orphans: true,
             ..f.request(&backup, Mode::Exact)
         })
         .await

@@ -99,6 +99,7 @@ async fn conforms(store: &Store) {
     one_of_many_writers_wins(store).await;
     missing_objects(store).await;
     lists_by_prefix(store).await;
+    lists_folders(store).await;
     deletes(store).await;
     lists_many(store).await;
     refuses_odd_keys(store).await;
@@ -265,6 +266,42 @@ async fn lists_by_prefix(store: &Store) {
     }
 }
 
+/// After `lists_by_prefix`.
+async fn lists_folders(store: &Store) {
+    for key in ["list/z/deep/er", "list/z/1"] {
+        store.put_new(key, Bytes::from(key)).await.unwrap();
+    }
+    for (prefix, names) in [
+        ("list/", vec!["a", "z"]),
+        ("list/z/", vec!["deep"]),
+        ("list/a/", vec![]),
+        ("nothing/here/", vec![]),
+    ] {
+        assert_eq!(store.folders(prefix).await.unwrap(), names, "{prefix}");
+    }
+    let top = store.folders("").await.unwrap();
+    assert!(
+        top.contains(&"list".to_string()) && !top.contains(&"lists".to_string()),
+        "{top:?}"
+    );
+    store
+        .delete(&["list/z/deep/er", "list/z/1"].map(String::from))
+        .await
+        .unwrap();
+    assert_eq!(
+        store.folders("list/").await.unwrap(),
+        ["a"],
+        "with its objects a folder goes"
+    );
+    for wrong in ["list", "../", "/"] {
+        assert_eq!(
+            store.folders(wrong).await.unwrap_err().code,
+            Code::Usage,
+            "{wrong}"
+        );
+    }
+}
+
 async fn deletes(store: &Store) {
     let doomed = ["list/a/1", "list/a/2", "no/such/object"].map(String::from);
     store.delete(&doomed).await.unwrap();
@@ -283,9 +320,8 @@ async fn deletes(store: &Store) {
 
 /// More than one page of a list and one batch of a delete hold.
 async fn lists_many(store: &Store) {
-    let mut keys: Vec<String> = (0..1100)
-        .map(|i| format!("many/{:02x}/{i:05}", i % 7))
-        .collect();
+    let names: Vec<String> = (0..1100).map(|i| format!("{i:05}")).collect();
+    let keys: Vec<String> = names.iter().map(|n| format!("many/{n}/x")).collect();
     for part in keys.chunks(50) {
         let puts = join_all(
             part.iter()
@@ -297,7 +333,7 @@ async fn lists_many(store: &Store) {
             "{puts:?}"
         );
     }
-    keys.sort();
+    assert_eq!(store.folders("many/").await.unwrap(), names);
     let found = store.list("many/").await.unwrap();
     assert_eq!(found.into_iter().map(|o| o.key).collect::<Vec<_>>(), keys);
     store.delete(&keys).await.unwrap();

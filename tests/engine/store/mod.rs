@@ -7,6 +7,7 @@ mod downloads;
 mod faults;
 mod finding;
 mod leases;
+mod many;
 mod opening;
 pub mod places;
 pub mod psql;

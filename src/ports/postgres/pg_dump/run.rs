@@ -161,7 +161,28 @@ fn explain(status: ExitStatus, complaints: &str) -> Error {
         "" => format!("pg_dump ended with {status} and said nothing"),
         _ => format!("pg_dump failed: {complaints}"),
     };
+    if code == Code::PermissionDenied {
+        return no_right(complaints);
+    }
     Error::new(code, said).retry(matches!(code, Code::LockTimeout | Code::PoolExhausted))
+}
+
+/// The statement that was refused names every table there is, and is left out.
+fn no_right(complaints: &str) -> Error {
+    let statement = ["\ndetail: Query was:", "\nerror: query was:"];
+    let end = statement.iter().filter_map(|s| complaints.find(s)).min();
+    let told = complaints
+        .get(..end.unwrap_or(complaints.len()))
+        .unwrap_or(complaints);
+    Error::new(
+        Code::PermissionDenied,
+        format!("the definitions cannot be read: pg_dump failed: {told}"),
+    )
+    .hint(
+        "pg_dump needs SELECT on every table that it describes, also where --table chooses single ones. Grant this role \
+         SELECT on them, or the role pg_read_all_data; or use another role. --schema reads the definitions of that schema \
+         alone, and --scope none.",
+    )
 }
 
 /// libpq looks for trusted authorities in the home directory alone; our own sessions use the system's.
@@ -219,6 +240,26 @@ mod tests {
         .unwrap_err();
         assert_eq!(error.code, Code::PgDumpFailed);
         assert_eq!(error.to_string(), "pg_dump failed: error: no *** here");
+    }
+
+    #[tokio::test]
+    async fn a_missing_right_is_told_with_what_is_needed() {
+        let script = "echo 'pg_dump: error: query failed: ERROR:  permission denied for table calls' >&2; \
+                      echo 'pg_dump: detail: Query was: LOCK TABLE public.a, public.calls IN ACCESS SHARE MODE' >&2; exit 1";
+        let error = run(shell(script), &LIMITS, &CancellationToken::new(), None)
+            .await
+            .unwrap_err();
+        assert_eq!(error.code, Code::PermissionDenied);
+        let told = error.to_string();
+        assert!(
+            told.ends_with("permission denied for table calls"),
+            "{told}"
+        );
+        let hint = error.hint.unwrap();
+        assert!(
+            hint.contains("SELECT") && hint.contains("pg_read_all_data"),
+            "{hint}"
+        );
     }
 
     #[tokio::test]

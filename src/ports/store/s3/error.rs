@@ -12,6 +12,21 @@ pub enum Doing {
     List,
 }
 
+/// A request, as far as its failure is told by it.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    pub doing: Doing,
+    pub bucket: &'a str,
+    /// `None`: Amazon's.
+    pub endpoint: Option<&'a str>,
+    pub signed: bool,
+}
+
+/// Where nothing answers or nothing is allowed, for want of keys.
+const NO_KEYS: &str = "No keys are set, so requests are not signed. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY \
+    (and AWS_SESSION_TOKEN with temporary ones) in the environment or in .env; profiles (~/.aws) and roles of \
+    machines are not looked at.";
+
 /// The service's own code of an error, else the HTTP status.
 pub fn failed_code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<String> {
     let told = error.as_service_error().and_then(|e| e.code());
@@ -24,18 +39,15 @@ pub fn failed_code<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -
 }
 
 /// The client's own chain of causes is left out: its innermost one stands in the message.
-pub fn failed<E>(error: SdkError<E, HttpResponse>, doing: Doing) -> Error
+pub fn failed<E>(error: SdkError<E, HttpResponse>, asked: &Asked<'_>) -> Error
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
     match (&error, failed_code(&error)) {
         (SdkError::ServiceError(_) | SdkError::ResponseError(_), Some(code)) => {
             let status = error.raw_response().map_or(0, |r| r.status().as_u16());
-            let told = error
-                .as_service_error()
-                .and_then(|e| e.message())
-                .unwrap_or("no message");
-            let mut known = from_code(&code, told, doing);
+            let told = error.as_service_error().and_then(|e| e.message());
+            let mut known = from_code(&code, told, asked);
             known.retry |= status >= 500 && status != 501 && status != 507;
             known
         }
@@ -46,19 +58,23 @@ where
             Code::StoreUnreachable,
             format!("no answer: {}", innermost(&error)),
         )
-        .hint("Check the network, S3_ENDPOINT and AWS_REGION.")
+        .hint(match asked.signed {
+            true => "Check the network, S3_ENDPOINT and AWS_REGION.".to_string(),
+            false => format!("Check the network, S3_ENDPOINT and AWS_REGION. {NO_KEYS}"),
+        })
         .retry(true),
     }
 }
 
 /// From the code that the service names, for example `NoSuchBucket`.
-pub fn from_code(code: &str, told: &str, doing: Doing) -> Error {
-    let text = format!("{code}: {told}");
+pub fn from_code(code: &str, told: Option<&str>, asked: &Asked<'_>) -> Error {
+    let doing = asked.doing;
+    let text = match told.filter(|told| !told.is_empty()) {
+        Some(told) => format!("{code}: {told}"),
+        None => code.to_string(),
+    };
     let (known, hint) = match code {
-        "NoSuchBucket" => (
-            Code::StoreMissing,
-            "Make the bucket, or check its name, S3_ENDPOINT and AWS_REGION.",
-        ),
+        "NoSuchBucket" => return no_bucket(asked),
         "NoSuchKey" | "NotFound" | "404" if doing == Doing::Read => {
             return Error::new(Code::ObjectMissing, "there is no such object");
         }
@@ -120,7 +136,23 @@ pub fn from_code(code: &str, told: &str, doing: Doing) -> Error {
             return Error::new(Code::StoreError, text).retry(passing.contains(&code));
         }
     };
-    Error::new(known, text).hint(hint)
+    let for_want_of_keys = !asked.signed && matches!(known, Code::StoreAuth | Code::StoreReadOnly);
+    Error::new(known, text).hint(if for_want_of_keys { NO_KEYS } else { hint })
+}
+
+fn no_bucket(asked: &Asked<'_>) -> Error {
+    let (bucket, place) = (asked.bucket, asked.endpoint.unwrap_or("Amazon S3"));
+    let flag = match asked.endpoint {
+        Some(endpoint) => format!(" --endpoint-url {endpoint}"),
+        None => String::new(),
+    };
+    Error::new(
+        Code::StoreMissing,
+        format!("there is no bucket {bucket:?} at {place} (NoSuchBucket)"),
+    )
+    .hint(format!(
+        "Make it, such as by `aws s3 mb s3://{bucket}{flag}`, or check the name (--store, BACKUP_STORE), S3_ENDPOINT and AWS_REGION."
+    ))
 }
 
 fn innermost(error: &(dyn StdError + 'static)) -> String {

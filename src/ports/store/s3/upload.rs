@@ -1,6 +1,6 @@
 //! Objects that are written while they are made, part by part, and read by others through a link.
 
-use super::error::{Doing, failed, failed_code};
+use super::error::{Doing, failed_code};
 use super::{S3, base64};
 use crate::core::stored::crc32;
 use crate::error::{Code, Error, Result};
@@ -54,7 +54,7 @@ impl S3 {
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .send()
             .await
-            .map_err(|e| failed(e, Doing::Write))?;
+            .map_err(|e| self.failed(e, Doing::Write))?;
         begun
             .upload_id
             .ok_or_else(|| Error::new(Code::StoreError, "the store began an upload without an id"))
@@ -103,7 +103,7 @@ impl S3 {
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             .body(ByteStream::from(part));
         let sent = sent.customize().disable_payload_signing().send().await;
-        let tag = sent.map_err(|e| failed(e, Doing::Write))?.e_tag;
+        let tag = sent.map_err(|e| self.failed(e, Doing::Write))?.e_tag;
         Ok(CompletedPart::builder()
             .part_number(number)
             .set_e_tag(tag)
@@ -134,9 +134,9 @@ impl S3 {
                 Ok(_) => Ok(()),
                 Err(e) if is_gone(failed_code(&e).as_deref()) => match self.head(key).await? {
                     Some(object) if object.bytes == bytes => Ok(()),
-                    _ => Err(failed(e, Doing::Write)),
+                    _ => Err(self.failed(e, Doing::Write)),
                 },
-                Err(e) => Err(failed(e, Doing::Write)),
+                Err(e) => Err(self.failed(e, Doing::Write)),
             }
         })
         .await
@@ -151,7 +151,7 @@ impl S3 {
                 .key(self.full(key))
                 .upload_id(upload);
             match asked.send().await {
-                Err(e) if !is_gone(failed_code(&e).as_deref()) => Err(failed(e, Doing::Write)),
+                Err(e) if !is_gone(failed_code(&e).as_deref()) => Err(self.failed(e, Doing::Write)),
                 _ => Ok(()),
             }
         })
@@ -170,7 +170,7 @@ impl S3 {
             Err(e) if matches!(failed_code(&e).as_deref(), Some("NotImplemented" | "501")) => {
                 return Ok(());
             }
-            Err(e) => return Err(failed(e, Doing::List)),
+            Err(e) => return Err(self.failed(e, Doing::List)),
         };
         for unfinished in found.uploads() {
             let key = unfinished.key().and_then(|k| k.strip_prefix(&self.prefix));

@@ -179,7 +179,8 @@ async fn tables_wait_for_rows(content: &Content<'_>, target: &Target) -> Result<
             format!("these tables hold rows: {}", some(&filled)),
         )
         .hint(
-            "Restore in place (without --target-url) to merge rows, or empty the tables first.",
+            "To merge the rows, restore in place: leave out --target-url and give this address by --database-url. Or \
+             empty the tables first.",
         ));
     }
     Ok(())

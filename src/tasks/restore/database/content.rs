@@ -1,7 +1,7 @@
 //! What a backup brings to another database: its definitions, read from the store and cut down to the choice.
 
 use crate::core::ddl::{self, Entry, Filter, Kind};
-use crate::core::extras::Extras;
+use crate::core::extras::{Extras, Item};
 use crate::core::ident::QName;
 use crate::core::manifest::{Manifest, Object, SchemaStatus, Selection, Sequence, Table};
 use crate::error::{Code, Error, Result};
@@ -89,6 +89,14 @@ impl<'a> Content<'a> {
     /// Whether the backup can make the tables, and not only fill them.
     pub fn has_definitions(&self) -> bool {
         self.backup.schema.status == SchemaStatus::Captured
+    }
+
+    /// Definitions of the app's roles; a part brings none.
+    pub fn own_roles(&self) -> &[Item] {
+        match self.is_partial() {
+            true => &[],
+            false => &self.extras.roles,
+        }
     }
 
     /// Whether only some schemas or tables were chosen.

@@ -5,8 +5,8 @@ use super::pre_data::optional;
 use super::roles::Roles;
 use super::steps::{self, IfRefused, Step, Warnings};
 use super::writers::{Job, Writers};
-use crate::core::ident;
 use crate::core::progress::Stage;
+use crate::core::{ident, loaded};
 use crate::error::Result;
 use crate::ports::postgres::Session;
 use crate::tasks::Context;
@@ -34,6 +34,14 @@ pub async fn set_sequences(
     steps::run(ctx, session, &sequence, warnings).await
 }
 
+/// A backup of one tenant's rows holds no sequences, and another database's may have handed out none of these numbers.
+pub async fn pass_rows(session: &Session, content: &Content<'_>) -> Result<()> {
+    let tables = content.tables();
+    let tables = tables.flat_map(|t| std::iter::once(&t.name).chain(&t.partition_root));
+    let sql = loaded::advance_sequences(tables);
+    session.batch("moving sequences", &sql).await
+}
+
 /// In the manifest's order: views on views come after those.
 pub async fn refresh(
     ctx: &Context,
@@ -58,7 +66,8 @@ pub async fn refresh(
     Ok(())
 }
 
-/// Triggers and policies on the platform's tables, publications, settings, jobs. A part of a backup brings none.
+/// Triggers and policies on the platform's tables, publications, settings, jobs. A part of a backup brings none but its
+/// tables' places in publications.
 pub async fn write_extras(
     ctx: &Context,
     session: &Session,
@@ -66,10 +75,11 @@ pub async fn write_extras(
     roles: &Roles,
     warnings: &Warnings,
 ) -> Result<()> {
-    if content.is_partial() {
-        return Ok(());
-    }
     let extras = &content.extras;
+    if content.is_partial() {
+        let published: Vec<_> = optional(&extras.publications).collect();
+        return steps::run(ctx, session, &published, warnings).await;
+    }
     // A role that was there before keeps its settings: they hold in every database of the server.
     let new_roles = extras
         .role_settings
@@ -88,11 +98,7 @@ pub async fn write_extras(
         .into_iter()
         .flat_map(|items| optional(items))
         .collect();
-    steps::run(ctx, session, &sequence, warnings).await?;
-    for what in &extras.left_out {
-        warnings.add("left_out", format!("not part of the backup: {what}"));
-    }
-    Ok(())
+    steps::run(ctx, session, &sequence, warnings).await
 }
 
 /// Without statistics queries take bad plans. Autovacuum sees the new rows and gathers them within a minute or two;

@@ -32,6 +32,12 @@ impl Platform {
         }
         platform
     }
+
+    /// Everything that a restore defines.
+    pub fn with<'e>(&'e self, content: &'e Content<'_>) -> Vec<&'e Entry> {
+        let own = content.pre_data.iter().chain(&content.post_data);
+        own.chain(&self.pre_data).chain(&self.post_data).collect()
+    }
 }
 
 /// Makes everything up to the empty tables.
@@ -44,20 +50,7 @@ pub async fn build(
     warnings: &Warnings,
 ) -> Result<()> {
     ctx.progress.stage(Stage::Schema, 0);
-    let all: Vec<_> = [
-        &content.pre_data,
-        &content.post_data,
-        &platform.pre_data,
-        &platform.post_data,
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    let defined: &[Item] = if content.is_partial() {
-        &[]
-    } else {
-        &content.extras.roles
-    };
+    let (all, defined) = (platform.with(content), content.own_roles());
     roles
         .create_missing(&target.session, &all, defined, warnings)
         .await?;

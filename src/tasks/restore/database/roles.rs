@@ -4,6 +4,7 @@ use super::steps::{IfRefused, Step, Warnings};
 use crate::core::ddl::{Entry, Kind, statement};
 use crate::core::extras::Item;
 use crate::core::ident;
+use crate::core::manifest::Warning;
 use crate::error::{Code, Result};
 use crate::ports::postgres::Session;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,8 +17,14 @@ pub struct Roles {
     usable: BTreeSet<String>,
     /// Made by this restore.
     pub created: Vec<String>,
-    left_out: BTreeMap<String, u64>,
+    /// Why, and of which objects.
+    left_out: BTreeMap<String, BTreeSet<String>>,
+    /// Roles whose default privileges only they may set.
+    of_others: BTreeSet<String>,
 }
+
+/// Objects named of each kind of statement that is left out.
+const NAMED: usize = 5;
 
 impl Roles {
     pub async fn read(session: &Session) -> Result<Self> {
@@ -30,6 +37,7 @@ impl Roles {
             usable: BTreeSet::new(),
             created: Vec::new(),
             left_out: BTreeMap::new(),
+            of_others: BTreeSet::new(),
         };
         for row in session
             .query("reading the target's roles", sql, &[])
@@ -47,6 +55,25 @@ impl Roles {
         Ok(roles)
     }
 
+    /// What would be left out, where every role that is missing can be made if any can: warnings and notes.
+    pub fn foresee(
+        mut self,
+        entries: &[&Entry],
+        definitions: &[Item],
+    ) -> (Vec<Warning>, Vec<Warning>) {
+        if self.may_create {
+            let made = needed(entries, definitions);
+            let made: BTreeSet<_> = made.difference(&self.known).cloned().collect();
+            let joined = owners(entries);
+            self.usable.extend(joined.intersection(&made).cloned());
+            self.known.extend(made);
+        }
+        for entry in entries {
+            self.step(entry, false);
+        }
+        (self.left_out(), self.notes())
+    }
+
     /// Makes the roles that the entries name and the target lacks, without LOGIN.
     pub async fn create_missing(
         &mut self,
@@ -56,16 +83,8 @@ impl Roles {
         warnings: &Warnings,
     ) -> Result<()> {
         let defined: BTreeMap<_, _> = definitions.iter().map(|i| (i.name.as_str(), i)).collect();
-        let owners: BTreeSet<_> = entries.iter().filter_map(|e| e.owner.clone()).collect();
-        let mut needed = owners.clone();
-        needed.extend(
-            entries
-                .iter()
-                .filter(|e| is_grant(e))
-                .flat_map(|e| e.statements.iter().flat_map(|s| statement::grantees(s))),
-        );
-        needed.extend(defined.keys().map(ToString::to_string));
-        for role in needed.difference(&self.known.clone()) {
+        let owners = owners(entries);
+        for role in needed(entries, definitions).difference(&self.known.clone()) {
             if !self.may_create {
                 continue;
             }
@@ -113,8 +132,11 @@ impl Roles {
             sql = format!("SET default_table_access_method = {method};\n");
         }
         for statement in &entry.statements {
-            if let Some(reason) = self.obstacle(entry, statement) {
-                *self.left_out.entry(reason).or_default() += 1;
+            if let Some(role) = self.only_theirs(entry) {
+                self.of_others.insert(role);
+            } else if let Some(reason) = self.obstacle(entry, statement) {
+                let objects = self.left_out.entry(reason).or_default();
+                objects.insert(entry.label());
             } else if let Some(schema) = statement.strip_prefix("CREATE SCHEMA ") {
                 sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {schema}\n"));
             } else {
@@ -133,6 +155,13 @@ impl Roles {
         }
     }
 
+    /// The role whose default privileges these are and that the session may not act as.
+    fn only_theirs(&self, entry: &Entry) -> Option<String> {
+        let owner = entry.owner.as_ref()?;
+        let not_ours = entry.kind == Kind::DefaultAcl && !self.usable.contains(owner);
+        not_ours.then(|| owner.clone())
+    }
+
     fn obstacle(&self, entry: &Entry, statement: &str) -> Option<String> {
         if let Some(owner) = statement::new_owner(statement) {
             let why = match self.known.contains(&owner) {
@@ -149,25 +178,54 @@ impl Roles {
         if !is_grant(entry) {
             return None;
         }
-        if let (Kind::DefaultAcl, Some(owner)) = (entry.kind, &entry.owner)
-            && !self.usable.contains(owner)
-        {
-            return Some(format!(
-                "default privileges of {owner:?}, which only that role may set"
-            ));
-        }
         let missing = statement::grantees(statement)
             .into_iter()
             .find(|role| !self.known.contains(role))?;
         Some(format!("grants to role {missing:?}, which does not exist"))
     }
 
-    /// Tells what was left out.
-    pub fn report(&mut self, warnings: &Warnings) {
-        for (what, count) in std::mem::take(&mut self.left_out) {
-            warnings.add("roles_missing", format!("{count} left out: {what}"));
-        }
+    /// Owners and grants that were left out so far.
+    pub fn left_out(&self) -> Vec<Warning> {
+        let warning = |(why, objects): (&String, &BTreeSet<String>)| {
+            let named: Vec<_> = objects.iter().take(NAMED).map(String::as_str).collect();
+            let more = match objects.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            Warning {
+                code: "roles_missing".into(),
+                message: format!("left out: {why}: {}{more}", named.join(", ")),
+            }
+        };
+        self.left_out.iter().map(warning).collect()
     }
+
+    /// Nobody misses them: they are the platform's, or say what its own role's future objects get.
+    fn notes(&self) -> Vec<Warning> {
+        let note = |role: &String| Warning {
+            code: "default_privileges".into(),
+            message: format!(
+                "default privileges of role {role:?} are left out: only that role may set them"
+            ),
+        };
+        self.of_others.iter().map(note).collect()
+    }
+}
+
+fn owners(entries: &[&Entry]) -> BTreeSet<String> {
+    entries.iter().filter_map(|e| e.owner.clone()).collect()
+}
+
+/// Every role that the entries name, and the app's own.
+fn needed(entries: &[&Entry], definitions: &[Item]) -> BTreeSet<String> {
+    let grants = entries.iter().filter(|e| is_grant(e));
+    let grantees = grants.flat_map(|e| e.statements.iter().flat_map(|s| statement::grantees(s)));
+    let defined = definitions.iter().map(|i| i.name.clone());
+    owners(entries)
+        .into_iter()
+        .chain(grantees)
+        .chain(defined)
+        .collect()
 }
 
 fn is_grant(entry: &Entry) -> bool {

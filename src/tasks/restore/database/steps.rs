@@ -55,6 +55,13 @@ impl Warnings {
             .push(warning);
     }
 
+    pub fn extend(&self, more: Vec<Warning>) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(more);
+    }
+
     pub fn take(&self) -> Vec<Warning> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -55,8 +55,12 @@ impl Work<'_> {
         let count = self.request.writers;
         let written = rows::load(ctx, &writers, self.store, content, count, new_tables).await?;
         finish::set_sequences(ctx, session, content, &warnings).await?;
-        if let Some(made) = made {
-            self.after_rows(&writers, made, &warnings).await?;
+        match made {
+            Some(made) => self.after_rows(&writers, made, &warnings).await?,
+            None => {
+                finish::pass_rows(session, content).await?;
+                foreign_keys::check(ctx, session, content, &warnings).await?;
+            }
         }
         ctx.progress.stage(Stage::Finish, 0);
         finish::analyze(ctx, &writers, content).await?;
@@ -91,7 +95,7 @@ impl Work<'_> {
         let post = platform.post_data.iter().map(|e| (e, true));
         let post = post.chain(content.post_data.iter().map(|e| (e, false)));
         let post = PostData::sort(&pre, post, &mut roles);
-        roles.report(warnings);
+        warnings.extend(roles.left_out());
         post_data::build_indexes(ctx, writers, content, post.by_table, warnings).await?;
         steps::run(ctx, session, &post.partitioned, warnings).await?;
         foreign_keys::build(ctx, writers, session, post.foreign_keys, content, warnings).await?;

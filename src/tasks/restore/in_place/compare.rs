@@ -93,7 +93,7 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
 /// Rows that are left out for want of a parent, where asked for, and what would still be broken.
 async fn references(work: &Work) -> Result<(u64, Vec<BrokenReference>)> {
     let found = work.names.found();
-    let left_out = match work.force {
+    let left_out = match work.leave_out {
         true => references::leave_out(work, &found).await?,
         false => 0,
     };

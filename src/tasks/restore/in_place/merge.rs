@@ -176,7 +176,7 @@ pub async fn decide(work: &Work, now: &[TargetTable]) -> Result<()> {
 async fn check_parents(work: &Work) -> Result<()> {
     hold_parents(work).await?;
     let decided = work.names.decided();
-    if work.force {
+    if work.leave_out {
         references::leave_out(work, &decided).await?;
         return Ok(());
     }
@@ -229,11 +229,11 @@ async fn steps(work: &Work, unit: &Unit, now: &TargetTable) -> Result<Vec<String
     let (old, touched) = compare::count_touched(&work.session, unit, seen.horizon).await?;
     // Rows that the comparison saw as touched may have vanished unseen.
     let vanished = old != seen.old || seen.touched > 0;
-    if touched == 0 && !vanished && !work.force {
+    if touched == 0 && !vanished && !work.leave_out {
         return Ok(vec![sql::keep_found(&work.names, unit)]);
     }
     // What was left out for want of a parent may have one now.
-    if unit.key.is_empty() || work.force {
+    if unit.key.is_empty() || work.leave_out {
         return Ok(again);
     }
     let mut steps = Vec::new();

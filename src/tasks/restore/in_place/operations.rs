@@ -6,7 +6,7 @@ use crate::core::managed::{STAGING, UNDO};
 use crate::core::merge::{names, stage};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
-use crate::tasks::backups::has_digits;
+use crate::tasks::backups::{has_digits, short_id};
 use crate::tasks::restore::lock;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -134,7 +134,8 @@ pub async fn forget(target: &DatabaseUrl, chosen: &[Uuid]) -> Result<Vec<Operati
             next = found.reverses;
         }
     }
-    for operation in &forgotten {
+    // What was undone goes before its undo: alone it would look as if it could be undone.
+    for operation in forgotten.iter().rev() {
         let drop = stage::drop_schema(&names::undo_schema(operation.id));
         session.batch("dropping what a restore kept", &drop).await?;
     }
@@ -158,12 +159,18 @@ pub async fn find_operation(target: &DatabaseUrl, wanted: &str) -> Result<Operat
     match fitting[..] {
         [] => Err(not_found(target, wanted)),
         [one] => Ok(one.clone()),
-        _ => Err(Error::new(
-            Code::Usage,
-            format!("{wanted:?} fits {} restores", fitting.len()),
-        )
-        .hint("Give more digits; `rovodev restore --list-undo` shows them.")),
+        _ => Err(ambiguous(wanted, &fitting)),
     }
+}
+
+fn ambiguous(wanted: &str, fitting: &[&Operation]) -> Error {
+    let line = |o: &&Operation| {
+        let at = o.at.format("%Y-%m-%d %H:%M:%S UTC");
+        format!("\n  {}  {at}  of {}", short_id(o.id), o.backup_name)
+    };
+    let lines: String = fitting.iter().map(line).collect();
+    let message = format!("{wanted:?} fits {} restores:{lines}", fitting.len());
+    Error::new(Code::Usage, message).hint("Give the digits in front of the one that is meant.")
 }
 
 /// No such operation is kept.

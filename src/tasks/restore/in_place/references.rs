@@ -133,10 +133,10 @@ fn remedy(work: &Work, key: &ForeignKey, why: Broken) -> String {
             format!("Remove these rows of {child} first, or {milder}.")
         }
         (Broken::ParentMissing, false) if choosable(parent, key.parent_unit) => format!(
-            "Choose {parent} too (--table {parent}), or say --force to leave these rows out."
+            "Choose {parent} too (--table {parent}), or leave these rows out by --leave-out-orphans."
         ),
         (Broken::ParentMissing, false) => format!(
-            "Bring the rows of {parent} back first, or say --force to leave these rows out."
+            "Bring the rows of {parent} back first, or leave these rows out by --leave-out-orphans."
         ),
     }
 }

@@ -1,6 +1,8 @@
 //! Sequences never fall behind: whichever of backup and target is further wins.
 
 use super::select::picks;
+use super::work::Work;
+use crate::core::loaded;
 use crate::core::manifest::{Manifest, Sequence, Warning};
 use crate::core::restore_plan::Choice;
 use crate::error::Result;
@@ -14,16 +16,17 @@ const FIND: &str = "SELECT n.nspname::text, c.relname::text, s.seqincrement, s.s
 
 /// Sequences of the chosen tables; those that belong to none come with their schema.
 fn chosen<'a>(backup: &'a Manifest, choice: &'a Choice) -> impl Iterator<Item = &'a Sequence> {
-    // One tenant's rows take no numbers back.
-    let scoped = backup.selection.scope.is_some() || choice.selection.scope.is_some();
-    backup.sequences.iter().filter(move |s| {
-        !scoped
-            && picks(
-                &choice.selection,
-                s.owned_by.as_ref().unwrap_or(&s.name),
-                None,
-            )
-    })
+    let whose = |s: &'a Sequence| s.owned_by.as_ref().unwrap_or(&s.name);
+    let all = backup.sequences.iter();
+    all.filter(move |s| picks(&choice.selection, whose(s), None))
+}
+
+/// For one tenant's rows, which take no numbers back: past those that the rows hold, and no further. In another
+/// database than theirs nobody may have taken these numbers yet.
+pub async fn pass_rows(work: &Work) -> Result<()> {
+    let tables = work.merged().map(|(_, unit)| &unit.table);
+    let sql = loaded::advance_sequences(tables);
+    work.session.batch("moving sequences", &sql).await
 }
 
 /// Moves sequences forward, never back. `setval` outlives a rollback, which then only skips numbers.

@@ -53,6 +53,9 @@ pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
                     .map_err(|e| unfit(e, wanted))?;
             }
         }
+        if side == Side::Staged && found == 0 {
+            refuse_foreign_rows(work, wanted)?;
+        }
         add_children(work, &owned, wanted, side).await?;
     }
     if found == 0 {
@@ -130,6 +133,23 @@ async fn add_children(work: &Work, owned: &[bool], wanted: &Scope, side: Side) -
         }
     }
     Ok(())
+}
+
+/// A backup of one tenant begins with rows that bear the tenant's value. Rows of somebody else would not come back for
+/// these, while the tenant's live ones would go.
+fn refuse_foreign_rows(work: &Work, wanted: &Scope) -> Result<()> {
+    let rows: u64 = (0..work.units.len()).map(|u| work.source_rows(u)).sum();
+    if !work.of_one_tenant || rows == 0 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::ManifestDamaged,
+        format!(
+            "the backup says that its rows are those of {}={}, and none of them is",
+            wanted.column, wanted.value
+        ),
+    )
+    .hint("Use another backup."))
 }
 
 async fn add_needed(work: &Work) -> Result<()> {

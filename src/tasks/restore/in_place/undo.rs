@@ -17,6 +17,7 @@ use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{self, TargetTable};
 use crate::ports::postgres::{DatabaseUrl, Session};
 use crate::tasks::Context;
+use crate::tasks::backups::short_id;
 use futures_util::FutureExt;
 use std::collections::HashMap;
 use uuid::Uuid;
@@ -61,7 +62,7 @@ async fn reverse(
         operations::clear(&session, None).await;
     }
     let mut work = open(target, session, &reversed).await?;
-    (work.force, work.dry_run) = (leave, dry_run);
+    (work.leave_out, work.dry_run) = (leave, dry_run);
     checks::beforehand(&work).await?;
     let stamp = match dry_run {
         true => format!("{} of an undo of {operation}", operations::DRY_RUN),
@@ -106,9 +107,12 @@ async fn find(
     if let Some(by) = operations::undone_by(&all, operation) {
         return Err(Error::new(
             Code::UndoConflict,
-            format!("restore {operation} was undone already, by {}", by.id),
+            format!("restore {} was undone already", short_id(operation)),
         )
-        .hint(format!("To bring the restore back, undo {}.", by.id)));
+        .hint(format!(
+            "To bring the restore back, reverse that undo: `rovodev restore --undo {}`.",
+            short_id(by.id)
+        )));
     }
     let mode = serde_json::from_value(serde_json::Value::String(found.mode.clone()))
         .unwrap_or(Mode::Exact);
@@ -143,7 +147,7 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
         session,
         names: Names::undo_of(reversed.id, Uuid::now_v7()),
         mode: Mode::Exact,
-        force: false,
+        leave_out: false,
         writers: 1,
         room: None,
         codec: Codec::None,
@@ -153,6 +157,7 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
         keys,
         rights,
         scope: None,
+        of_one_tenant: false,
         backed_up: Default::default(),
         dry_run: false,
         seen: Default::default(),
@@ -285,7 +290,7 @@ async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<(Done, V
 /// Refuses to break references; or else leaves the rows concerned as they are, and returns how many.
 async fn settle(work: &Work) -> Result<u64> {
     let decided = work.names.decided();
-    if !work.force {
+    if !work.leave_out {
         refuse(&references::broken(work, &decided).await?)?;
         return Ok(0);
     }
@@ -323,7 +328,7 @@ async fn decide(work: &Work) -> Result<Vec<(QName, u64)>> {
         if rows > 0 {
             changed.push((unit.table.clone(), rows));
         }
-        if rows > 0 && !work.force {
+        if rows > 0 && !work.leave_out {
             told.push(format!(
                 "{} of {} ({})",
                 counted(rows, "row"),

@@ -27,7 +27,8 @@ pub struct Work {
     pub identity: Identity,
     pub names: Names,
     pub mode: Mode,
-    pub force: bool,
+    /// Rows that would break references are left out, or left as they are; else they are refused.
+    pub leave_out: bool,
     pub writers: usize,
     pub room: Option<u64>,
     pub codec: Codec,
@@ -37,6 +38,8 @@ pub struct Work {
     pub keys: Vec<ForeignKey>,
     pub rights: Rights,
     pub scope: Option<Scope>,
+    /// Whether the backup holds the scope's rows alone.
+    pub of_one_tenant: bool,
     /// Tables that the backup holds, partitioned ones too.
     pub backed_up: BTreeSet<QName>,
     /// A dry run: works beside a restore and changes nothing.

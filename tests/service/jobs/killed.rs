@@ -1,0 +1,186 @@
+//! Workers that die by SIGKILL at each of their calls to the store and to the catalog: this test program, started again.
+
+use super::proxy::Proxy;
+use super::workplace::{Workplace, workshop};
+use rovodev::config::Settings;
+use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
+use rovodev::tasks::Context;
+use rovodev::tasks::jobs::{clean_up, work_off};
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use uuid::Uuid;
+
+const CALL: &str = "ROVODEV_TEST_KILLED_CALL";
+const REACHED: &str = "the call is reached";
+/// Longer than any test: the process waits at its call until it is killed.
+const FOREVER: Duration = Duration::from_secs(3600);
+
+/// Where a worker dies.
+#[derive(Debug, Clone, Copy)]
+enum Death {
+    /// Before its n-th call to the store.
+    AtStore(u64),
+    /// Before its n-th call to the catalog.
+    BeforeCatalog(u64),
+    /// After the catalog did what the n-th call asked for, and before the worker heard of it.
+    BehindCatalog(u64),
+}
+
+#[test]
+#[ignore = "started by the other tests of this file"]
+fn child_process() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let call = std::env::var(CALL).unwrap().parse().unwrap();
+        let workshop = workshop(&Settings::load(Path::new("/nonexistent/.env")).unwrap());
+        let stop = Rule::new(When::Call(call), Fault::Stall(FOREVER));
+        let watched = Unreliable::new(workshop.store().clone(), [stop]);
+        let workshop = workshop.with_store(Store::Unreliable(watched.clone()));
+        std::thread::spawn(move || {
+            while watched.calls() < call {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            println!("{REACHED}");
+        });
+        work_off(&workshop, &Context::default()).await.unwrap();
+        std::process::exit(0);
+    });
+}
+
+fn worker(place: &Workplace, call: u64, catalog: &str) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "jobs::killed::child_process",
+            "--ignored",
+            "--nocapture",
+        ])
+        .envs(place.variables.iter().cloned())
+        .env("SUPABASE_URL", catalog)
+        .env(CALL, call.to_string())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Whether the worker was killed there; else it ended before, having done its work.
+async fn killed_at(place: &Workplace, death: Death) -> bool {
+    let (mut child, reached) = match death {
+        Death::AtStore(call) => {
+            let mut child = worker(place, call, &place.project.url());
+            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+            let mut reached = false;
+            while let Ok(Some(line)) = lines.next_line().await {
+                if line.contains(REACHED) {
+                    reached = true;
+                    break;
+                }
+            }
+            (child, reached)
+        }
+        Death::BeforeCatalog(call) | Death::BehindCatalog(call) => {
+            let behind = matches!(death, Death::BehindCatalog(_));
+            let proxy = Proxy::start(place.project.url(), call, behind).await;
+            let mut child = worker(place, u64::MAX, &proxy.url);
+            let reached = tokio::select! {
+                () = proxy.reached.notified() => true,
+                _ = child.wait() => false,
+            };
+            (child, reached)
+        }
+    };
+    if reached {
+        child.start_kill().unwrap();
+    }
+    let ended: ExitStatus = child.wait().await.unwrap();
+    assert_eq!(ended.success(), !reached, "{death:?}: {ended}");
+    reached
+}
+
+/// A tick of a healthy process once the lease of the dead one has run out.
+async fn tick(place: &Workplace) {
+    place.time_passes().await;
+    let (workshop, ctx) = (place.workshop(), Context::default());
+    work_off(&workshop, &ctx).await.unwrap();
+    clean_up(&workshop, &ctx).await.unwrap();
+}
+
+/// Calls all over the work, ever more apart (`tests/engine/killed.rs` takes each in turn), and the first to the catalog.
+/// Each list ends where the work ends before its death.
+fn deaths() -> impl Iterator<Item = Vec<Death>> {
+    let store = [1, 2, 4, 7, 11, 16, 22, 29, 37].map(Death::AtStore);
+    let before: Vec<Death> = (1..6).map(Death::BeforeCatalog).collect();
+    let behind: Vec<Death> = (1..6).map(Death::BehindCatalog).collect();
+    [store.to_vec(), before, behind].into_iter()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_worker_was_killed_is_completed_by_the_next_tick() {
+    let place = Workplace::start().await;
+    for deaths in deaths() {
+        let mut killed = 0;
+        for death in deaths {
+            let asked = place.ask_for_backup().await;
+            let died = killed_at(&place, death).await;
+            if died {
+                tick(&place).await;
+                killed += 1;
+            }
+            let row = place.row("backups", asked.id).await;
+            assert_eq!(row["status"], "completed", "{death:?}: {row}");
+            assert_eq!(place.told(asked.id, "done").await, 1, "{death:?}");
+            place.assert_store_and_catalog_agree().await;
+            if !died {
+                break;
+            }
+        }
+        assert!(killed > 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_whose_worker_was_killed_is_completed_by_the_next_tick() {
+    let mut place = Workplace::start().await;
+    let backup = place.ask_for_backup().await.id;
+    tick(&place).await;
+    let before = place.contents().await;
+    for deaths in deaths() {
+        let mut killed = 0;
+        for death in deaths {
+            local::demo::damage(&mut place.owner).await.unwrap();
+            let asked = place.ask_for_restore(backup).await;
+            let died = killed_at(&place, death).await;
+            if died {
+                tick(&place).await;
+                killed += 1;
+            }
+            restored(
+                &mut place,
+                asked.operation_id,
+                asked.safety_backup_id,
+                death,
+            )
+            .await;
+            assert_eq!(place.contents().await, before, "{death:?}");
+            if !died {
+                break;
+            }
+        }
+        assert!(killed > 1);
+    }
+}
+
+async fn restored(place: &mut Workplace, operation: Uuid, safety: Option<Uuid>, death: Death) {
+    let row = place.row("restore_operations", operation).await;
+    assert_eq!(row["status"], "completed", "{death:?}: {row}");
+    assert_eq!(place.told(operation, "done").await, 1, "{death:?}");
+    let safety = place.row("backups", safety.unwrap()).await;
+    assert_eq!(safety["status"], "completed", "{death:?}: {safety}");
+    assert_eq!(place.staging().await, 0, "{death:?}");
+    place.assert_store_and_catalog_agree().await;
+}

@@ -1,0 +1,178 @@
+//! A project without functions, so that a job waits until the test works on it.
+
+use local::dev_state::DevState;
+use local::postgres::Postgres;
+use local::project::{self, Project};
+use local::settings::{self, Variables};
+use local::stack::{Parts, Stack};
+use local::visitor::{ADMIN, Visitor};
+use local::{demo, supabase};
+use rovodev::config::{self, Settings};
+use rovodev::core::manifest::{BackupType, Codec};
+use rovodev::http::MAX_DURATION;
+use rovodev::ports::catalog::{ApiKey, Catalog};
+use rovodev::ports::web;
+use rovodev::tasks::cataloged::{
+    Asked, Asker, CreateAnswer, CreateBackup, RestoreAnswer, RestoreBackup,
+};
+use rovodev::tasks::jobs::Workshop;
+use rovodev::tasks::{backups, cataloged};
+use serde_json::Value;
+use std::time::Instant;
+use tokio_postgres::Client;
+use uuid::Uuid;
+
+pub struct Workplace {
+    _stack: Stack,
+    pub project: Project,
+    pub variables: Variables,
+    pub owner: Client,
+    superuser: Client,
+    asker: Asker,
+}
+
+/// What a tick works with, from the environment of a process or of a test.
+pub fn workshop(settings: &Settings) -> Workshop {
+    let deadline = Instant::now() + MAX_DURATION;
+    Workshop::new(settings, catalog(settings), Some(deadline)).unwrap()
+}
+
+fn catalog(settings: &Settings) -> Catalog {
+    let key = |variable| ApiKey::new(settings.require(variable).unwrap());
+    Catalog::new(
+        web::client().unwrap(),
+        settings.require(&config::SUPABASE_URL).unwrap(),
+        key(&config::SUPABASE_PUBLISHABLE_KEY),
+        Some(key(&config::SUPABASE_SECRET_KEY)),
+    )
+}
+
+impl Workplace {
+    pub async fn start() -> Workplace {
+        let stack = Stack::start(Parts::default()).await.unwrap();
+        let postgres: &Postgres = &stack.postgres;
+        let mut owner = supabase::connect(&postgres.owner_url("postgres"))
+            .await
+            .unwrap();
+        demo::seed(&mut owner).await.unwrap();
+        project::set_up(postgres).await.unwrap();
+        project::seed_tenants(postgres).await.unwrap();
+        let (state, port) = (DevState::fresh().unwrap(), local::port::free().unwrap());
+        let variables = settings::of(postgres, &stack.s3, port, &state).unwrap();
+        let keys = state.project.clone();
+        let project = Project::start(postgres, keys, Some(port), None)
+            .await
+            .unwrap();
+        let admin = Visitor::sign_in(&project, ADMIN).await.unwrap();
+        let superuser = supabase::connect(&postgres.url("postgres")).await.unwrap();
+        Workplace {
+            asker: Asker {
+                token: admin.token().to_string(),
+                tenant: None,
+                door: "api".into(),
+                address: None,
+            },
+            _stack: stack,
+            project,
+            variables,
+            owner,
+            superuser,
+        }
+    }
+
+    pub fn settings(&self) -> Settings {
+        Settings::of(self.variables.clone())
+    }
+
+    pub fn workshop(&self) -> Workshop {
+        workshop(&self.settings())
+    }
+
+    pub async fn ask_for_backup(&self) -> CreateAnswer {
+        let wanted = CreateBackup {
+            kind: BackupType::Database,
+            codec: Codec::Zstd,
+            name: None,
+            schemas: Vec::new(),
+            tables: Vec::new(),
+        };
+        let catalog = catalog(&self.settings());
+        done(
+            cataloged::create(&catalog, &self.asker, &wanted, None, "")
+                .await
+                .unwrap(),
+        )
+    }
+
+    pub async fn ask_for_restore(&self, backup: Uuid) -> RestoreAnswer {
+        let wanted = RestoreBackup {
+            components: vec!["database".into()],
+            target: "inPlace".into(),
+            mode: "exact".into(),
+            ..RestoreBackup::default()
+        };
+        let catalog = catalog(&self.settings());
+        done(
+            cataloged::restore(&catalog, &self.asker, backup, &wanted)
+                .await
+                .unwrap(),
+        )
+    }
+
+    /// As if the time of every lease, and of every wait before another attempt, had passed.
+    pub async fn time_passes(&self) {
+        self.superuser
+            .batch_execute(
+                "SELECT pgmq.set_vt(queue, message_id, 0) FROM public.rovodev_jobs \
+                     WHERE state IN ('queued', 'running'); \
+                 UPDATE public.rovodev_jobs SET leased_until = now() WHERE state = 'running'",
+            )
+            .await
+            .unwrap();
+    }
+
+    /// A row of the catalog as JSON.
+    pub async fn row(&self, table: &str, id: Uuid) -> Value {
+        let query = format!("SELECT to_jsonb(t)::text FROM public.{table} t WHERE id = $1");
+        let row = self.superuser.query_one(&query, &[&id]).await.unwrap();
+        serde_json::from_str(row.get(0)).unwrap()
+    }
+
+    /// How often the audit log says that jobs ended in this way.
+    pub async fn told(&self, object: Uuid, outcome: &str) -> i64 {
+        let query = "SELECT count(*) FROM public.rovodev_audit_log \
+                     WHERE door = 'job' AND object_id::text = $1 AND outcome = $2";
+        let object = object.to_string();
+        let row = self.superuser.query_one(query, &[&object, &outcome]).await;
+        row.unwrap().get(0)
+    }
+
+    /// Schemas that a restore left behind.
+    pub async fn staging(&self) -> i64 {
+        let query = r"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'staging\_%'";
+        self.superuser.query_one(query, &[]).await.unwrap().get(0)
+    }
+
+    /// The rows of the app.
+    pub async fn contents(&mut self) -> demo::Contents {
+        demo::contents(&mut self.owner).await.unwrap()
+    }
+
+    /// Every backup that the store lists is one that the catalog calls completed.
+    pub async fn assert_store_and_catalog_agree(&self) {
+        let listed = backups::list(self.workshop().store(), "default")
+            .await
+            .unwrap();
+        for backup in listed {
+            assert!(backup.manifest.is_ok());
+            assert_eq!(self.row("backups", backup.id).await["status"], "completed");
+        }
+    }
+}
+
+fn done<T>(asked: Asked<T>) -> T {
+    match asked {
+        Asked::Done(answer) => answer,
+        Asked::Refused(refusal) => panic!("{refusal:?}"),
+    }
+}
