@@ -151,7 +151,7 @@ async fn a_scoped_tenant_gets_its_rows_and_nothing_else() {
     for told in [
         "database postgres",
         "CREATE ",
-        "SELECT pg_catalog.setval(",
+        "SELECT pg_catalog.setval('",
         "REFRESH",
     ] {
         assert!(!sql.contains(told), "{told}");
