@@ -1,7 +1,7 @@
 //! What can be asked on the command line. `-h` fits one screen, `--help` teaches.
 
 use crate::commands::{
-    backup, check, completions, delete, download, init, list, prune, restore, show, status,
+    backup, check, completions, delete, download, init, list, prune, restore, show, status, worker,
 };
 use crate::exit;
 use clap::{Args, Parser, Subcommand};
@@ -90,6 +90,7 @@ pub enum Command {
     Download(download::DownloadArgs),
     Status(status::StatusArgs),
     Init(init::InitArgs),
+    Worker(worker::WorkerArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -98,7 +99,11 @@ impl Command {
     pub fn moves_data(&self) -> bool {
         matches!(
             self,
-            Command::Backup(_) | Command::Restore(_) | Command::Check(_) | Command::Download(_)
+            Command::Backup(_)
+                | Command::Restore(_)
+                | Command::Check(_)
+                | Command::Download(_)
+                | Command::Worker(_)
         )
     }
 }

@@ -11,6 +11,7 @@ pub mod prune;
 pub mod restore;
 pub mod show;
 pub mod status;
+pub mod worker;
 
 use crate::args::{Command, Common};
 use crate::output::{self, Answer};
@@ -66,6 +67,7 @@ pub async fn run(command: Command, common: Common, settings: Settings) -> Result
         Command::Download(args) => download::run(args, &common, &settings).await,
         Command::Status(args) => status::run(args, &common, settings).await,
         Command::Init(args) => init::run(args, &common, settings).await,
+        Command::Worker(args) => worker::run(args, &common, &settings).await,
         Command::Completions(args) => completions::run(&args),
     }
 }

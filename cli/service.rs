@@ -82,6 +82,10 @@ pub async fn run(service: Service, command: Command, common: Common) -> Result<A
             "download",
             "the dashboard makes a link for it",
         )),
+        Command::Worker(_) => Err(remote::refused(
+            "worker",
+            "it takes jobs with the project's secret key",
+        )),
         Command::Init(_) | Command::Completions(_) => Err(not_cataloged()),
     }
 }

@@ -8,6 +8,8 @@ pub const RECOVERY: &str = "RECOVERY.md";
 pub const PRUNE_LOCK: &str = "prune.lock";
 pub const BACKUPS: &str = "backups/";
 pub const SEGMENTS: &str = "segments/";
+/// Downloads that were made ready beforehand: `exports/<tenant>/<id>.<suffix>`.
+pub const EXPORTS: &str = "exports/";
 /// Small objects that show whether a store can be written.
 pub const PROBES: &str = "probe/";
 

@@ -1,6 +1,7 @@
 //! Pure rules: no I/O, no clock.
 
 pub mod codec;
+pub mod copy_text;
 pub mod counted;
 pub mod ddl;
 pub mod extras;
@@ -18,4 +19,5 @@ pub mod restore_plan;
 pub mod row_hash;
 pub mod segmenter;
 pub mod size;
+pub mod spreadsheet;
 pub mod stored;

@@ -45,6 +45,7 @@ fn refused(refusal: Refusal) -> Problem {
         "not_found" => return Problem::not_found(),
         "bad_request" => StatusCode::BAD_REQUEST,
         "forbidden" | "no_tenant" | "scoped" => StatusCode::FORBIDDEN,
+        "no_such_table" => StatusCode::NOT_FOUND,
         "rate_limited" => StatusCode::TOO_MANY_REQUESTS,
         "idempotency_mismatch" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::CONFLICT,

@@ -16,7 +16,9 @@ pub mod vercel;
 mod backups;
 mod caller;
 mod health;
+mod range;
 mod sent;
+mod stream;
 mod tick;
 
 pub use answer::{Answer, Body};

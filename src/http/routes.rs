@@ -30,6 +30,11 @@ pub static BACKUPS_RESTORE_STATUS: Route = Route {
     methods: &[Method::GET],
     handle: |service, request| Box::pin(backups::status::handle(service, request)),
 };
+pub static BACKUPS_DOWNLOAD: Route = Route {
+    function: "backups/[id]/download",
+    methods: &[Method::POST, Method::GET, Method::DELETE],
+    handle: |service, request| Box::pin(backups::download::handle(service, request)),
+};
 pub static STATUS_HEALTH: Route = Route {
     function: "status/health",
     methods: &[Method::GET],
@@ -48,6 +53,7 @@ pub static ROUTES: &[&Route] = &[
     &BACKUPS_DETAILS,
     &BACKUPS_RESTORE,
     &BACKUPS_RESTORE_STATUS,
+    &BACKUPS_DOWNLOAD,
     &STATUS_HEALTH,
     &CRON_TICK,
 ];

@@ -6,8 +6,10 @@ use super::token::Verifier;
 use crate::config::{self, Settings};
 use crate::error::Result;
 use crate::ports::catalog::{ApiKey, Catalog};
+use crate::ports::store::Store;
 use crate::ports::web;
 use crate::tasks::jobs::Workshop;
+use crate::tasks::places;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,8 @@ pub const MAX_DURATION: Duration =
     Duration::from_secs(smallest_duration(include_bytes!("../../vercel.json")));
 /// Kept back for a clean end.
 const MARGIN: Duration = Duration::from_secs(20);
+/// What an invocation may work or stream.
+pub const WORKING_TIME: Duration = MAX_DURATION.saturating_sub(MARGIN);
 
 /// One per process; cheap to clone.
 #[derive(Clone)]
@@ -61,8 +65,13 @@ impl Service {
 
     /// For work behind a response that is sent now.
     pub fn workshop(&self) -> Result<Workshop> {
-        let deadline = Instant::now() + MAX_DURATION - MARGIN;
+        let deadline = Instant::now() + WORKING_TIME;
         Workshop::new(self.settings(), self.catalog().clone(), Some(deadline))
+    }
+
+    /// Where backups lie.
+    pub fn store(&self) -> Result<Store> {
+        places::store(self.settings())
     }
 
     pub fn origins(&self) -> &[String] {

@@ -32,6 +32,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../supabase/migrations/20261122000006_rovodev_grants.sql"),
     ),
     (
+        "20261122000007",
+        include_str!("../../supabase/migrations/20261122000007_rovodev_exports.sql"),
+    ),
+    (
         "20261122000009",
         include_str!("../../supabase/migrations/20261122000009_rovodev_operators.sql"),
     ),

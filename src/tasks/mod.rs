@@ -8,6 +8,7 @@ pub mod context;
 pub mod create;
 pub mod delete;
 pub mod download;
+pub mod exports;
 pub mod init;
 pub mod jobs;
 pub mod lease;

@@ -72,7 +72,9 @@ pub async fn open_if_any(
         }
         match read(store).await? {
             Some(format) => Ok(Some(readable(store, format, store_key))),
-            None => refuse_orphaned_backups(store).await.map(|()| None),
+            None => Ok(of_backups(store)
+                .await?
+                .map(|format| readable(store, format, store_key))),
         }
     })
     .await
@@ -135,7 +137,9 @@ async fn read(store: &Store) -> Result<Option<Format>> {
 
 /// Writes `RECOVERY.md` first, so that a store that has a format also says how to leave us.
 async fn make(store: &Store, store_key: Option<&str>) -> Result<Format> {
-    refuse_orphaned_backups(store).await?;
+    if let Some(format) = of_backups(store).await? {
+        return Ok(format);
+    }
     let format = Format::new(Uuid::new_v4(), Utc::now(), Codec::Zstd, store_key)?;
     store
         .put_new(keys::RECOVERY, Bytes::from_static(RECOVERY.as_bytes()))
@@ -150,20 +154,24 @@ async fn make(store: &Store, store_key: Option<&str>) -> Result<Format> {
     }
 }
 
-/// A new store id beside old backups would orphan their segments' ids.
-async fn refuse_orphaned_backups(store: &Store) -> Result<()> {
+/// Where no format was seen: that of the backups that came meanwhile, for they come after it; none where there are
+/// none either. A new store id beside old backups would orphan their segments' ids.
+async fn of_backups(store: &Store) -> Result<Option<Format>> {
     if store.list(keys::BACKUPS).await?.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
-    Err(Error::new(
-        Code::ObjectMissing,
-        format!(
-            "{} holds backups, but its {} is gone",
-            store.describe(),
-            keys::FORMAT
-        ),
-    )
-    .hint("Put format.json back from a copy of the store, or choose an empty place."))
+    let gone = || {
+        Error::new(
+            Code::ObjectMissing,
+            format!(
+                "{} holds backups, but its {} is gone",
+                store.describe(),
+                keys::FORMAT
+            ),
+        )
+        .hint("Put format.json back from a copy of the store, or choose an empty place.")
+    };
+    read(store).await?.ok_or_else(gone).map(Some)
 }
 
 fn no_store(store: &Store) -> Error {

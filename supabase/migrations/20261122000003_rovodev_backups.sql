@@ -44,6 +44,8 @@ CREATE TABLE public.backups (
     app_version jsonb,
     attempt integer NOT NULL DEFAULT 0,
     cancelled_by text,
+    -- From past runs, when it was asked for.
+    estimated_seconds integer,
     -- Set by a deletion: out of every list at once, out of the store when its job is done.
     deleted_at timestamptz,
     CHECK (status <> 'completed' OR (manifest_key IS NOT NULL AND finished_at IS NOT NULL)),
@@ -90,6 +92,8 @@ CREATE TABLE public.restore_operations (
     cancelled_by text,
     attempt integer NOT NULL DEFAULT 0,
     undone_at timestamptz,
+    -- Of the restore itself, from past ones, when it or its preview was asked for.
+    estimated_seconds integer,
     CHECK (status <> 'failed' OR error_message IS NOT NULL),
     CHECK (NOT (preview AND undo_of IS NOT NULL AND target <> 'inPlace'))
 );
@@ -104,7 +108,9 @@ CREATE TABLE public.rovodev_exports (
     id uuid PRIMARY KEY DEFAULT rovodev.new_id(),
     tenant_id uuid NOT NULL REFERENCES public.rovodev_tenants,
     backup_id uuid NOT NULL REFERENCES public.backups,
-    format text NOT NULL CHECK (format IN ('sql.zst', 'sql.gz', 'tar')),
+    format text NOT NULL CHECK (format IN ('sql.zst', 'sql.gz', 'tar', 'csv')),
+    -- {schema, name} of a csv.
+    table_name jsonb,
     created_at timestamptz NOT NULL DEFAULT now(),
     created_by_id uuid,
     started_at timestamptz,
@@ -112,16 +118,20 @@ CREATE TABLE public.rovodev_exports (
     status text NOT NULL DEFAULT 'pending'
         CHECK (status IN ('pending', 'in_progress', 'completed', 'failed', 'cancelled')),
     progress jsonb,
-    store_key text,
+    store_key text NOT NULL,
     size_bytes bigint,
     error_code text,
     error_message text,
     attempt integer NOT NULL DEFAULT 0,
     expires_at timestamptz,
-    CHECK (status <> 'completed' OR store_key IS NOT NULL)
+    -- Its object is out of the store.
+    dropped_at timestamptz,
+    CHECK ((format = 'csv') = (table_name IS NOT NULL)),
+    CHECK (status <> 'completed' OR expires_at IS NOT NULL)
 );
 COMMENT ON TABLE public.rovodev_exports IS 'rovodev:catalog Downloads that are made ready beforehand.';
 CREATE INDEX rovodev_exports_backup ON public.rovodev_exports (backup_id);
+CREATE INDEX rovodev_exports_kept ON public.rovodev_exports (status) WHERE dropped_at IS NULL;
 
 CREATE TABLE public.backup_schedules (
     id uuid PRIMARY KEY DEFAULT rovodev.new_id(),

@@ -116,7 +116,8 @@ BEGIN
             status = new_status, attempt = job.token,
             started_at = coalesce(e.started_at, f.started_at), finished_at = coalesce(f.finished_at, e.finished_at),
             progress = f.progress, error_code = f.error_code, error_message = f.error_message,
-            store_key = f.store_key, size_bytes = f.size_bytes, expires_at = f.expires_at
+            size_bytes = f.size_bytes,
+            expires_at = CASE WHEN new_status = 'completed' THEN now() + interval '24 hours' END
         FROM jsonb_populate_record(NULL::public.rovodev_exports, fields) f
         WHERE e.id = job.export_id;
     ELSE
@@ -262,7 +263,8 @@ END $$;
 COMMENT ON FUNCTION public.rovodev_end_job IS 'rovodev:catalog Ends a job.';
 
 -- Gives a job back, to be taken again in `seconds` after a failure that a retry may mend; the attempts end in
--- rovodev_take_job. `to_worker`: it cannot end before a function's deadline, which is no failure. {held}.
+-- rovodev_take_job. Without an error it is no failure, and no attempt is lost: a worker that is stopped, or with
+-- `to_worker` a function whose deadline came. {held}.
 CREATE FUNCTION public.rovodev_return_job(
     job_id uuid, token integer, seconds integer, error jsonb DEFAULT NULL, to_worker boolean DEFAULT false
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
@@ -276,11 +278,13 @@ BEGIN
         PERFORM pgmq.archive(job.queue, job.message_id);
         job.queue := 'rovodev_long_jobs';
         job.token_base := job.token;
-        job.max_attempts := job.max_attempts + 1;
         SELECT send INTO job.message_id
             FROM pgmq.send(job.queue, jsonb_build_object('job', job.id, 'kind', job.kind), seconds);
     ELSE
         PERFORM pgmq.set_vt(job.queue, job.message_id, seconds);
+    END IF;
+    IF error IS NULL THEN
+        job.max_attempts := job.max_attempts + 1;
     END IF;
     UPDATE public.rovodev_jobs j SET
         state = 'queued', leased_until = NULL, last_error = coalesce(error, j.last_error), queue = job.queue,

@@ -19,22 +19,8 @@ CREATE TABLE public.rovodev_rate_limits (
     PRIMARY KEY (tenant_id, user_id, action)
 );
 COMMENT ON TABLE public.rovodev_rate_limits IS 'rovodev:catalog Calls per person and minute.';
-CREATE TABLE public.rovodev_download_links (
-    id uuid PRIMARY KEY DEFAULT rovodev.new_id(),
-    tenant_id uuid NOT NULL REFERENCES public.rovodev_tenants ON DELETE CASCADE,
-    backup_id uuid NOT NULL REFERENCES public.backups,
-    format text NOT NULL CHECK (format IN ('sql.zst', 'sql.gz', 'tar')),
-    -- SHA-256 of the secret in the link.
-    secret_hash bytea NOT NULL UNIQUE,
-    created_by_id uuid NOT NULL,
-    created_at timestamptz NOT NULL DEFAULT now(),
-    expires_at timestamptz NOT NULL,
-    revoked_at timestamptz
-);
-COMMENT ON TABLE public.rovodev_download_links IS 'rovodev:catalog Links to downloads, for minutes.';
 ALTER TABLE public.rovodev_idempotency_keys ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.rovodev_rate_limits ENABLE ROW LEVEL SECURITY;
-ALTER TABLE public.rovodev_download_links ENABLE ROW LEVEL SECURITY;
 
 -- At most `allowed` calls a minute; answers the seconds to wait, or NULL.
 CREATE FUNCTION rovodev.over_rate(tenant uuid, limited_action text, allowed integer) RETURNS integer
@@ -137,6 +123,7 @@ CREATE FUNCTION public.rovodev_create_backup(
 DECLARE
     owner public.rovodev_tenants := rovodev.my_tenant(tenant);
     kind text := coalesce(request ->> 'type', 'full');
+    estimate integer;
     reason text := 'manual';
     backup uuid := rovodev.new_id();
     refused jsonb;
@@ -181,18 +168,20 @@ BEGIN
             RETURN rovodev.refusal('idempotency_mismatch', 'This Idempotency-Key was used for another request.');
         END IF;
     END IF;
-    INSERT INTO public.backups
-        (id, tenant_id, name, backup_path, created_by, created_by_id, backup_type, trigger, compressed, codec, selection)
-    VALUES (
+    estimate := rovodev.backup_seconds(owner.id, kind, rovodev.selection(owner, request));
+    INSERT INTO public.backups (
+        id, tenant_id, name, backup_path, created_by, created_by_id, backup_type, trigger, compressed, codec,
+        selection, estimated_seconds
+    ) VALUES (
         backup, owner.id,
         coalesce(request ->> 'name', to_char(now() AT TIME ZONE 'UTC', '"backup_"YYYY-MM-DD_HH24-MI-SS')),
         format('backups/%s/%s', owner.slug, backup),
         left(coalesce(rovodev.caller_email(), rovodev.caller()::text), 255), rovodev.caller(), kind, reason,
         coalesce(request ->> 'codec', 'zstd') <> 'none', coalesce(request ->> 'codec', 'zstd'),
-        rovodev.selection(owner, request)
+        rovodev.selection(owner, request), estimate
     );
     answer := jsonb_build_object(
-        'outcome', 'done', 'id', backup, 'status', 'pending',
+        'outcome', 'done', 'id', backup, 'status', 'pending', 'estimatedTime', estimate,
         'jobId', rovodev.enqueue('backup', owner.id, backup => backup),
         'path', format('backups/%s/%s', owner.slug, backup)
     );
@@ -282,6 +271,7 @@ DECLARE
     target text := coalesce(request ->> 'target', 'inPlace');
     components jsonb := coalesce(request -> 'components', '["database"]');
     undone public.restore_operations;
+    estimate integer;
     operation uuid := rovodev.new_id();
     safety uuid;
     refused jsonb;
@@ -340,9 +330,12 @@ BEGIN
             rovodev.selection(owner, '{}')
         );
     END IF;
+    IF NOT request ? 'undo' THEN
+        estimate := rovodev.restore_seconds(source, target, rovodev.selection(owner, request));
+    END IF;
     INSERT INTO public.restore_operations (
         id, tenant_id, backup_id, initiated_by, initiated_by_id, restore_type, target, mode, components, selection,
-        force, leave_out_orphans, leave_changed, preview, undo_of, safety_backup_id
+        force, leave_out_orphans, leave_changed, preview, undo_of, safety_backup_id, estimated_seconds
     ) VALUES (
         operation, owner.id, backup, left(coalesce(rovodev.caller_email(), rovodev.caller()::text), 255),
         rovodev.caller(),
@@ -350,12 +343,13 @@ BEGIN
             ELSE 'full' END,
         target, coalesce(request ->> 'mode', 'missing'), components, rovodev.selection(owner, request),
         coalesce((request ->> 'force')::boolean, false), coalesce((request ->> 'leaveOutOrphans')::boolean, false),
-        coalesce((request ->> 'leaveChanged')::boolean, false), preview, undone.id, safety
+        coalesce((request ->> 'leaveChanged')::boolean, false), preview, undone.id, safety, estimate
     );
     PERFORM rovodev.audit(owner.id, door, CASE WHEN preview THEN 'backup.preview' ELSE 'backup.restore' END,
         'restore', operation, 'done', NULL, address, request || jsonb_build_object('backup', backup));
     RETURN jsonb_build_object(
         'outcome', 'done', 'operationId', operation, 'status', 'pending', 'safetyBackupId', safety,
+        'estimatedTime', estimate,
         'jobId', rovodev.enqueue('restore', owner.id, operation => operation)
     );
 END $$;
@@ -403,67 +397,6 @@ BEGIN
     RETURN jsonb_build_object('outcome', 'done', 'status', CASE WHEN job.token = 0 THEN 'cancelled' ELSE 'cancelling' END);
 END $$;
 COMMENT ON FUNCTION public.rovodev_cancel IS 'rovodev:catalog Cancels a backup or a restore.';
-
--- A link for minutes; the caller hashes the secret and never sends it here.
-CREATE FUNCTION public.rovodev_make_download_link(
-    backup uuid, format text, secret_hash text, seconds integer DEFAULT 300, door text DEFAULT 'api',
-    address text DEFAULT NULL
-) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-    source public.backups := rovodev.my_backup(backup);
-    refused jsonb;
-    expires timestamptz := now() + make_interval(secs => least(greatest(seconds, 10), 3600));
-BEGIN
-    IF source.id IS NULL THEN
-        RETURN rovodev.refuse_unknown('backup.download', backup, door, address);
-    END IF;
-    refused := rovodev.refuse_unless(source.tenant_id, 'operator', 'backup.download', 'backup', backup, door, address);
-    IF refused IS NOT NULL THEN
-        RETURN refused;
-    END IF;
-    IF source.status <> 'completed' THEN
-        RETURN rovodev.refusal('not_completed', 'This backup was not completed.');
-    END IF;
-    INSERT INTO public.rovodev_download_links (tenant_id, backup_id, format, secret_hash, created_by_id, expires_at)
-    VALUES (source.tenant_id, backup, format, decode(secret_hash, 'hex'), rovodev.caller(), expires);
-    PERFORM rovodev.audit(source.tenant_id, door, 'backup.download', 'backup', backup, 'done', NULL, address,
-        jsonb_build_object('format', format));
-    RETURN jsonb_build_object('outcome', 'done', 'expiresAt', expires);
-END $$;
-COMMENT ON FUNCTION public.rovodev_make_download_link IS 'rovodev:catalog Makes a link to a download.';
-
--- What a link leads to, if it is good and its maker still may. The secret is the right; so no token is asked for.
-CREATE FUNCTION public.rovodev_open_download_link(secret_hash text) RETURNS jsonb
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT jsonb_build_object('tenant', t.slug, 'backup', b.id, 'name', b.name, 'format', l.format,
-        'scoped', t.scope_column IS NOT NULL, 'expiresAt', l.expires_at)
-    FROM public.rovodev_download_links l
-    JOIN public.backups b ON b.id = l.backup_id AND b.deleted_at IS NULL AND b.status = 'completed'
-    JOIN public.rovodev_tenants t ON t.id = l.tenant_id
-    JOIN public.rovodev_members m ON m.tenant_id = l.tenant_id AND m.user_id = l.created_by_id
-    WHERE l.secret_hash = decode(rovodev_open_download_link.secret_hash, 'hex')
-        AND l.revoked_at IS NULL AND l.expires_at > now() AND rovodev.rank(m.role) >= rovodev.rank('operator')
-$$;
-COMMENT ON FUNCTION public.rovodev_open_download_link IS 'rovodev:catalog Where a download link leads.';
-
-CREATE FUNCTION public.rovodev_revoke_download_links(backup uuid, door text DEFAULT 'api', address text DEFAULT NULL)
-RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-    source public.backups := rovodev.my_backup(backup);
-    refused jsonb;
-BEGIN
-    IF source.id IS NULL THEN
-        RETURN rovodev.refuse_unknown('backup.revoke', backup, door, address);
-    END IF;
-    refused := rovodev.refuse_unless(source.tenant_id, 'operator', 'backup.revoke', 'backup', backup, door, address);
-    IF refused IS NOT NULL THEN
-        RETURN refused;
-    END IF;
-    UPDATE public.rovodev_download_links l SET revoked_at = now() WHERE l.backup_id = backup AND l.revoked_at IS NULL;
-    PERFORM rovodev.audit(source.tenant_id, door, 'backup.revoke', 'backup', backup, 'done', NULL, address);
-    RETURN jsonb_build_object('outcome', 'done');
-END $$;
-COMMENT ON FUNCTION public.rovodev_revoke_download_links IS 'rovodev:catalog Ends the links to a backup''s downloads.';
 
 -- Who the caller is: {tenants: [{id, slug, name, role, scoped}]}.
 CREATE FUNCTION public.rovodev_whoami() RETURNS jsonb

@@ -28,16 +28,17 @@ GRANT SELECT (
     id, tenant_id, name, backup_path, created_at, created_by, backup_type, trigger, schedule_id, parent_id, status,
     compressed, codec, selection, components, size_bytes, raw_bytes, new_bytes, tables, records, files, contents,
     metadata, warnings, started_at, finished_at, progress, error_code, error_message, verified_at, pinned, note,
-    expires_at, app_version, attempt, cancelled_by, deleted_at
+    expires_at, app_version, attempt, cancelled_by, deleted_at, estimated_seconds
 ) ON public.backups TO authenticated;
 GRANT SELECT (
     id, tenant_id, backup_id, created_at, started_at, completed_at, initiated_by, status, restore_type, target, mode,
     components, selection, force, leave_out_orphans, leave_changed, preview, undo_of, plan, progress,
-    safety_backup_id, result, warnings, error_code, error_message, cancelled_by, attempt, undone_at
+    safety_backup_id, result, warnings, error_code, error_message, cancelled_by, attempt, undone_at,
+    estimated_seconds
 ) ON public.restore_operations TO authenticated;
 GRANT SELECT (
-    id, tenant_id, backup_id, format, created_at, started_at, finished_at, status, progress, size_bytes, error_code,
-    error_message, expires_at
+    id, tenant_id, backup_id, format, table_name, created_at, started_at, finished_at, status, progress, size_bytes,
+    error_code, error_message, expires_at
 ) ON public.rovodev_exports TO authenticated;
 GRANT SELECT (
     id, tenant_id, name, cron_expression, timezone, trigger, backup_type, components, enabled, compress,
@@ -58,11 +59,8 @@ GRANT EXECUTE ON FUNCTION
     public.rovodev_delete_backup(uuid, text, text),
     public.rovodev_restore_backup(uuid, jsonb, text, text),
     public.rovodev_cancel(uuid, uuid, text, text),
-    public.rovodev_make_download_link(uuid, text, text, integer, text, text),
-    public.rovodev_revoke_download_links(uuid, text, text),
     public.rovodev_whoami()
 TO authenticated;
-GRANT EXECUTE ON FUNCTION public.rovodev_open_download_link(text) TO anon, authenticated;
 
 -- Jobs.
 GRANT EXECUTE ON FUNCTION

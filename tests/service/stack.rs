@@ -14,6 +14,8 @@ pub struct Running {
     lite: Option<Lite>,
     pub project: Project,
     pub stack: Stack,
+    /// Of the functions, and of workers beside them.
+    pub variables: Vec<(&'static str, String)>,
     http: reqwest::Client,
 }
 
@@ -35,8 +37,8 @@ impl Person {
     pub fn email(self) -> &'static str {
         match self {
             Person::Admin => "admin@callcenter.example",
-            Person::Viewer => "viewer@callcenter.example",
             Person::Operator => "operator@callcenter.example",
+            Person::Viewer => "viewer@callcenter.example",
             Person::Customer => "olga.petrova@northwind-dental.example",
             Person::CustomerOperator => "james.oneill@northwind-dental.example",
             Person::CustomerViewer => "mia.chen@northwind-dental.example",
@@ -87,7 +89,7 @@ impl Running {
         let supabase_url = lite.as_ref().map_or(own, Lite::url);
         let jwt_secret = lite.as_ref().map_or("", |_| JWT_SECRET);
         let credentials = stack.s3.credentials();
-        let settings = Settings::of([
+        let variables = vec![
             ("DATABASE_URL", postgres.owner_url("postgres")),
             ("BACKUP_STORE", "s3://backups".into()),
             ("STORE_KEY", "ab".repeat(32)),
@@ -104,7 +106,8 @@ impl Running {
                 "PG_DUMP",
                 postgres.binaries().pg_dump().display().to_string(),
             ),
-        ]);
+        ];
+        let settings = Settings::of(variables.clone());
         let project = Project::start(postgres, keys, Some(port), Some(settings))
             .await
             .unwrap();
@@ -112,6 +115,7 @@ impl Running {
             lite,
             project,
             stack,
+            variables,
             http: rovodev::ports::web::client().unwrap(),
         }
     }
@@ -119,11 +123,6 @@ impl Running {
     /// A session of the database's owner.
     pub async fn owner(&self) -> tokio_postgres::Client {
         let url = self.stack.postgres.owner_url("postgres");
-        supabase::connect(&url).await.unwrap()
-    }
-
-    pub async fn superuser(&self) -> tokio_postgres::Client {
-        let url = self.stack.postgres.url("postgres");
         supabase::connect(&url).await.unwrap()
     }
 
@@ -168,6 +167,65 @@ impl Running {
         self.lite.as_ref().map_or_else(own, Lite::url)
     }
 
+    /// A session with the rights of the database's superuser.
+    pub async fn superuser(&self) -> tokio_postgres::Client {
+        supabase::connect(&self.stack.postgres.url("postgres"))
+            .await
+            .unwrap()
+    }
+
+    /// A backup that is asked for and completed; its id.
+    pub async fn backed_up(&self, token: &str, body: Value) -> String {
+        let (status, created) = self
+            .call(token, "POST", "/api/backups/create", Some(body))
+            .await;
+        assert_eq!(status, 202, "{created}");
+        let id = created["id"].as_str().unwrap().to_string();
+        let path = format!("/api/backups/{id}/restore/status");
+        let ended = self.ended(token, &path).await;
+        assert_eq!(ended["status"], "completed", "{ended}");
+        id
+    }
+
+    /// A function of the catalog, asked as a person without any of ours between.
+    pub async fn rpc(&self, token: &str, function: &str, arguments: Value) -> Value {
+        let answer = self
+            .request("POST", &format!("/rest/v1/rpc/{function}"))
+            .header("apikey", &self.project.keys().publishable)
+            .bearer_auth(token)
+            .header("content-type", "application/json")
+            .body(arguments.to_string())
+            .send()
+            .await
+            .unwrap();
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        assert!(status.is_success(), "{function}: {status} {text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// Outcome and code of what the audit log holds of an action, in order.
+    pub async fn audited(&self, action: &str) -> Vec<(String, Option<String>)> {
+        let rows = self
+            .superuser()
+            .await
+            .query(
+                "SELECT outcome, code FROM public.rovodev_audit_log WHERE action = $1 ORDER BY id",
+                &[&action],
+            )
+            .await
+            .unwrap();
+        rows.iter().map(|r| (r.get(0), r.get(1))).collect()
+    }
+
+    /// By any address: one of ours, or a link into the store.
+    pub fn follow(&self, url: &str) -> reqwest::RequestBuilder {
+        match url.starts_with('/') {
+            true => self.request("GET", url),
+            false => self.http.get(url),
+        }
+    }
+
     pub fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         let host = match path.starts_with("/rest/v1") {
             true => self.supabase_url(),
@@ -207,7 +265,9 @@ impl Running {
         for _ in 0..600 {
             let (status, told) = self.call(token, "GET", path, None).await;
             assert_eq!(status, 200, "{told}");
-            if ["completed", "failed", "cancelled"].contains(&told["status"].as_str().unwrap()) {
+            if ["completed", "failed", "cancelled", "expired"]
+                .contains(&told["status"].as_str().unwrap())
+            {
                 return told;
             }
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;

@@ -1,5 +1,6 @@
 //! `GET /api/backups/list`: a page of the caller's backups.
 
+use super::list_export;
 use crate::http::caller::{caller, granted};
 use crate::http::guard::Failure;
 use crate::http::query::parameters;
@@ -14,18 +15,22 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const PARAMETERS: &[&str] = &[
-    "type", "status", "trigger", "from", "to", "q", "sort", "order", "limit", "cursor",
+    "type", "status", "trigger", "from", "to", "q", "sort", "order", "limit", "cursor", "format",
 ];
 /// `scheduled` is an older way to say why a backup was taken.
 const TYPES: &[&str] = &["full", "database", "config", "scheduled"];
 const STATUSES: &[&str] = &["pending", "in_progress", "completed", "failed", "cancelled"];
 const TRIGGERS: &[&str] = &["manual", "scheduled", "deploy", "safety"];
 const LIMIT: usize = 50;
-const HIGHEST_LIMIT: usize = 200;
+pub(super) const HIGHEST_LIMIT: usize = 200;
 
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     let asker = caller(&service, &request).await?;
-    let filter = filter(&parameters(&request, PARAMETERS)?)?;
+    let given = parameters(&request, PARAMETERS)?;
+    let filter = filter(&given)?;
+    if let Some(format) = list_export::asked(&given)? {
+        return list_export::answer(service, asker, filter, format).await;
+    }
     let mut page = granted(list(service.catalog(), &asker, &filter).await?)?;
     let more = page.backups.len() > filter.limit;
     page.backups.truncate(filter.limit);
@@ -42,7 +47,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
 }
 
 /// A backup as the seed draws it, and what came since.
-fn shown(backup: &Listed) -> Value {
+pub(super) fn shown(backup: &Listed) -> Value {
     let mut all = serde_json::to_value(backup).unwrap_or_default();
     all["sizeFormatted"] = crate::core::size::formatted(backup.size).into();
     all["metadata"] =
@@ -136,7 +141,7 @@ fn several(name: &str, value: &str, possible: &[&str]) -> Result<Vec<String>, Pr
         .collect()
 }
 
-fn one<'a>(name: &str, value: &'a str, possible: &[&str]) -> Result<&'a str, Problem> {
+pub(super) fn one<'a>(name: &str, value: &'a str, possible: &[&str]) -> Result<&'a str, Problem> {
     match possible.contains(&value) {
         true => Ok(value),
         false => Err(bad(name, &format!("one of {}", possible.join(", ")))),
@@ -149,7 +154,7 @@ fn time(name: &str, value: &str) -> Result<DateTime<Utc>, Problem> {
         .map_err(|_| bad(name, "a time such as 2026-11-22T14:30:00Z"))
 }
 
-fn bad(name: &str, expected: &str) -> Problem {
+pub(super) fn bad(name: &str, expected: &str) -> Problem {
     Problem::bad_request("bad_parameter", format!("{name} must be {expected}."))
 }
 

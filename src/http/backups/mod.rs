@@ -2,6 +2,8 @@
 
 pub mod create;
 pub mod details;
+pub mod download;
 pub mod list;
+mod list_export;
 pub mod restore;
 pub mod status;

@@ -75,7 +75,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     let asked = granted(cataloged::restore(service.catalog(), &asker, backup, &wanted).await?)?;
     let answer = json!({
         "operationId": asked.operation_id, "jobId": asked.job_id, "status": asked.status,
-        "safetyBackupId": asked.safety_backup_id,
+        "safetyBackupId": asked.safety_backup_id, "estimatedTime": asked.estimated_time,
     });
     Ok(Answer::json(StatusCode::ACCEPTED, &answer)
         .behind(jobs::work_on(service.workshop()?, asked.job_id)))

@@ -1,16 +1,16 @@
 //! `GET /api/backups/[id]/restore/status`: how far a backup or the restore of it is, as JSON or as events.
 //!
-//! Without `operation` it is the newest restore, or the backup itself where none was asked for. Events carry ids: the
+//! Without `operation` or `export` it is the newest restore, or the backup itself where none was asked for. Events carry ids: the
 //! digest of what they say, so that a reader who comes back with `Last-Event-ID` gets only what is new.
 
-use super::restore::operation;
 use crate::http::answer::Body;
 use crate::http::caller::caller;
 use crate::http::guard::Failure;
 use crate::http::query::{id_in_path, parameters};
 use crate::http::{Answer, Problem, Request, Service};
-use crate::tasks::cataloged::{Asker, details, restore_status};
+use crate::tasks::cataloged::{Asker, ExportStatus, details, export_status, restore_status};
 use bytes::Bytes;
+use chrono::Utc;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, StreamBody};
 use serde_json::{Value, json};
@@ -28,8 +28,8 @@ const LONGEST: Duration = Duration::from_secs(240);
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     let asker = caller(&service, &request).await?;
     let backup = id_in_path(&request)?;
-    let operation = operation(&parameters(&request, &["operation"])?)?;
-    let first = look(&service, &asker, backup, operation).await?;
+    let subject = subject(&parameters(&request, &["operation", "export"])?)?;
+    let first = look(&service, &asker, backup, subject).await?;
     let header = |name: header::HeaderName| {
         request
             .headers()
@@ -42,14 +42,37 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         return Ok(Answer::json(StatusCode::OK, &first));
     }
     let seen = header(header::HeaderName::from_static("last-event-id"));
-    Ok(stream(service, asker, backup, operation, first, seen))
+    Ok(stream(service, asker, backup, subject, first, seen))
+}
+
+/// Whose progress it is.
+#[derive(Clone, Copy)]
+enum Subject {
+    Newest,
+    Operation(Uuid),
+    Export(Uuid),
+}
+
+fn subject(given: &[(String, String)]) -> Result<Subject, Problem> {
+    let bad = |detail: &str| Problem::bad_request("bad_parameter", detail);
+    match given {
+        [] => Ok(Subject::Newest),
+        [(name, value)] => {
+            let id = Uuid::parse_str(value).map_err(|_| bad(&format!("{name} must be an id.")))?;
+            Ok(match name.as_str() {
+                "export" => Subject::Export(id),
+                _ => Subject::Operation(id),
+            })
+        }
+        _ => Err(bad("Give operation or export, not both.")),
+    }
 }
 
 fn stream(
     service: Service,
     asker: Asker,
     backup: Uuid,
-    operation: Option<Uuid>,
+    subject: Subject,
     first: Value,
     seen: Option<String>,
 ) -> Answer {
@@ -64,9 +87,7 @@ fn stream(
     );
     let producer = async move {
         let teller = Teller { events, seen };
-        teller
-            .tell(&service, &asker, backup, operation, first)
-            .await;
+        teller.tell(&service, &asker, backup, subject, first).await;
     };
     // The platform may stop an instance whose handler returned; what is behind the answer keeps it.
     Answer::from(response).behind(producer)
@@ -84,7 +105,7 @@ impl Teller {
         service: &Service,
         asker: &Asker,
         backup: Uuid,
-        operation: Option<Uuid>,
+        subject: Subject,
         first: Value,
     ) {
         let (began, mut spoke, mut state) = (Instant::now(), Instant::now(), Ok(first));
@@ -115,7 +136,7 @@ impl Teller {
                 }
             }
             tokio::time::sleep(LOOK).await;
-            state = look(service, asker, backup, operation).await;
+            state = look(service, asker, backup, subject).await;
         }
     }
 
@@ -133,7 +154,7 @@ impl Teller {
 }
 
 fn is_over(status: &str) -> bool {
-    matches!(status, "completed" | "failed" | "cancelled")
+    matches!(status, "completed" | "failed" | "cancelled" | "expired")
 }
 
 /// What the seed draws, and what came since.
@@ -141,16 +162,24 @@ async fn look(
     service: &Service,
     asker: &Asker,
     backup: Uuid,
-    operation: Option<Uuid>,
+    subject: Subject,
 ) -> Result<Value, Failure> {
     let catalog = service.catalog();
+    let operation = match subject {
+        Subject::Newest => None,
+        Subject::Operation(id) => Some(id),
+        Subject::Export(id) => {
+            let found = export_status(catalog, &asker.token, backup, id).await?;
+            return Ok(export(backup, found.ok_or_else(Problem::not_found)?));
+        }
+    };
     if let Some(r) = restore_status(catalog, &asker.token, backup, operation).await? {
         return Ok(json!({
             "kind": "restore", "operationId": r.id, "backupId": backup, "status": r.status, "target": r.target,
             "mode": r.mode, "preview": r.preview, "undoOf": r.undo_of, "progress": progress(r.progress),
             "plan": r.plan, "result": r.result, "warnings": r.warnings, "safetyBackupId": r.safety_backup_id,
             "errorCode": r.error_code, "error": r.error_message, "startedAt": r.started_at,
-            "completedAt": r.completed_at,
+            "completedAt": r.completed_at, "estimatedTime": r.estimated_seconds,
         }));
     }
     if operation.is_some() {
@@ -163,7 +192,20 @@ async fn look(
         "kind": "backup", "operationId": b.id, "backupId": b.id, "status": b.status,
         "progress": progress(b.progress), "warnings": b.warnings, "errorCode": b.error_code,
         "error": b.error_message, "startedAt": b.started_at, "completedAt": b.finished_at,
+        "estimatedTime": b.estimated_seconds,
     }))
+}
+
+/// The link to it is another call, `POST …/download`: it takes a role, and stands in the audit log.
+fn export(backup: Uuid, e: ExportStatus) -> Value {
+    let expired = e.status == "completed" && e.expires_at.is_none_or(|at| at <= Utc::now());
+    let status = if expired { "expired" } else { &e.status };
+    json!({
+        "kind": "export", "operationId": e.id, "exportId": e.id, "backupId": backup, "status": status,
+        "format": e.format, "table": e.table_name, "size": e.size_bytes, "expiresAt": e.expires_at,
+        "progress": progress(e.progress), "errorCode": e.error_code, "error": e.error_message,
+        "startedAt": e.started_at, "completedAt": e.finished_at,
+    })
 }
 
 fn progress(told: Option<Value>) -> Value {

@@ -12,8 +12,10 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use durable::Durable;
 use error::{failed, join, not_made};
+use futures_util::TryStreamExt;
+use futures_util::stream::BoxStream;
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,6 +92,31 @@ impl Dir {
             d.flush()
         })
         .await
+    }
+
+    pub(super) async fn put_stream(
+        &self,
+        key: &str,
+        mut body: BoxStream<'_, Result<Bytes>>,
+    ) -> Result<u64> {
+        let mut file = self.blocking(Durable::unnamed_part).await?;
+        let mut written = 0;
+        while let Some(bytes) = body.try_next().await? {
+            written += bytes.len() as u64;
+            file = self
+                .blocking(move |_| {
+                    file.write_all(&bytes).map_err(|e| failed(&e, true))?;
+                    Ok(file)
+                })
+                .await?;
+        }
+        let key = key.to_string();
+        self.blocking(move |d| {
+            d.name(file, &key)?;
+            d.flush()
+        })
+        .await?;
+        Ok(written)
     }
 
     pub(super) async fn get(&self, key: &str) -> Result<Bytes> {

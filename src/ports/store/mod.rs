@@ -21,7 +21,9 @@ use crate::core::stored::Stored;
 use crate::error::{During, Result};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use futures_util::stream::BoxStream;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// A closed set of object stores; cheap to clone.
 #[derive(Clone, Debug)]
@@ -132,6 +134,62 @@ impl Store {
         attempt::repeated(limit, || self.put_replace_once(key, body.clone()))
             .await
             .during(self.doing("writing", key))
+    }
+
+    /// Writes an object while it is made, whatever is there, in constant memory; returns its bytes. It is whole under
+    /// its key or not there at all. `expected` bytes size the parts. Each part is tried again by itself.
+    pub async fn put_stream(
+        &self,
+        key: &str,
+        body: BoxStream<'_, Result<Bytes>>,
+        expected: u64,
+    ) -> Result<u64> {
+        key::check(key)?;
+        let written = match self {
+            Self::Dir(dir) => dir.put_stream(key, body).await,
+            Self::S3(s3) => Box::pin(s3.put_stream(key, body, expected)).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.put_stream(key, body, expected)).await,
+        };
+        written.during(self.doing("writing", key))
+    }
+
+    /// Drops what killed writers of [`Store::put_stream`] left below `prefix`.
+    pub async fn abandon(&self, prefix: &str) -> Result<()> {
+        match self {
+            // Its unnamed files are swept by the next writer.
+            Self::Dir(_) => Ok(()),
+            Self::S3(s3) => Box::pin(s3.abandon(prefix)).await,
+            Self::Unreliable(faulty) => Box::pin(faulty.inner().abandon(prefix)).await,
+        }
+        .during(self.doing("dropping unfinished uploads below", prefix))
+    }
+
+    /// A link by which anybody reads one object for a while, as a file of that name; `None` where the store has no
+    /// such links. Reaches for nothing.
+    pub async fn link(
+        &self,
+        key: &str,
+        file_name: &str,
+        media_type: &str,
+        lasts: Duration,
+    ) -> Result<Option<String>> {
+        key::check(key)?;
+        match self {
+            Self::Dir(_) => Ok(None),
+            Self::S3(s3) => s3.link(key, file_name, media_type, lasts).await.map(Some),
+            Self::Unreliable(faulty) => {
+                Box::pin(faulty.inner().link(key, file_name, media_type, lasts)).await
+            }
+        }
+    }
+
+    /// Whether [`Store::link`] can make one.
+    pub fn has_links(&self) -> bool {
+        match self {
+            Self::Dir(_) => false,
+            Self::S3(_) => true,
+            Self::Unreliable(faulty) => faulty.inner().has_links(),
+        }
     }
 
     /// The whole object; [`crate::error::Code::ObjectMissing`] where there is none.

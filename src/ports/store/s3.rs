@@ -3,6 +3,7 @@
 mod bucket;
 mod client;
 mod error;
+mod upload;
 
 use super::attempt::silent;
 use super::{ObjectInfo, Put, S3Settings};

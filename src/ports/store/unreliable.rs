@@ -4,6 +4,7 @@ use super::{ObjectInfo, Put, Store};
 use crate::core::stored::Stored;
 use crate::error::{Code, Error, Result};
 use bytes::Bytes;
+use futures_util::stream::BoxStream;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -138,6 +139,16 @@ impl Unreliable {
             Some(Fault::FlipBit) => flip_bit(&body),
             _ => body,
         })
+    }
+
+    pub(super) async fn put_stream(
+        &self,
+        key: &str,
+        body: BoxStream<'_, Result<Bytes>>,
+        expected: u64,
+    ) -> Result<u64> {
+        let call = self.inner.put_stream(key, body, expected);
+        self.faulty(Op::PutReplace, key, call, None).await
     }
 
     pub(super) async fn holds(&self, key: &str, body: &Bytes) -> Result<bool> {

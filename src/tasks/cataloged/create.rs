@@ -29,6 +29,8 @@ pub struct CreateAnswer {
     pub job_id: Uuid,
     pub status: String,
     pub path: String,
+    /// Seconds, from past runs of this tenant.
+    pub estimated_time: Option<u64>,
     /// The same answer was given to the same key before; its job is not started again.
     #[serde(default, skip_serializing)]
     pub replayed: bool,

@@ -44,13 +44,16 @@ pub struct Details {
     pub note: Option<String>,
     pub expires_at: Option<DateTime<Utc>>,
     pub attempt: u32,
+    /// Seconds.
+    pub estimated_seconds: Option<u64>,
     #[serde(default)]
     pub restore_operations: Vec<RestoreStatus>,
 }
 
 const OWN_COLUMNS: &str = "id,tenant_id,name,backup_path,created_at,created_by,backup_type,trigger,status,compressed,\
     codec,selection,components,size_bytes,raw_bytes,new_bytes,tables,records,files,contents,warnings,parent_id,\
-    started_at,finished_at,progress,error_code,error_message,verified_at,pinned,note,expires_at,attempt";
+    started_at,finished_at,progress,error_code,error_message,verified_at,pinned,note,expires_at,attempt,\
+    estimated_seconds";
 
 /// None where there is no such backup, or it is another tenant's.
 pub async fn details(catalog: &Catalog, token: &str, backup: Uuid) -> Result<Option<Details>> {

@@ -1,6 +1,6 @@
 //! A page of a tenant's backups.
 
-use super::{Asked, Asker, ask};
+use super::{Asked, Asker, Nothing, ask};
 use crate::error::Result;
 use crate::ports::catalog::{Catalog, Repeat};
 use chrono::{DateTime, Utc};
@@ -102,6 +102,15 @@ pub async fn list(catalog: &Catalog, asker: &Asker, filter: &Filter) -> Result<A
         Repeat::Safely,
     )
     .await
+}
+
+/// Asks for the whole list as a file: counted, and kept in the audit log.
+pub async fn note_export(catalog: &Catalog, asker: &Asker, format: &str) -> Result<Asked<Nothing>> {
+    let arguments = json!({
+        "tenant": asker.tenant, "format": format, "door": asker.door, "address": asker.address,
+    });
+    let function = "rovodev_note_list_export";
+    ask(catalog, asker, function, &arguments, Repeat::Unsent).await
 }
 
 impl Listed {

@@ -5,13 +5,18 @@
 mod change;
 mod create;
 mod details;
+mod download;
 mod list;
 mod restore;
 
 pub use change::{Change, cancel, change, delete};
 pub use create::{CreateAnswer, CreateBackup, create};
 pub use details::{Details, details};
-pub use list::{Filter, Listed, Page, Sort, list};
+pub use download::{
+    DownloadAnswer, DownloadBackup, Export, ExportStatus, Link, content, download, export_status,
+    open_link, record_stream, revoke,
+};
+pub use list::{Filter, Listed, Page, Sort, list, note_export};
 pub use restore::{RestoreAnswer, RestoreBackup, RestoreStatus, restore, restore_status};
 
 use crate::error::Result;

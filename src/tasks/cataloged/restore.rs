@@ -41,6 +41,8 @@ pub struct RestoreAnswer {
     pub job_id: Uuid,
     pub status: String,
     pub safety_backup_id: Option<Uuid>,
+    /// Seconds that the restore takes, from past ones of this tenant; of a preview, those of the restore itself.
+    pub estimated_time: Option<u64>,
 }
 
 pub async fn restore(
@@ -83,10 +85,13 @@ pub struct RestoreStatus {
     pub error_code: Option<String>,
     pub error_message: Option<String>,
     pub undone_at: Option<DateTime<Utc>>,
+    /// Seconds.
+    pub estimated_seconds: Option<u64>,
 }
 
 pub(super) const COLUMNS: &str = "id,status,target,mode,preview,undo_of,created_at,started_at,completed_at,\
-    initiated_by,progress,plan,result,warnings,safety_backup_id,error_code,error_message,undone_at";
+    initiated_by,progress,plan,result,warnings,safety_backup_id,error_code,error_message,undone_at,\
+    estimated_seconds";
 
 /// The restore named, or the newest one of this backup; none where the caller may not see one.
 pub async fn restore_status(

@@ -18,6 +18,7 @@ pub struct Ddl {
     pub extras: Extras,
     filter: Filter,
     whole: bool,
+    rows_alone: bool,
 }
 
 impl Ddl {
@@ -45,7 +46,25 @@ impl Ddl {
             extras,
             filter,
             whole: schema.pre_data.is_some() && schema.post_data.is_some(),
+            rows_alone: false,
         })
+    }
+
+    /// For a reader who may see rows and nothing else, whatever the backup holds.
+    pub fn none(manifest: &Manifest) -> Self {
+        Self {
+            pre_data: Vec::new(),
+            post_data: Vec::new(),
+            extras: Extras::default(),
+            filter: Filter::new(&[&manifest.selection], &[]),
+            whole: false,
+            rows_alone: true,
+        }
+    }
+
+    /// Whether nothing but rows may be told.
+    pub fn rows_alone(&self) -> bool {
+        self.rows_alone
     }
 
     /// Whether the tables can be made from it.
@@ -64,14 +83,14 @@ impl Ddl {
             Some(table) => self.filter.keeps_table(table),
             None => self.filter.keeps_sequence(&sequence.name),
         };
-        kept || !self.whole
+        !self.rows_alone && (kept || !self.whole)
     }
 
     /// The same of a materialized view.
     pub fn keeps_view(&self, view: &QName) -> bool {
         let mut made = self.pre_data.iter().chain(&self.post_data);
         let is_it = |e: &Entry| e.kind == Kind::MaterializedView && e.table.as_ref() == Some(view);
-        !self.whole || made.any(is_it)
+        !self.rows_alone && (!self.whole || made.any(is_it))
     }
 }
 

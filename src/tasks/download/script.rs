@@ -225,7 +225,7 @@ fn header(manifest: &Manifest, ddl: &Ddl) -> String {
             manifest.finished_at.format("%Y-%m-%d %H:%M:%S")
         ),
     ];
-    if let Some(source) = &manifest.source {
+    if let Some(source) = manifest.source.as_ref().filter(|_| !ddl.rows_alone()) {
         lines.push(format!(
             "database {}, PostgreSQL {}",
             source.database, source.server_version
@@ -243,12 +243,8 @@ fn header(manifest: &Manifest, ddl: &Ddl) -> String {
             tenant(manifest)
         ),
     });
-    lines.extend(
-        manifest
-            .warnings
-            .iter()
-            .map(|w| format!("Warning: {}", w.message)),
-    );
+    let warnings = manifest.warnings.iter().filter(|_| !ddl.rows_alone());
+    lines.extend(warnings.map(|w| format!("Warning: {}", w.message)));
     let mut out = String::new();
     for line in lines.iter().flat_map(|l| l.lines()) {
         // It would end the comment.

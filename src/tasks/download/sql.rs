@@ -1,34 +1,25 @@
 //! A backup as one compressed script for `psql`.
 
 use super::ddl::Ddl;
-use super::frames::{Counted, frame};
-use super::{rows, script};
+use super::frames::frame;
+use super::layout::{Layout, Rows};
+use super::script;
 use crate::core::manifest::{Codec, Manifest};
 use crate::error::Result;
-use crate::ports::store::Store;
-use crate::tasks::Context;
-use tokio::io::AsyncWrite;
 
-/// Returns the bytes written.
-pub async fn write<W: AsyncWrite + Unpin>(
-    ctx: &Context,
-    store: &Store,
-    manifest: &Manifest,
-    ddl: &Ddl,
-    codec: Codec,
-    out: &mut W,
-) -> Result<u64> {
-    let mut out = Counted::new(out);
-    out.write(&frame(codec, script::before_rows(manifest, ddl)).await?)
-        .await?;
+pub async fn layout(manifest: &Manifest, ddl: &Ddl, codec: Codec) -> Result<Layout> {
+    let mut layout = Layout::new(Rows::Frames(codec), !ddl.is_whole());
+    layout.text(frame(codec, script::before_rows(manifest, ddl)).await?);
     let end = frame(codec, "\\.\n\n").await?;
-    for table in manifest.tables.iter().filter(|t| t.rows > 0) {
+    for (number, table) in manifest.tables.iter().enumerate() {
+        if table.rows == 0 {
+            continue;
+        }
         let copy = format!("COPY {} FROM stdin;\n", script::copy_target(table));
-        out.write(&frame(codec, copy).await?).await?;
-        rows::write(ctx, store, table, manifest.codec, codec, &mut out).await?;
-        out.write(&end).await?;
+        layout.text(frame(codec, copy).await?);
+        layout.table(number, table);
+        layout.text(end.clone());
     }
-    out.write(&frame(codec, script::after_rows(manifest, ddl)).await?)
-        .await?;
-    out.finish().await
+    layout.text(frame(codec, script::after_rows(manifest, ddl)).await?);
+    Ok(layout)
 }

@@ -1,61 +1,49 @@
 //! A backup as a tar: every part a file of its own, and a script for `psql` that joins them.
 
 use super::ddl::Ddl;
-use super::frames::Counted;
-use super::{rows, script};
+use super::layout::{Layout, Rows};
+use super::script;
 use crate::core::ident::literal;
 use crate::core::manifest::{Codec, Manifest, Table, seal};
 use crate::error::{Code, Error, Result};
-use crate::ports::store::Store;
-use crate::tasks::Context;
-use crate::tasks::segments::fetch_object;
+use bytes::Bytes;
 use std::fmt::Write as _;
 use tar::{EntryType, Header};
-use tokio::io::AsyncWrite;
 
 const BLOCK: u64 = 512;
+/// Two blocks of them end a tar.
+static ZEROS: [u8; 2 * BLOCK as usize] = [0; 2 * BLOCK as usize];
 
-/// Returns the bytes written.
-pub async fn write<W: AsyncWrite + Unpin>(
-    ctx: &Context,
-    store: &Store,
-    manifest: &Manifest,
-    ddl: &Ddl,
-    out: &mut W,
-) -> Result<u64> {
+pub fn layout(manifest: &Manifest, ddl: &Ddl) -> Result<Layout> {
     let mut tar = Tar {
-        out: Counted::new(out),
+        layout: Layout::new(Rows::Frames(manifest.codec), !ddl.is_whole()),
         modified: manifest.finished_at.timestamp().unsigned_abs(),
         folder: format!("rovodev-{}", manifest.id),
     };
-    tar.file("manifest.json", &seal(manifest)?).await?;
+    if !ddl.rows_alone() {
+        tar.text("manifest.json", seal(manifest)?)?;
+    }
     if manifest.source.is_some() {
-        tar.file("restore.sql", RESTORE.as_bytes()).await?;
-        tar.file("before.sql", script::before_rows(manifest, ddl).as_bytes())
-            .await?;
-        tar.file("rows.sql", copies(manifest).as_bytes()).await?;
-        tar.file("after.sql", script::after_rows(manifest, ddl).as_bytes())
-            .await?;
+        tar.text("restore.sql", RESTORE)?;
+        tar.text("before.sql", script::before_rows(manifest, ddl))?;
+        tar.text("rows.sql", copies(manifest))?;
+        tar.text("after.sql", script::after_rows(manifest, ddl))?;
     }
-    for file in &manifest.config {
-        let content = ctx.or_cancelled(fetch_object(store, &file.object)).await?;
-        tar.file(&format!("config/{}", file.path), &content).await?;
+    for (number, file) in manifest.config.iter().enumerate() {
+        if !ddl.rows_alone() {
+            let size = file.object.raw_bytes;
+            tar.head(&format!("config/{}", file.path), size)?;
+            tar.layout.file(number);
+            tar.pad(size);
+        }
     }
-    for (name, table) in row_files(manifest) {
+    for (number, name, table) in row_files(manifest) {
         let size = table.segments().map(|s| s.stored_bytes).sum();
-        tar.head(&name, size).await?;
-        rows::write(
-            ctx,
-            store,
-            table,
-            manifest.codec,
-            manifest.codec,
-            &mut tar.out,
-        )
-        .await?;
-        tar.pad(size).await?;
+        tar.head(&name, size)?;
+        tar.layout.table(number, table);
+        tar.pad(size);
     }
-    tar.finish().await
+    Ok(tar.finish())
 }
 
 const RESTORE: &str = "\
@@ -73,7 +61,7 @@ fn copies(manifest: &Manifest) -> String {
         Codec::None => "cat",
     };
     let mut out = String::new();
-    for (name, table) in row_files(manifest) {
+    for (_, name, table) in row_files(manifest) {
         let program = literal(&format!("{unpack} {name}"));
         let _ = writeln!(
             out,
@@ -84,10 +72,15 @@ fn copies(manifest: &Manifest) -> String {
     out
 }
 
-/// Tables with rows and their files, whose names start with a number since names of tables may be anything.
-fn row_files(manifest: &Manifest) -> impl Iterator<Item = (String, &Table)> {
-    let filled = (1..).zip(&manifest.tables).filter(|(_, t)| t.rows > 0);
-    filled.map(|(i, table)| (row_file(i, table, manifest.codec), table))
+/// Tables with rows by their numbers, and their files, whose names start with a number since names of tables may be
+/// anything.
+fn row_files(manifest: &Manifest) -> impl Iterator<Item = (usize, String, &Table)> {
+    let filled = manifest
+        .tables
+        .iter()
+        .enumerate()
+        .filter(|(_, t)| t.rows > 0);
+    filled.map(|(i, table)| (i, row_file(i + 1, table, manifest.codec), table))
 }
 
 fn row_file(number: usize, table: &Table, codec: Codec) -> String {
@@ -105,22 +98,24 @@ fn row_file(number: usize, table: &Table, codec: Codec) -> String {
 }
 
 /// The `tar` crate writes to blocking outputs alone; its headers serve here.
-struct Tar<'a, W> {
-    out: Counted<'a, W>,
+struct Tar {
+    layout: Layout,
     /// Seconds since 1970.
     modified: u64,
     folder: String,
 }
 
-impl<W: AsyncWrite + Unpin> Tar<'_, W> {
-    async fn file(&mut self, name: &str, content: &[u8]) -> Result<()> {
+impl Tar {
+    fn text(&mut self, name: &str, content: impl Into<Bytes>) -> Result<()> {
+        let content = content.into();
         let size = content.len() as u64;
-        self.head(name, size).await?;
-        self.out.write(content).await?;
-        self.pad(size).await
+        self.head(name, size)?;
+        self.layout.text(content);
+        self.pad(size);
+        Ok(())
     }
 
-    async fn head(&mut self, name: &str, size: u64) -> Result<()> {
+    fn head(&mut self, name: &str, size: u64) -> Result<()> {
         let mut header = Header::new_ustar();
         let path = format!("{}/{name}", self.folder);
         header.set_path(&path).map_err(|e| {
@@ -131,17 +126,18 @@ impl<W: AsyncWrite + Unpin> Tar<'_, W> {
         header.set_mode(0o600);
         header.set_mtime(self.modified);
         header.set_cksum();
-        self.out.write(header.as_bytes()).await
+        self.layout.text(Bytes::copy_from_slice(header.as_bytes()));
+        Ok(())
     }
 
     /// Fills up the last block of a file.
-    async fn pad(&mut self, size: u64) -> Result<()> {
+    fn pad(&mut self, size: u64) {
         let rest = usize::try_from(size.next_multiple_of(BLOCK) - size).unwrap_or_default();
-        self.out.write(&[0; BLOCK as usize][..rest]).await
+        self.layout.text(Bytes::from_static(&ZEROS[..rest]));
     }
 
-    async fn finish(mut self) -> Result<u64> {
-        self.out.write(&[0; 2 * BLOCK as usize]).await?;
-        self.out.finish().await
+    fn finish(mut self) -> Layout {
+        self.layout.text(Bytes::from_static(&ZEROS));
+        self.layout
     }
 }

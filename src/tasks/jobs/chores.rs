@@ -3,15 +3,16 @@
 use super::Workshop;
 use crate::error::{Code, Result};
 use crate::ports::catalog::{As, Repeat};
-use crate::tasks::Context;
 use crate::tasks::prune::prune;
 use crate::tasks::restore::in_place;
+use crate::tasks::{Context, exports};
 use serde_json::json;
 
 const DAY: u64 = 24 * 3600;
 
-/// Drops the staging of restores that died and, once a day, objects of the store that no backup uses.
+/// Drops exports that ended, the staging of restores that died and, once a day, objects of the store that no backup uses.
 pub async fn clean_up(workshop: &Workshop, ctx: &Context) -> Result<()> {
+    exports::drop_ended(&workshop.catalog, &workshop.store).await?;
     let dropped = in_place::drop_leftovers(&workshop.source).await?;
     if !dropped.is_empty() {
         tracing::info!(?dropped, "dropped what dead restores had staged");

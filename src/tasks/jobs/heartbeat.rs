@@ -1,6 +1,6 @@
 //! Holding a job: the lease is renewed, progress told, cancellation heard, and in the end the outcome written.
 
-use super::{Ended, Job, LEASE, RETRY_AFTER, Tenant, Workshop, worth_a_retry};
+use super::{Ended, Job, LEASE, Outcome, RETRY_AFTER, Tenant, Workshop, worth_a_retry};
 use crate::core::progress::Event;
 use crate::error::Result;
 use crate::ports::catalog::{As, Catalog, Repeat};
@@ -28,7 +28,9 @@ pub(super) struct Held {
     token: u32,
     tenant: Tenant,
     lost: Arc<AtomicBool>,
-    out_of_time: Arc<AtomicBool>,
+    put_off: Arc<AtomicBool>,
+    /// What a function cannot end is for workers.
+    to_worker: bool,
     beating: JoinHandle<()>,
 }
 
@@ -49,7 +51,7 @@ impl Held {
             cancel: outer.cancel.child_token(),
             clock: Clock::default(),
         };
-        let (lost, out_of_time) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let (lost, put_off) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let beat = Beat {
             catalog: workshop.catalog.clone(),
             job: job.id,
@@ -57,7 +59,8 @@ impl Held {
             cancel: ctx.cancel.clone(),
             lost: lost.clone(),
             deadline: workshop.deadline,
-            out_of_time: out_of_time.clone(),
+            stop: workshop.stop.clone(),
+            put_off: put_off.clone(),
             latest: None,
         };
         if job.cancel_requested {
@@ -69,7 +72,8 @@ impl Held {
             token: job.token,
             tenant: job.tenant.clone(),
             lost,
-            out_of_time,
+            put_off,
+            to_worker: workshop.deadline.is_some(),
             beating: tokio::spawn(beat.run(events)),
         };
         (held, ctx)
@@ -87,24 +91,28 @@ impl Held {
     }
 
     /// Writes how it ended. What cannot be written is found by the next who takes the job.
-    pub async fn end(self, ended: Ended) {
+    pub async fn end(self, ended: Ended) -> Outcome {
         self.beating.abort();
         if self.lost.load(Ordering::SeqCst) {
             tracing::warn!(job = %self.job, "the job was lost to another worker; nothing is written");
-            return;
+            return Outcome::Lost;
         }
+        let outcome = match &ended {
+            Ended::Completed(_) => Outcome::Completed,
+            Ended::Cancelled if self.put_off.load(Ordering::SeqCst) => Outcome::GivenBack,
+            Ended::Cancelled => Outcome::Cancelled,
+            Ended::Failed(error) if worth_a_retry(error) => Outcome::GivenBack,
+            Ended::Failed(_) => Outcome::Failed,
+        };
         let written = match ended {
             Ended::Completed(fields) => self.finish("completed", Value::Object(fields)).await,
-            Ended::Cancelled if self.out_of_time.load(Ordering::SeqCst) => {
-                tracing::warn!(job = %self.job, "did not end before the deadline; a worker takes it up");
-                self.call(
-                    "rovodev_return_job",
-                    json!({ "seconds": 0, "to_worker": true }),
-                )
-                .await
+            Ended::Cancelled if outcome == Outcome::GivenBack => {
+                tracing::warn!(job = %self.job, "stopped before its end; a worker takes it up");
+                let arguments = json!({ "seconds": 0, "to_worker": self.to_worker });
+                self.call("rovodev_return_job", arguments).await
             }
             Ended::Cancelled => self.finish("cancelled", json!({})).await,
-            Ended::Failed(error) if worth_a_retry(&error) => {
+            Ended::Failed(error) if outcome == Outcome::GivenBack => {
                 tracing::warn!(job = %self.job, %error, "failed and will be tried again");
                 let wait = RETRY_AFTER * u64::from(self.token);
                 let told = json!({
@@ -125,12 +133,14 @@ impl Held {
             }
         };
         match written {
-            Ok(Some(())) => {}
+            Ok(Some(())) => outcome,
             Ok(None) => {
-                tracing::warn!(job = %self.job, "another worker holds the job; the outcome is theirs")
+                tracing::warn!(job = %self.job, "another worker holds the job; the outcome is theirs");
+                Outcome::Lost
             }
             Err(error) => {
-                tracing::error!(job = %self.job, %error, "the outcome could not be written")
+                tracing::error!(job = %self.job, %error, "the outcome could not be written");
+                Outcome::Lost
             }
         }
     }
@@ -151,7 +161,9 @@ struct Beat {
     cancel: CancellationToken,
     lost: Arc<AtomicBool>,
     deadline: Option<Instant>,
-    out_of_time: Arc<AtomicBool>,
+    /// Cancelled when the worker shall stop.
+    stop: CancellationToken,
+    put_off: Arc<AtomicBool>,
     latest: Option<Event>,
 }
 
@@ -178,8 +190,9 @@ impl Beat {
                     if self.lost.load(Ordering::SeqCst) {
                         return;
                     }
-                    if self.deadline.is_some_and(|at| Instant::now() >= at) {
-                        self.out_of_time.store(true, Ordering::SeqCst);
+                    let late = self.deadline.is_some_and(|at| Instant::now() >= at);
+                    if late || self.stop.is_cancelled() {
+                        self.put_off.store(true, Ordering::SeqCst);
                         self.cancel.cancel();
                     }
                 }

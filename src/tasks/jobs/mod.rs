@@ -4,15 +4,19 @@
 mod backup;
 mod chores;
 mod delete;
+mod export;
 mod heartbeat;
 mod own;
 mod restore;
+mod worker;
 mod workshop;
 
 pub use chores::clean_up;
 pub use own::{Own, work_own};
+pub use worker::{Worked, work};
 pub use workshop::Workshop;
 
+use crate::core::ident::QName;
 use crate::core::manifest::Selection;
 use crate::error::{Class, Code, Error, Result};
 use crate::ports::catalog::{As, Repeat};
@@ -39,6 +43,16 @@ pub struct Job {
     pub tenant: Tenant,
     pub backup: BackupRow,
     pub operation: Option<OperationRow>,
+    pub export: Option<ExportRow>,
+}
+
+impl Job {
+    /// Id of what it works on.
+    fn subject(&self) -> Uuid {
+        let operation = self.operation.as_ref().map(|o| o.id);
+        let export = self.export.as_ref().map(|e| e.id);
+        operation.or(export).unwrap_or(self.backup.id)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -48,6 +62,18 @@ pub enum Kind {
     Restore,
     Delete,
     Export,
+}
+
+impl Kind {
+    /// For people.
+    fn label(self) -> &'static str {
+        match self {
+            Kind::Backup => "backup",
+            Kind::Restore => "restore",
+            Kind::Delete => "deletion of backup",
+            Kind::Export => "export",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -99,6 +125,38 @@ pub struct OperationRow {
     pub safety_backup_id: Option<Uuid>,
 }
 
+#[derive(Debug, Clone, Deserialize)]
+pub struct ExportRow {
+    pub id: Uuid,
+    pub format: String,
+    pub table_name: Option<QName>,
+    pub store_key: String,
+}
+
+/// What the catalog was told in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Completed,
+    Failed,
+    Cancelled,
+    /// To be taken again.
+    GivenBack,
+    /// Another worker holds it, or nothing could be told.
+    Lost,
+}
+
+impl Outcome {
+    fn label(self) -> &'static str {
+        match self {
+            Outcome::Completed => "completed",
+            Outcome::Failed => "failed",
+            Outcome::Cancelled => "cancelled",
+            Outcome::GivenBack => "given back to the queue",
+            Outcome::Lost => "taken over by another worker",
+        }
+    }
+}
+
 /// How a job ended. `fields` are columns of the row that it worked on.
 pub(crate) enum Ended {
     Completed(Map<String, Value>),
@@ -110,7 +168,9 @@ pub(crate) enum Ended {
 /// in the catalog, or becomes so when the lease runs out: nobody waits for an answer here.
 pub async fn work_on(workshop: Workshop, job: Uuid) {
     match take(&workshop, Some(job)).await {
-        Ok(Some(job)) => run(&workshop, job).await,
+        Ok(Some(job)) => {
+            run(&workshop, job).await;
+        }
         Ok(None) => tracing::info!(%job, "somebody else works on it"),
         Err(error) => {
             tracing::warn!(%job, %error, "the job could not be taken and waits for the next tick")
@@ -123,7 +183,9 @@ pub async fn work_off(workshop: &Workshop, ctx: &Context) -> Result<usize> {
     let mut done = 0;
     while ctx.check().is_ok() {
         match take(workshop, None).await? {
-            Some(job) => run(workshop, job).await,
+            Some(job) => {
+                run(workshop, job).await;
+            }
             None => break,
         }
         done += 1;
@@ -132,11 +194,10 @@ pub async fn work_off(workshop: &Workshop, ctx: &Context) -> Result<usize> {
 }
 
 async fn take(workshop: &Workshop, job: Option<Uuid>) -> Result<Option<Job>> {
-    let long = workshop.deadline.is_none() && job.is_none();
-    take_from(workshop, job, long).await
+    take_from(workshop, job, false).await
 }
 
-/// `long`: from the queue of what outlasts a function.
+/// The job named, or the one that waits longest; `long` are those that outlast a function.
 async fn take_from(workshop: &Workshop, job: Option<Uuid>, long: bool) -> Result<Option<Job>> {
     let arguments = json!({
         "worker": workshop.name, "seconds": LEASE, "job_id": job, "long": long,
@@ -147,13 +208,13 @@ async fn take_from(workshop: &Workshop, job: Option<Uuid>, long: bool) -> Result
         .await
 }
 
-async fn run(workshop: &Workshop, job: Job) {
+async fn run(workshop: &Workshop, job: Job) -> Outcome {
     let (kind, id) = (job.kind, job.id);
     tracing::info!(job = %id, backup = %job.backup.id, ?kind, attempt = job.token, "took a job");
     let (held, ctx) = Held::begin(workshop, &job);
     let ended = attempt(&ctx, workshop, &job, &held).await;
     drop(ctx);
-    held.end(ended).await;
+    held.end(ended).await
 }
 
 async fn attempt(ctx: &Context, workshop: &Workshop, job: &Job, held: &Held) -> Ended {
@@ -162,7 +223,7 @@ async fn attempt(ctx: &Context, workshop: &Workshop, job: &Job, held: &Held) -> 
         Kind::Backup => Box::pin(backup::run(ctx, workshop, job)).await,
         Kind::Delete => Box::pin(delete::run(ctx, workshop, job)).await,
         Kind::Restore => Box::pin(restore::run(ctx, workshop, job, held)).await,
-        Kind::Export => Err(Error::new(Code::Internal, "exports are made elsewhere")),
+        Kind::Export => Box::pin(export::run(ctx, workshop, job)).await,
     };
     match done {
         Ok(fields) => Ended::Completed(fields),

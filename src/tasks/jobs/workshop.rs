@@ -8,6 +8,7 @@ use crate::ports::store::Store;
 use crate::tasks::{Context, create, places};
 use std::path::PathBuf;
 use std::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 const WRITERS: usize = 2;
 
@@ -32,6 +33,8 @@ pub struct Workshop {
     pub writers: usize,
     /// Free bytes on the target's disk, where somebody knows them.
     pub room: Option<u64>,
+    /// Cancelled when the worker shall stop: what it holds goes back to the queue.
+    pub(super) stop: CancellationToken,
 }
 
 impl Workshop {
@@ -51,7 +54,15 @@ impl Workshop {
             readers: create::READERS,
             writers: WRITERS,
             room: None,
+            stop: CancellationToken::new(),
         })
+    }
+
+    pub(super) fn stopped_by(&self, stop: &CancellationToken) -> Self {
+        Self {
+            stop: stop.clone(),
+            ..self.clone()
+        }
     }
 
     /// The same with another store, such as one that fails.

@@ -1,6 +1,6 @@
 use super::Shell;
 
-const COMMANDS: [&str; 11] = [
+const COMMANDS: [&str; 12] = [
     "backup",
     "restore",
     "list",
@@ -11,6 +11,7 @@ const COMMANDS: [&str; 11] = [
     "download",
     "status",
     "init",
+    "worker",
     "completions",
 ];
 

@@ -4,8 +4,9 @@ use super::places;
 use bytes::Bytes;
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use rovodev::core::stored::Stored;
-use rovodev::error::Code;
+use rovodev::error::{Code, Error};
 use rovodev::ports::store::{Access, Fault, Put, Rule, Store, Unreliable, When};
 use std::time::Duration;
 
@@ -17,6 +18,45 @@ async fn a_directory_conforms() {
     assert_eq!(dir.store.head("once").await.unwrap(), None);
     let e = dir.store.get("once").await.unwrap_err();
     assert_eq!(e.code, Code::ObjectMissing);
+}
+
+#[tokio::test]
+async fn a_link_into_s3_serves_one_object_under_a_name() {
+    let store = places::s3().await;
+    store
+        .put_new("a/b", Bytes::from_static(b"what it is"))
+        .await
+        .unwrap();
+    store
+        .put_new("a/c", Bytes::from_static(b"another"))
+        .await
+        .unwrap();
+    let lasts = Duration::from_secs(60);
+    let url = store
+        .link("a/b", "b.tar", "application/x-tar", lasts)
+        .await
+        .unwrap()
+        .unwrap();
+    let http = rovodev::ports::web::client().unwrap();
+    let answer = http.get(&url).send().await.unwrap();
+    assert_eq!(
+        answer.headers()["content-disposition"],
+        "attachment; filename=\"b.tar\""
+    );
+    assert_eq!(answer.headers()["content-type"], "application/x-tar");
+    assert_eq!(answer.bytes().await.unwrap(), "what it is");
+    let other = http
+        .get(url.replace("/a/b?", "/a/c?"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(other.status(), 403, "it is signed");
+    assert!(store.has_links() && !places::directory().store.has_links());
+    let none = places::directory()
+        .store
+        .link("a/b", "b", "text/plain", lasts)
+        .await;
+    assert_eq!(none.unwrap(), None);
 }
 
 #[tokio::test]
@@ -54,6 +94,7 @@ async fn conforms(store: &Store) {
     writes_once(store).await;
     knows_what_it_keeps(store).await;
     replaces(store).await;
+    streams(store).await;
     any_bytes_come_back(store).await;
     one_of_many_writers_wins(store).await;
     missing_objects(store).await;
@@ -116,6 +157,44 @@ async fn replaces(store: &Store) {
             .await
             .unwrap();
         assert_eq!(store.get("replaced").await.unwrap(), text);
+    }
+}
+
+/// Of sizes around the border of a part; what breaks off on its way leaves what was there.
+async fn streams(store: &Store) {
+    const PART: usize = 8 << 20;
+    for size in [0, 1, PART, 2 * PART + 1] {
+        let body: Vec<Bytes> = vec![7_u8; size]
+            .chunks(1_000_000)
+            .map(Bytes::copy_from_slice)
+            .collect();
+        assert_eq!(
+            streamed(store, body.clone(), None).await.unwrap(),
+            size as u64
+        );
+        assert_eq!(store.get("streamed").await.unwrap(), body.concat());
+        let broken = streamed(store, body, Some(Code::Cancelled))
+            .await
+            .unwrap_err();
+        assert_eq!(broken.code, Code::Cancelled);
+        assert_eq!(store.get("streamed").await.unwrap().len(), size);
+    }
+    store.abandon("streamed").await.unwrap();
+}
+
+/// A fault of the store itself ends a stream, which its writer begins anew.
+async fn streamed(store: &Store, body: Vec<Bytes>, ends: Option<Code>) -> Result<u64, Error> {
+    loop {
+        let end = ends.map(|code| Err(Error::new(code, "it broke off")));
+        let pieces = body.iter().cloned().map(Ok).chain(end);
+        let expected = body.iter().map(|b| b.len() as u64).sum();
+        match store
+            .put_stream("streamed", stream::iter(pieces).boxed(), expected)
+            .await
+        {
+            Err(e) if e.retry => {}
+            done => return done,
+        }
     }
 }
 

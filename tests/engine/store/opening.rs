@@ -7,15 +7,34 @@ use rovodev::core::ident::QName;
 use rovodev::core::keys;
 use rovodev::core::manifest::{Manifest, Trigger};
 use rovodev::error::{Code, Result};
-use rovodev::ports::store::{S3Settings, Store};
+use rovodev::ports::store::{Fault, Op, Rule, S3Settings, Store, Unreliable, When};
 use rovodev::tasks::open_store::{self, OpenedStore};
 use rovodev::tasks::{Context, backups};
+use std::time::Duration;
 
 const KEY: &str = "a long enough passphrase, 32 characters";
 const OTHER: &str = "another long enough passphrase, as long";
 
 async fn open(store: &Store, key: Option<&str>, create: bool) -> Result<OpenedStore> {
     open_store::open(&Context::default(), store, key, create).await
+}
+
+/// The slow one finds no format, and then the backups that others wrote under theirs meanwhile.
+#[tokio::test]
+async fn several_make_a_store_at_the_same_moment() {
+    let dir = places::directory();
+    let stall = Rule::new(When::From(1), Fault::Stall(Duration::from_millis(500)));
+    let rules = [stall.on(Op::List, keys::BACKUPS)];
+    let slow = Store::Unreliable(Unreliable::new(dir.store.clone(), rules));
+    dir.store.create().await.unwrap();
+    let others = async {
+        let made = open(&dir.store, None, true).await.unwrap();
+        let key = keys::started(TENANT, uuid::Uuid::now_v7());
+        dir.store.put_new(&key, "{}".into()).await.unwrap();
+        made
+    };
+    let (late, made) = tokio::join!(open(&slow, None, true), others);
+    assert_eq!(late.unwrap().format, made.format);
 }
 
 #[tokio::test]

@@ -108,12 +108,27 @@ impl Durable {
         Ok(())
     }
 
-    /// A file with `body` on disk and no name of its own yet; vanishes when dropped.
-    fn unnamed(&self, body: &[u8]) -> Result<NamedTempFile> {
+    /// Gives a file its name, in place of any other, once its data is on disk.
+    pub fn name(&self, file: NamedTempFile, key: &str) -> Result<()> {
+        self.make_folder(key)?;
+        file.as_file().sync_data().map_err(|e| failed(&e, true))?;
+        file.persist(self.root.join(key))
+            .map_err(|e| not_named(&e.error))?;
+        self.note(key);
+        Ok(())
+    }
+
+    /// An empty file without a name of its own; vanishes when dropped.
+    pub fn unnamed_part(&self) -> Result<NamedTempFile> {
         let folder = self.root.join(UNNAMED);
         fs::create_dir_all(&folder).map_err(|e| failed(&e, true))?;
         self.swept.call_once(|| sweep(&folder));
-        let mut file = NamedTempFile::new_in(&folder).map_err(|e| failed(&e, true))?;
+        NamedTempFile::new_in(&folder).map_err(|e| failed(&e, true))
+    }
+
+    /// A file with `body` on disk and no name of its own yet; vanishes when dropped.
+    fn unnamed(&self, body: &[u8]) -> Result<NamedTempFile> {
+        let mut file = self.unnamed_part()?;
         file.write_all(body).map_err(|e| failed(&e, true))?;
         file.as_file().sync_data().map_err(|e| failed(&e, true))?;
         Ok(file)
