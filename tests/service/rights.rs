@@ -15,8 +15,10 @@ enum Least {
     Admin,
     /// Nobody by an access token: a secret of its own opens it.
     Secret,
+    /// Whoever has a link; a wrong one leads nowhere.
+    Link,
 }
-use Least::{Admin, Operator, Secret, Viewer};
+use Least::{Admin, Link, Operator, Secret, Viewer};
 
 /// One row per function and method.
 struct Rule {
@@ -66,6 +68,9 @@ const RULES: &[Rule] = &[
     // Nothing is running: who may cancel is told so.
     rule("backups/[id]/restore", "DELETE", Operator, "", 409),
     rule("backups/[id]/restore/status", "GET", Viewer, "", 200),
+    rule("backups/[id]/download", "POST", Operator, "{}", 201),
+    rule("backups/[id]/download", "GET", Link, "", 404),
+    rule("backups/[id]/download", "DELETE", Operator, "", 204),
     rule("status/health", "GET", Viewer, "", 200),
     rule("cron/tick", "GET", Secret, "", 401),
 ];
@@ -123,6 +128,7 @@ pub async fn walk_by_roles(running: Running) {
             for rule in RULES {
                 let expected = match rule.least {
                     Secret => 401,
+                    Link => 404,
                     least if rank >= least => rule.through,
                     _ => 403,
                 };
@@ -161,8 +167,9 @@ async fn whoever_belongs_to_no_tenant_gets_nothing() {
                 .await;
         }
         let none = walk.ask(rule, "", &walk.backup(0).await, "default").await;
+        let expected = if rule.least == Link { 404 } else { 401 };
         assert_eq!(
-            none.status, 401,
+            none.status, expected,
             "{} {}: {none:?}",
             rule.method, rule.function
         );
@@ -203,7 +210,11 @@ impl Walk {
         let foreign = self.ask(rule, token, &backup, tenant.slug).await;
         let unknown = Uuid::now_v7().to_string();
         let nowhere = self.ask(rule, token, &unknown, "no-such-tenant").await;
-        let expected = if rule.least == Secret { 401 } else { refused };
+        let expected = match rule.least {
+            Secret => 401,
+            Link => 404,
+            _ => refused,
+        };
         let asked = format!("{person:?} {} {}", rule.method, rule.function);
         assert_eq!(foreign.status, expected, "{asked}: {foreign:?}");
         assert_eq!(foreign, nowhere, "{asked}: foreign and unknown differ");
