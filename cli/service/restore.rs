@@ -127,7 +127,11 @@ async fn planned(
         ..request.clone()
     };
     let row = carried_out(service, args, common, backup, &preview).await?;
-    let plan = row.plan.unwrap_or(Value::Null);
+    let mut plan = row.plan.unwrap_or(Value::Null);
+    if let Some(plan) = plan.as_object_mut() {
+        // A tenant with a scope is not told where its rows are.
+        plan.entry("target").or_insert("the app's database".into());
+    }
     serde_json::from_value(plan).map_err(|e| {
         Error::new(Code::ServiceError, "the preview's plan cannot be read")
             .hint("Are the command line and the deployment of the same version?")

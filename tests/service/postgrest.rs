@@ -144,8 +144,8 @@ impl<'a> Direct<'a> {
             .batch_execute(&format!(
                 "INSERT INTO public.restore_operations (tenant_id, backup_id, restore_type) \
                      SELECT tenant_id, id, 'database' FROM public.backups WHERE id = '{backup}'; \
-                 INSERT INTO public.rovodev_exports (tenant_id, backup_id, format) \
-                     SELECT tenant_id, id, 'tar' FROM public.backups WHERE id = '{backup}'; \
+                 INSERT INTO public.rovodev_exports (tenant_id, backup_id, format, store_key) \
+                     SELECT tenant_id, id, 'tar', 'x' FROM public.backups WHERE id = '{backup}'; \
                  INSERT INTO public.backup_schedules (tenant_id, name, cron_expression, backup_type) \
                      SELECT tenant_id, 'x', '0 3 * * *', 'full' FROM public.backups WHERE id = '{backup}'; \
                  SELECT rovodev.audit(tenant_id, 'job', 'x', 'backup', id, 'done') FROM public.backups WHERE id = '{backup}'"

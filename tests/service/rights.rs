@@ -68,7 +68,13 @@ const RULES: &[Rule] = &[
     // Nothing is running: who may cancel is told so.
     rule("backups/[id]/restore", "DELETE", Operator, "", 409),
     rule("backups/[id]/restore/status", "GET", Viewer, "", 200),
-    rule("backups/[id]/download", "POST", Operator, "{}", 201),
+    rule(
+        "backups/[id]/download",
+        "POST",
+        Operator,
+        r#"{"format": "tar"}"#,
+        201,
+    ),
     rule("backups/[id]/download", "GET", Link, "", 404),
     rule("backups/[id]/download", "DELETE", Operator, "", 204),
     rule("status/health", "GET", Viewer, "", 200),

@@ -99,8 +99,8 @@ async fn a_state_that_ended_stays() {
     )
     .await;
     let export = format!(
-        "INSERT INTO public.rovodev_exports (tenant_id, backup_id, format, status, store_key) \
-         SELECT tenant_id, id, 'tar', '$state', 'k' {of}"
+        "INSERT INTO public.rovodev_exports (tenant_id, backup_id, format, status, store_key, expires_at) \
+         SELECT tenant_id, id, 'tar', '$state', 'k', now() {of}"
     );
     try_all(
         &client,
