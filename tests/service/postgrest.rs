@@ -195,6 +195,8 @@ impl<'a> Direct<'a> {
         match type_name {
             _ if name == "secret_hash" => json!("ab".repeat(32)),
             "uuid" => json!(self.backup),
+            "uuid[]" => json!([self.backup]),
+            "double precision" => json!(1.0),
             "integer" | "bigint" => json!(1),
             "boolean" => json!(false),
             "jsonb" => json!({}),

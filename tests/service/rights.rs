@@ -261,9 +261,9 @@ impl Walk {
 
     /// A completed backup of a tenant, of which the store knows nothing.
     async fn backup(&self, tenant: usize) -> String {
-        let sql = "INSERT INTO public.backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at) \
-             SELECT id, 'made for a test', 'x', 'database', 'completed', 'x', now() \
-             FROM public.rovodev_tenants WHERE slug = $1 RETURNING id::text";
+        let sql = "INSERT INTO public.backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, selection) \
+             SELECT id, 'made for a test', 'x', 'database', 'completed', 'x', now(), rovodev.selection(t, '{}') \
+             FROM public.rovodev_tenants t WHERE slug = $1 RETURNING id::text";
         let row = self.owner.query_one(sql, &[&TENANTS[tenant].slug]).await;
         row.unwrap().get(0)
     }
