@@ -127,7 +127,7 @@ impl Walk<'_> {
                 self.found.entry(i).or_default().rows.extend(rows);
             }
         }
-        if self.found.is_empty() && !(may_be_empty && !with_column.is_empty()) {
+        if (with_column.is_empty() || !may_be_empty) && self.found.is_empty() {
             let why = if with_column.is_empty() {
                 "no table has that column"
             } else {

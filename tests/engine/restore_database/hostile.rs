@@ -233,8 +233,10 @@ async fn a_scope_that_is_not_the_rows() {
         column: "org".into(),
         value: value.into(),
     };
-    let mut selection = rovodev::core::manifest::Selection::default();
-    selection.scope = Some(scope("1"));
+    let selection = rovodev::core::manifest::Selection {
+        scope: Some(scope("1")),
+        ..Default::default()
+    };
     let backup = source.back_up_part(selection).await;
     let before = contents(&session).await;
     for value in ["2", "3"] {
