@@ -151,26 +151,6 @@ pub fn refine(names: &Names, unit: &Unit, mode: Mode, horizon: u32, vanished: bo
     steps
 }
 
-/// Holds the live rows that are to be changed or removed, each in its newest version.
-pub fn hold_decided(names: &Names, unit: &Unit, live: &str) -> String {
-    format!(
-        "SELECT count(*) FROM (SELECT 1 FROM {} d JOIN {live} l ON l.ctid = d.lid AND l.tableoid = d.loid \
-         WHERE d.unit = {} AND d.op IN ('-', '~') FOR UPDATE OF l) held",
-        names.decided(),
-        unit.number
-    )
-}
-
-/// A count and a sum over the decisions and the tenant's live rows, which do not depend on their order.
-pub fn fingerprint(names: &Names) -> String {
-    format!(
-        "SELECT count(*), coalesce(sum(hashtextextended(q.t, 0)::numeric), 0)::text FROM (\
-         SELECT d::text AS t FROM {} d UNION ALL SELECT m::text FROM {} m WHERE m.side = 'live') q",
-        names.decided(),
-        names.members()
-    )
-}
-
 /// Decisions per unit: added, changed, removed.
 pub fn count_decisions(table: &str) -> String {
     format!(

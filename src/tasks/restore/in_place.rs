@@ -7,7 +7,6 @@
 mod checks;
 mod commit;
 mod compare;
-mod hold;
 mod merge;
 mod operations;
 mod reach;
@@ -300,7 +299,7 @@ impl Prepared {
 
     /// Tries again where the connection broke, and stages again, once, where the database lost what was staged.
     async fn merge(&mut self, ctx: &Context) -> Result<(Done, Vec<Warning>)> {
-        let (mut reconnects, mut restaged, mut waits) = (0, false, 0);
+        let (mut reconnects, mut restaged) = (0, false);
         loop {
             let failed = match self.merge_once(ctx).await {
                 Ok(done) => return Ok(done),
@@ -322,20 +321,6 @@ impl Prepared {
                         .batch("ending the merge", "ROLLBACK")
                         .await?;
                     self.stage_and_compare(ctx).boxed().await?;
-                }
-                _ if hold::in_the_way(&self.work, &failed) && waits < hold::TRIES => {
-                    waits += 1;
-                    ctx.progress
-                        .notice("Another session writes rows of this tenant; waiting for it.");
-                    self.work
-                        .session
-                        .batch("ending the merge", "ROLLBACK")
-                        .await?;
-                    ctx.or_cancelled(async {
-                        hold::pause(waits).await;
-                        Ok(())
-                    })
-                    .await?;
                 }
                 _ => return Err(failed),
             }

@@ -1,6 +1,5 @@
 //! Restoring in place.
 
-mod beside;
 mod commit;
 mod commit_proxy;
 mod crash;

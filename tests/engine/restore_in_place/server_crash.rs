@@ -94,8 +94,8 @@ async fn in_the_midst_of_a_merge() {
         if dies_too {
             merge.abort();
         }
-        drop(holder);
         c.crash().await;
+        drop(holder);
         if dies_too {
             assert!(merge.await.unwrap_err().is_cancelled());
             assert_eq!(c.f.contents().await, c.new);
@@ -170,8 +170,8 @@ async fn in_the_midst_of_an_undo() {
             async move { in_place::undo(&Context::default(), &url, restored, false).await },
         );
     c.waiting().await;
-    drop(holder);
     c.crash().await;
+    drop(holder);
     let error = undo.await.unwrap().unwrap_err();
     assert_eq!(error.code, Code::ConnectionLost, "{error}");
     assert_eq!(c.f.contents().await, c.old);
@@ -205,8 +205,8 @@ async fn in_the_midst_of_a_forgetting() {
         let url = c.f.url.clone();
         let forget = tokio::spawn(async move { in_place::forget(&url, &[undo]).await });
         c.waiting().await;
-        drop(holder);
         c.crash().await;
+        drop(holder);
         assert!(forget.await.unwrap().is_err());
         assert_eq!(c.f.contents().await, c.new, "{blocked}");
         let undoable = in_place::undoable(&c.f.url).await.unwrap();

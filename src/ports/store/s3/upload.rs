@@ -100,7 +100,7 @@ impl S3 {
             .key(self.full(key))
             .upload_id(upload)
             .part_number(number)
-            .checksum_algorithm(ChecksumAlgorithm::Crc32)
+            .checksum_crc32(&crc)
             .body(ByteStream::from(part));
         let sent = sent.customize().disable_payload_signing().send().await;
         let tag = sent.map_err(|e| self.failed(e, Doing::Write))?.e_tag;

@@ -116,16 +116,6 @@ fn triggers(work: &Work, table: &TargetTable) -> Result<()> {
             t.name, t.table
         ));
     }
-    if let (Some(_), Some(t)) = (&work.scope, table.triggers.iter().find(|t| fires(work, t))) {
-        return Err(Error::new(
-            Code::TriggersFire,
-            format!(
-                "trigger {} on {} would fire, and switching it off would hold up the writers of every tenant",
-                t.name, t.table
-            ),
-        )
-        .hint("Enable it without ALWAYS or REPLICA, or restore whole tables."));
-    }
     let keyed = work
         .keys
         .iter()

@@ -1,7 +1,7 @@
 //! The merge: one transaction that locks, decides by what is there under the lock, writes and rechecks.
 
 use super::work::Work;
-use super::{checks, compare, hold, references, staging, tenant};
+use super::{checks, compare, references, staging, tenant};
 use crate::core::counted::counted;
 use crate::core::merge::apply::{self, Counts};
 use crate::core::merge::{ForeignKey, Unit, compare as sql, constraints, foreign_keys, relation};
@@ -31,9 +31,8 @@ pub async fn lock(ctx: &Context, work: &Work) -> Result<()> {
         .collect();
     let lock = format!(
         "BEGIN ISOLATION LEVEL READ COMMITTED; {LOCK_WAIT}; SET LOCAL synchronous_commit = on; \
-         LOCK TABLE {} IN {} MODE",
-        list.join(", "),
-        hold::table_lock(work)
+         LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+        list.join(", ")
     );
     let mut turn = 1;
     loop {
@@ -151,14 +150,6 @@ pub async fn decide(work: &Work, now: &[TargetTable]) -> Result<()> {
         )
         .retry(true));
     }
-    match work.scope {
-        Some(_) => hold::settle(work, now).await,
-        None => decide_once(work, now).await,
-    }
-}
-
-/// By the live rows as they are now.
-pub async fn decide_once(work: &Work, now: &[TargetTable]) -> Result<()> {
     let doing = "deciding";
     work.session
         .batch(
