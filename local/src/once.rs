@@ -1,32 +1,25 @@
 //! `local dev --once`: the main job through HTTP on a fresh stack, and the proof that everything came back.
 
-use crate::dev_state::DevState;
+use crate::demo_project::DemoProject;
 use crate::error::{Result, message};
-use crate::project::{self, Project};
-use crate::stack::{Parts, Stack};
 use crate::visitor::{ADMIN, Visitor, text};
-use crate::{demo, demo_report as report, port, settings, supabase};
-use rovodev::config::Settings;
+use crate::{demo, demo_report as report};
 use serde_json::{Value, json};
 use std::time::Instant;
 
 /// Backs the demo app up, damages it, restores it; 0 only if every table came back.
 pub(crate) async fn show() -> Result<u8> {
     let begun = Instant::now();
-    let stack = Stack::start(Parts::default()).await?;
-    let postgres = &stack.postgres;
-    let mut owner = supabase::connect(&postgres.owner_url("postgres")).await?;
-    demo::seed(&mut owner).await?;
-    project::set_up(postgres).await?;
-    project::seed_tenants(postgres).await?;
-    let (state, port) = (DevState::fresh()?, port::free()?);
-    let variables = settings::of(postgres, &stack.s3, port, &state)?;
-    let keys = state.project.clone();
-    let project = Project::start(postgres, keys, Some(port), Some(Settings::of(variables))).await?;
+    let DemoProject {
+        project,
+        mut owner,
+        stack,
+        ..
+    } = DemoProject::start(true).await?;
     println!(
         "1. Up in {:.1} s: PostgreSQL {}, S3, PostgREST, sign-in and every function, on 127.0.0.1",
         begun.elapsed().as_secs_f64(),
-        postgres.binaries().major,
+        stack.postgres.binaries().major,
     );
     let before = demo::contents(&mut owner).await?;
     println!("2. The demo app, an AI call centre with two tenants:");

@@ -1,58 +1,31 @@
 //! A backup through the programs, from the request to its end.
 
 use crate::function::{Function, program};
-use local::dev_state::DevState;
-use local::project::{self, Project};
-use local::settings::{self, Variables};
-use local::stack::{Parts, Stack};
+use local::demo_project::DemoProject;
 use local::visitor::{ADMIN, Visitor};
-use local::{demo, supabase};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 /// The project without functions: those are the programs under test.
 struct Platform {
-    _stack: Stack,
-    _project: Project,
-    variables: Variables,
+    demo: DemoProject,
     token: String,
 }
 
 impl Platform {
     async fn start() -> Platform {
-        let stack = Stack::start(Parts::default()).await.unwrap();
-        let postgres = &stack.postgres;
-        let mut owner = supabase::connect(&postgres.owner_url("postgres"))
-            .await
-            .unwrap();
-        demo::seed(&mut owner).await.unwrap();
-        project::set_up(postgres).await.unwrap();
-        project::seed_tenants(postgres).await.unwrap();
-        let (state, port) = (DevState::fresh().unwrap(), local::port::free().unwrap());
-        let mut variables = settings::of(postgres, &stack.s3, port, &state).unwrap();
+        let mut demo = DemoProject::start(false).await.unwrap();
         if std::env::var_os("ROVODEV_VERCEL_OUTPUT").is_some() {
             // The function brings its own.
-            variables.retain(|(name, _)| *name != "PG_DUMP");
+            demo.variables.retain(|(name, _)| *name != "PG_DUMP");
         }
-        let keys = state.project.clone();
-        let project = Project::start(postgres, keys, Some(port), None)
-            .await
-            .unwrap();
-        let token = Visitor::sign_in(&project, ADMIN)
-            .await
-            .unwrap()
-            .token()
-            .to_string();
-        Platform {
-            _stack: stack,
-            _project: project,
-            variables,
-            token,
-        }
+        let admin = Visitor::sign_in(&demo.project, ADMIN).await.unwrap();
+        let token = admin.token().to_string();
+        Platform { demo, token }
     }
 
     async fn function(&self, name: &str) -> Function {
-        Function::start(Command::new(program(name)), &self.variables).await
+        Function::start(Command::new(program(name)), &self.demo.variables).await
     }
 
     async fn get(&self, function: &Function, path: &str) -> Value {

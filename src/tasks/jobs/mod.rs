@@ -167,7 +167,7 @@ pub(crate) enum Ended {
 /// Takes the job and works on it until it ends; for work behind the response that asked for it. Whatever goes wrong is
 /// in the catalog, or becomes so when the lease runs out: nobody waits for an answer here.
 pub async fn work_on(workshop: Workshop, job: Uuid) {
-    match take(&workshop, Some(job)).await {
+    match take(&workshop, Some(job), false).await {
         Ok(Some(job)) => {
             run(&workshop, job).await;
         }
@@ -182,7 +182,7 @@ pub async fn work_on(workshop: Workshop, job: Uuid) {
 pub async fn work_off(workshop: &Workshop, ctx: &Context) -> Result<usize> {
     let mut done = 0;
     while ctx.check().is_ok() {
-        match take(workshop, None).await? {
+        match take(workshop, None, false).await? {
             Some(job) => {
                 run(workshop, job).await;
             }
@@ -193,12 +193,8 @@ pub async fn work_off(workshop: &Workshop, ctx: &Context) -> Result<usize> {
     Ok(done)
 }
 
-async fn take(workshop: &Workshop, job: Option<Uuid>) -> Result<Option<Job>> {
-    take_from(workshop, job, false).await
-}
-
 /// The job named, or the one that waits longest; `long` are those that outlast a function.
-async fn take_from(workshop: &Workshop, job: Option<Uuid>, long: bool) -> Result<Option<Job>> {
+async fn take(workshop: &Workshop, job: Option<Uuid>, long: bool) -> Result<Option<Job>> {
     let arguments = json!({
         "worker": workshop.name, "seconds": LEASE, "job_id": job, "long": long,
     });

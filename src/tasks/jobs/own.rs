@@ -1,7 +1,7 @@
 //! Working on a job that one asked for oneself, at a terminal.
 
 use super::heartbeat::Held;
-use super::{Ended, Workshop, attempt, take_from, worth_a_retry};
+use super::{Ended, Workshop, attempt, take, worth_a_retry};
 use crate::error::{Error, Result};
 use uuid::Uuid;
 
@@ -17,9 +17,9 @@ pub enum Own {
 /// Takes the job where the queue gives it to us, and works on it until the attempt ends. `workshop.outer` hears its
 /// progress and may cancel it.
 pub async fn work_own(workshop: &Workshop, job: Uuid) -> Result<Own> {
-    let taken = match take_from(workshop, Some(job), false).await? {
+    let taken = match take(workshop, Some(job), false).await? {
         Some(job) => Some(job),
-        None => take_from(workshop, Some(job), true).await?,
+        None => take(workshop, Some(job), true).await?,
     };
     let Some(job) = taken else {
         return Ok(Own::NotTaken);

@@ -1,6 +1,6 @@
 //! A worker of one's own: takes what functions take, and what they could not end, without a deadline.
 
-use super::{Outcome, Workshop, run, take_from};
+use super::{Outcome, Workshop, run, take};
 use crate::error::{Code, Error, Result};
 use crate::tasks::{Context, exports};
 use futures_util::future::join_all;
@@ -120,9 +120,9 @@ impl Hand<'_> {
 
     /// Whether there was something to do. What only workers can end goes first.
     async fn one(&self) -> Result<bool> {
-        let job = match take_from(self.workshop, None, true).await? {
+        let job = match take(self.workshop, None, true).await? {
             Some(job) => job,
-            None => match take_from(self.workshop, None, false).await? {
+            None => match take(self.workshop, None, false).await? {
                 Some(job) => job,
                 None => return Ok(false),
             },

@@ -1,10 +1,9 @@
 //! A project without functions, so that a job waits until the test works on it.
 
-use local::dev_state::DevState;
-use local::postgres::Postgres;
-use local::project::{self, Project};
-use local::settings::{self, Variables};
-use local::stack::{Parts, Stack};
+use local::demo_project::DemoProject;
+use local::project::Project;
+use local::settings::Variables;
+use local::stack::Stack;
 use local::visitor::{ADMIN, Visitor};
 use local::{demo, supabase};
 use rovodev::config::{self, Settings};
@@ -23,12 +22,12 @@ use tokio_postgres::Client;
 use uuid::Uuid;
 
 pub struct Workplace {
-    _stack: Stack,
     pub project: Project,
     pub variables: Variables,
     pub owner: Client,
     superuser: Client,
     asker: Asker,
+    _stack: Stack,
 }
 
 /// What a tick works with, from the environment of a process or of a test.
@@ -49,22 +48,16 @@ fn catalog(settings: &Settings) -> Catalog {
 
 impl Workplace {
     pub async fn start() -> Workplace {
-        let stack = Stack::start(Parts::default()).await.unwrap();
-        let postgres: &Postgres = &stack.postgres;
-        let mut owner = supabase::connect(&postgres.owner_url("postgres"))
-            .await
-            .unwrap();
-        demo::seed(&mut owner).await.unwrap();
-        project::set_up(postgres).await.unwrap();
-        project::seed_tenants(postgres).await.unwrap();
-        let (state, port) = (DevState::fresh().unwrap(), local::port::free().unwrap());
-        let variables = settings::of(postgres, &stack.s3, port, &state).unwrap();
-        let keys = state.project.clone();
-        let project = Project::start(postgres, keys, Some(port), None)
-            .await
-            .unwrap();
+        let DemoProject {
+            project,
+            variables,
+            owner,
+            stack,
+        } = DemoProject::start(false).await.unwrap();
         let admin = Visitor::sign_in(&project, ADMIN).await.unwrap();
-        let superuser = supabase::connect(&postgres.url("postgres")).await.unwrap();
+        let superuser = supabase::connect(&stack.postgres.url("postgres"))
+            .await
+            .unwrap();
         Workplace {
             asker: Asker {
                 token: admin.token().to_string(),
