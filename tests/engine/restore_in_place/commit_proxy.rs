@@ -118,15 +118,20 @@ async fn answers(
     silent: &AtomicBool,
     answered: &Notify,
 ) -> std::io::Result<()> {
-    let mut bytes = vec![0; 1 << 16];
+    let (mut bytes, mut unheard) = (vec![0; 1 << 16], Vec::new());
     loop {
         let n = from.read(&mut bytes).await?;
         if n == 0 {
             return Ok(());
         }
-        match silent.load(Ordering::SeqCst) {
-            true => answered.notify_one(),
-            false => to.write_all(&bytes[..n]).await?,
+        if !silent.load(Ordering::SeqCst) {
+            to.write_all(&bytes[..n]).await?;
+            continue;
+        }
+        // Before it may come the answer to closing a statement, which nobody waits for.
+        unheard.extend_from_slice(&bytes[..n]);
+        if names(&unheard, b"COMMIT\0") {
+            answered.notify_one();
         }
     }
 }
@@ -143,7 +148,7 @@ async fn questions(
         let (kind, length) = (from.read_u8().await?, from.read_u32().await?);
         let mut body = vec![0; length as usize - 4];
         from.read_exact(&mut body).await?;
-        let asked = |text: &[u8]| kind == b'Q' && body.windows(text.len()).any(|w| w == text);
+        let asked = |text: &[u8]| kind == b'Q' && names(&body, text);
         merging |= asked(b"CREATE SCHEMA \"undo_");
         let cut = merging && asked(b"COMMIT\0") && take(&state.left);
         if cut && state.cut == Cut::Before {
@@ -158,6 +163,10 @@ async fn questions(
             return end(state).await;
         }
     }
+}
+
+fn names(message: &[u8], text: &[u8]) -> bool {
+    message.windows(text.len()).any(|w| w == text)
 }
 
 fn take(left: &AtomicUsize) -> bool {
