@@ -9,17 +9,17 @@ pub fn create_undo(names: &Names) -> String {
     format!(
         "CREATE SCHEMA {schema}; CREATE TABLE {record} (id uuid PRIMARY KEY, backup uuid NOT NULL, backup_name text NOT NULL, \
          safety uuid, reverses uuid, at timestamptz NOT NULL DEFAULT clock_timestamp(), mode text NOT NULL, \
-         added bigint NOT NULL, changed bigint NOT NULL, removed bigint NOT NULL, units text NOT NULL)",
+         added bigint NOT NULL, changed bigint NOT NULL, removed bigint NOT NULL, units text NOT NULL, scope text)",
         schema = ident::quote(&names.undo_schema()),
         record = names.record(),
     )
 }
 
-/// `$1 … $10` in the order of the columns of [`create_undo`], without `at`; ids as text.
+/// `$1 … $11` in the order of the columns of [`create_undo`], without `at`; ids as text.
 pub fn write_record(names: &Names) -> String {
     format!(
-        "INSERT INTO {} (id, backup, backup_name, safety, reverses, mode, added, changed, removed, units) \
-         VALUES ($1::text::uuid, $2::text::uuid, $3, $4::text::uuid, $5::text::uuid, $6, $7, $8, $9, $10)",
+        "INSERT INTO {} (id, backup, backup_name, safety, reverses, mode, added, changed, removed, units, scope) \
+         VALUES ($1::text::uuid, $2::text::uuid, $3, $4::text::uuid, $5::text::uuid, $6, $7, $8, $9, $10, $11)",
         names.record()
     )
 }

@@ -151,6 +151,17 @@ pub fn refine(names: &Names, unit: &Unit, mode: Mode, horizon: u32, vanished: bo
     steps
 }
 
+/// Holds the live rows that are to be changed or removed, each in its newest version. True if that is the version that was
+/// decided on, for all of them.
+pub fn hold_decided(names: &Names, unit: &Unit, live: &str) -> String {
+    let (n, decided) = (unit.number, names.decided());
+    format!(
+        "SELECT (SELECT count(*) FROM (SELECT 1 FROM {decided} d JOIN {live} l ON l.ctid = d.lid AND l.tableoid = d.loid \
+             WHERE d.unit = {n} AND d.op IN ('-', '~') FOR UPDATE OF l) held) \
+         = (SELECT count(*) FROM {decided} WHERE unit = {n} AND op IN ('-', '~'))"
+    )
+}
+
 /// Decisions per unit: added, changed, removed.
 pub fn count_decisions(table: &str) -> String {
     format!(

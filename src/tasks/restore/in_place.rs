@@ -7,6 +7,7 @@
 mod checks;
 mod commit;
 mod compare;
+mod hold;
 mod merge;
 mod operations;
 mod reach;
@@ -110,6 +111,7 @@ async fn stage(
         backup_name: request.backup.name.clone(),
         safety,
         mode: request.mode,
+        scope: work.scope.clone(),
     };
     let plan = empty_plan(&work, request, told);
     let mut prepared = Prepared {
@@ -180,6 +182,7 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Told)> {
         sources: selected.sources,
         keys,
         rights,
+        rows_alone: selected.scope.is_some(),
         scope: selected.scope,
         of_one_tenant: request.backup.selection.scope.is_some(),
         backed_up: backed_up(&request.backup),
@@ -299,7 +302,7 @@ impl Prepared {
 
     /// Tries again where the connection broke, and stages again, once, where the database lost what was staged.
     async fn merge(&mut self, ctx: &Context) -> Result<(Done, Vec<Warning>)> {
-        let (mut reconnects, mut restaged) = (0, false);
+        let (mut reconnects, mut restaged, mut waits) = (0, false, 0);
         loop {
             let failed = match self.merge_once(ctx).await {
                 Ok(done) => return Ok(done),
@@ -322,6 +325,7 @@ impl Prepared {
                         .await?;
                     self.stage_and_compare(ctx).boxed().await?;
                 }
+                _ if hold::again(ctx, &self.work, &failed, &mut waits).await? => {}
                 _ => return Err(failed),
             }
         }

@@ -1,5 +1,6 @@
 //! Restoring in place.
 
+mod beside;
 mod commit;
 mod commit_proxy;
 mod crash;

@@ -94,7 +94,7 @@ fn rights(work: &Work) -> Result<()> {
 /// Whether the rows of the key's parent must be held: the table is no part of the merge, or rows are held alone.
 pub fn needs_parent_lock(work: &Work, key: &ForeignKey) -> bool {
     let merged = |unit: Option<usize>| unit.is_some_and(|u| work.units[u].merged);
-    let locked_with_its_table = merged(key.parent_unit) && work.scope.is_none();
+    let locked_with_its_table = merged(key.parent_unit) && !work.rows_alone;
     key.validated && merged(key.child_unit) && !locked_with_its_table
 }
 
@@ -115,6 +115,19 @@ fn triggers(work: &Work, table: &TargetTable) -> Result<()> {
             "{kind} {} on {} would fire and cannot be switched off by this role",
             t.name, t.table
         ));
+    }
+    if let (true, Some(t)) = (
+        work.rows_alone,
+        table.triggers.iter().find(|t| fires(work, t)),
+    ) {
+        return Err(Error::new(
+            Code::TriggersFire,
+            format!(
+                "trigger {} on {} would fire, and switching it off would hold up the writers of every tenant",
+                t.name, t.table
+            ),
+        )
+        .hint("Enable it without ALWAYS or REPLICA, or restore whole tables."));
     }
     let keyed = work
         .keys

@@ -2,6 +2,7 @@
 
 use super::merge::Done;
 use super::work::{Work, again};
+use crate::core::manifest::Scope;
 use crate::core::merge::apply::{self, Counts};
 use crate::core::restore_plan::Mode;
 use crate::error::{Code, Error, Result};
@@ -15,6 +16,8 @@ pub struct Record {
     pub backup_name: String,
     pub safety: Option<Uuid>,
     pub mode: Mode,
+    /// The one tenant whose rows were restored.
+    pub scope: Option<Scope>,
 }
 
 /// Writes the record; together with the rows it becomes visible at the commit, or never.
@@ -26,8 +29,16 @@ pub async fn record(work: &Work, record: &Record, done: &Done) -> Result<()> {
         .map(|(_, u)| u)
         .filter(|u| done.contains_key(&u.number))
         .collect();
-    let units = serde_json::to_string(&touched)
-        .map_err(|e| Error::new(Code::Internal, "the units could not be written").source(e))?;
+    let unwritten = |e| {
+        Error::new(
+            Code::Internal,
+            "the record of the restore could not be written",
+        )
+        .source(e)
+    };
+    let units = serde_json::to_string(&touched).map_err(unwritten)?;
+    let scope = record.scope.as_ref().map(serde_json::to_string);
+    let scope = scope.transpose().map_err(unwritten)?;
     let mode = serde_json::to_value(record.mode).ok();
     let mode = mode.as_ref().and_then(|m| m.as_str()).unwrap_or_default();
     work.session
@@ -45,6 +56,7 @@ pub async fn record(work: &Work, record: &Record, done: &Done) -> Result<()> {
                 &number(change),
                 &number(remove),
                 &units,
+                &scope,
             ],
         )
         .await?;

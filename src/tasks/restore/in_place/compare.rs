@@ -2,6 +2,7 @@
 
 use super::work::{Seen, Work};
 use super::{checks, references, tenant};
+use crate::core::manifest::Scope;
 use crate::core::merge::apply::Counts;
 use crate::core::merge::{Unit, compare, stage};
 use crate::core::progress::Stage;
@@ -41,12 +42,7 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
     let seen = future::try_join_all((0..sessions).map(|_| compare_some(ctx, work, &next))).await?;
     work.seen = seen.into_iter().flatten().collect();
     if let Some(scope) = &work.scope {
-        work.session
-            .cancellable(
-                &ctx.cancel,
-                tenant::limit(work, scope, &work.names.found()).boxed(),
-            )
-            .await?;
+        limit(ctx, work, scope).await?;
     }
     work.session
         .batch(
@@ -59,7 +55,7 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
         .cancellable(&ctx.cancel, references(work).boxed())
         .await?;
     work.left_out = left_out;
-    let counts = counts(work, &work.names.found()).await?;
+    let counts = counts(&work.session, &work.names.found()).await?;
     work.found = counts.values().map(Counts::total).sum();
     work.session
         .cancellable(&ctx.cancel, checks::rows(work, &counts).boxed())
@@ -88,6 +84,20 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
         });
     }
     Ok(Compared { tables, broken })
+}
+
+/// Cuts what was found down to the tenant's rows.
+async fn limit(ctx: &Context, work: &Work, scope: &Scope) -> Result<()> {
+    let (session, doing) = (work.writer().await?, "finding the tenant's rows");
+    let found = work.names.found();
+    let limit = async {
+        session
+            .batch(doing, "BEGIN ISOLATION LEVEL REPEATABLE READ")
+            .await?;
+        tenant::limit(work, &session, scope, &found).await?;
+        session.batch(doing, "COMMIT").await
+    };
+    session.cancellable(&ctx.cancel, limit.boxed()).await
 }
 
 /// Rows that are left out for want of a parent, where asked for, and what would still be broken.
@@ -172,9 +182,8 @@ pub async fn count_touched(session: &Session, unit: &Unit, horizon: u32) -> Resu
 }
 
 /// Decisions per unit.
-pub async fn counts(work: &Work, table: &str) -> Result<HashMap<i32, Counts>> {
-    let rows = work
-        .session
+pub async fn counts(session: &Session, table: &str) -> Result<HashMap<i32, Counts>> {
+    let rows = session
         .query("counting decisions", &compare::count_decisions(table), &[])
         .await?;
     let number = |row: &tokio_postgres::Row, i: usize| row.get::<_, i64>(i).unsigned_abs();

@@ -1,13 +1,14 @@
 //! The merge: one transaction that locks, decides by what is there under the lock, writes and rechecks.
 
 use super::work::Work;
-use super::{checks, compare, references, staging, tenant};
+use super::{checks, compare, hold, references, staging, tenant};
 use crate::core::counted::counted;
 use crate::core::merge::apply::{self, Counts};
 use crate::core::merge::{ForeignKey, Unit, compare as sql, constraints, foreign_keys, relation};
 use crate::core::progress::Stage;
 use crate::core::restore_plan::{Broken, refuse};
 use crate::error::{Code, Error, Result};
+use crate::ports::postgres::Session;
 use crate::ports::postgres::target::{self, Fires, TargetTable, TargetTrigger};
 use crate::tasks::Context;
 use std::collections::HashMap;
@@ -16,6 +17,8 @@ use std::time::Duration;
 /// Writers queue behind a lock that is waited for: short waits, and some of them.
 const LOCK_TRIES: u64 = 12;
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
+/// Who holds rows while waiting for others gives up before the server looks for deadlocks and ends somebody else's work.
+const ROW_WAIT: &str = "SET LOCAL lock_timeout = '500ms'";
 
 /// What was written, by unit; nothing is committed yet.
 pub type Done = HashMap<i32, Counts>;
@@ -29,9 +32,13 @@ pub async fn lock(ctx: &Context, work: &Work) -> Result<()> {
         .iter()
         .map(|u| relation(&u.table, u.partitioned))
         .collect();
+    // The mode of any writer keeps the tables' shape, and none of them waits for it.
+    let (wait, mode) = match work.rows_alone {
+        true => (ROW_WAIT, "ROW EXCLUSIVE"),
+        false => (LOCK_WAIT, "SHARE ROW EXCLUSIVE"),
+    };
     let lock = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; {LOCK_WAIT}; SET LOCAL synchronous_commit = on; \
-         LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
+        "BEGIN ISOLATION LEVEL READ COMMITTED; {wait}; SET LOCAL synchronous_commit = on; LOCK TABLE {} IN {mode} MODE",
         list.join(", ")
     );
     let mut turn = 1;
@@ -142,7 +149,7 @@ fn switch(trigger: &TargetTrigger, how: &str) -> String {
 /// Decides by the live rows under the lock, looking only at what was written since the comparison.
 pub async fn decide(work: &Work, now: &[TargetTable]) -> Result<()> {
     staging::verify(work).await?;
-    let found = compare::counts(work, &work.names.found()).await?;
+    let found = compare::counts(&work.session, &work.names.found()).await?;
     if found.values().map(Counts::total).sum::<u64>() != work.found {
         return Err(Error::new(
             Code::StagingChanged,
@@ -150,26 +157,27 @@ pub async fn decide(work: &Work, now: &[TargetTable]) -> Result<()> {
         )
         .retry(true));
     }
-    let doing = "deciding";
-    work.session
-        .batch(
-            doing,
-            &format!(
-                "TRUNCATE {}, {}",
-                work.names.decided(),
-                work.names.touched()
-            ),
-        )
-        .await?;
-    for (index, unit) in work.merged() {
-        for step in steps(work, unit, &now[index]).await? {
-            work.session.batch(doing, &step).await?;
-        }
-    }
-    if let Some(scope) = &work.scope {
-        tenant::limit(work, scope, &work.names.decided()).await?;
+    if work.rows_alone {
+        hold::settle(work, async |session| decide_on(work, &session, now).await).await?;
+    } else {
+        let (decided, touched) = (work.names.decided(), work.names.touched());
+        let empty = format!("TRUNCATE {decided}, {touched}");
+        work.session.batch("deciding", &empty).await?;
+        decide_on(work, &work.session, now).await?;
     }
     check_parents(work).await
+}
+
+async fn decide_on(work: &Work, session: &Session, now: &[TargetTable]) -> Result<()> {
+    for (index, unit) in work.merged() {
+        for step in steps(work, unit, &now[index]).await? {
+            session.batch("deciding", &step).await?;
+        }
+    }
+    match &work.scope {
+        Some(scope) => tenant::limit(work, session, scope, &work.names.decided()).await,
+        None => Ok(()),
+    }
 }
 
 /// Holds the parents outside the merge, and leaves out or refuses rows that would have none.
@@ -253,7 +261,7 @@ async fn steps(work: &Work, unit: &Unit, now: &TargetTable) -> Result<Vec<String
 
 /// Writes what was decided and rechecks it.
 pub async fn write(ctx: &Context, work: &Work) -> Result<Done> {
-    let counts = compare::counts(work, &work.names.decided()).await?;
+    let counts = compare::counts(&work.session, &work.names.decided()).await?;
     let total: u64 = counts.values().map(Counts::total).sum();
     if total == 0 {
         return Ok(counts);

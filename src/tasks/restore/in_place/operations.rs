@@ -3,6 +3,7 @@
 use super::work;
 use crate::core::ident;
 use crate::core::managed::{STAGING, UNDO};
+use crate::core::manifest::Scope;
 use crate::core::merge::{names, stage};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
@@ -33,6 +34,8 @@ pub struct Operation {
     pub removed: u64,
     /// What the kept rows take on disk.
     pub bytes: u64,
+    /// The one tenant whose rows were restored.
+    pub scope: Option<Scope>,
 }
 
 /// Committed operations whose rows are still kept, newest first.
@@ -60,7 +63,7 @@ pub(super) async fn list(session: &Session) -> Result<Vec<Operation>> {
         .map(|(schema, bytes)| {
             format!(
                 "SELECT id::text, backup::text, backup_name, safety::text, reverses::text, \
-                 extract(epoch FROM at)::float8, mode, added, changed, removed, {bytes}::bigint FROM {}.operation",
+                 extract(epoch FROM at)::float8, mode, added, changed, removed, {bytes}::bigint, scope FROM {}.operation",
                 ident::quote(&schema)
             )
         })
@@ -92,6 +95,9 @@ fn operation(row: &tokio_postgres::Row) -> Operation {
         changed: number(8),
         removed: number(9),
         bytes: number(10),
+        scope: row
+            .get::<_, Option<&str>>(11)
+            .and_then(|text| serde_json::from_str(text).ok()),
     }
 }
 

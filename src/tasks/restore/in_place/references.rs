@@ -28,7 +28,7 @@ pub async fn missing(work: &Work, decided: &str) -> Result<Vec<BrokenReference>>
 
 /// Live rows whose parent would be removed.
 async fn removed(work: &Work, decided: &str) -> Result<Vec<BrokenReference>> {
-    let counts = compare::counts(work, decided).await?;
+    let counts = compare::counts(&work.session, decided).await?;
     let mut found = Vec::new();
     for key in losing(work, &counts) {
         let sql = stranded::find_stranded(&work.names, &work.units, key, decided);
@@ -59,7 +59,7 @@ pub async fn leave_out(work: &Work, decided: &str) -> Result<u64> {
 /// Leaves rows alone that others refer to, instead of removing them. Returns how many.
 pub async fn keep_referred(work: &Work, decided: &str) -> Result<u64> {
     let mut kept = 0;
-    for key in losing(work, &compare::counts(work, decided).await?) {
+    for key in losing(work, &compare::counts(&work.session, decided).await?) {
         let doing = format!("looking for rows that refer to {}", key.parent);
         for sql in stranded::keep_referred(&work.names, &work.units, key, decided) {
             kept += work.session.execute(&doing, &sql, &[]).await?;

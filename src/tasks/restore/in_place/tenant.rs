@@ -6,7 +6,7 @@ use crate::core::ident;
 use crate::core::manifest::Scope;
 use crate::core::merge::scope::{self, Side};
 use crate::error::{Code, Error, Result};
-use crate::ports::postgres::sqlstate;
+use crate::ports::postgres::{Session, sqlstate};
 use std::collections::HashMap;
 
 /// Refuses a scope that no table can hold: a column that is nowhere, or a value that is none of its type.
@@ -35,10 +35,10 @@ pub async fn possible(work: &Work, wanted: &Scope) -> Result<()> {
     Ok(())
 }
 
-/// Limits decisions to what belongs to the tenant; refuses where a row of somebody else would change.
-pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
+/// Limits decisions to what belongs to the tenant; refuses where a row of somebody else would change. The session is in
+/// one snapshot, or nobody writes.
+pub async fn limit(work: &Work, session: &Session, wanted: &Scope, decided: &str) -> Result<()> {
     let doing = "finding the tenant's rows";
-    let session = &work.session;
     session
         .batch(doing, &format!("DELETE FROM {}", work.names.members()))
         .await?;
@@ -56,19 +56,19 @@ pub async fn limit(work: &Work, wanted: &Scope, decided: &str) -> Result<()> {
         if side == Side::Staged && found == 0 {
             refuse_foreign_rows(work, wanted)?;
         }
-        add_children(work, &owned, wanted, side).await?;
+        add_children(work, session, &owned, wanted, side).await?;
     }
     if found == 0 {
         return Err(nothing(wanted));
     }
-    add_needed(work).await?;
+    add_needed(work, session).await?;
     session
         .batch(doing, &format!("ANALYZE {}", work.names.members()))
         .await?;
     session
         .batch(doing, &scope::keep_members(&work.names, decided))
         .await?;
-    refuse_shared(work, decided).await
+    refuse_shared(work, session, decided).await
 }
 
 /// The tenant's rows in the backup and those that they need, by unit.
@@ -105,7 +105,13 @@ fn unfit(error: Error, wanted: &Scope) -> Error {
 }
 
 /// Children without the column belong to their parent's tenant.
-async fn add_children(work: &Work, owned: &[bool], wanted: &Scope, side: Side) -> Result<()> {
+async fn add_children(
+    work: &Work,
+    session: &Session,
+    owned: &[bool],
+    wanted: &Scope,
+    side: Side,
+) -> Result<()> {
     let mut added = true;
     while std::mem::take(&mut added) {
         for key in &work.keys {
@@ -125,8 +131,7 @@ async fn add_children(work: &Work, owned: &[bool], wanted: &Scope, side: Side) -
                 &work.units[parent],
                 side,
             );
-            added |= work
-                .session
+            added |= session
                 .execute("finding the tenant's rows", &sql, &[])
                 .await?
                 > 0;
@@ -152,7 +157,7 @@ fn refuse_foreign_rows(work: &Work, wanted: &Scope) -> Result<()> {
     .hint("Use another backup."))
 }
 
-async fn add_needed(work: &Work) -> Result<()> {
+async fn add_needed(work: &Work, session: &Session) -> Result<()> {
     let mut added = true;
     while std::mem::take(&mut added) {
         for key in &work.keys {
@@ -163,20 +168,16 @@ async fn add_needed(work: &Work) -> Result<()> {
                 continue;
             }
             let sql = scope::needed(&work.names, key, &work.units[child], &work.units[parent]);
-            added |= work
-                .session
-                .execute("finding shared rows", &sql, &[])
-                .await?
-                > 0;
+            added |= session.execute("finding shared rows", &sql, &[]).await? > 0;
         }
     }
     Ok(())
 }
 
-async fn refuse_shared(work: &Work, decided: &str) -> Result<()> {
+async fn refuse_shared(work: &Work, session: &Session, decided: &str) -> Result<()> {
     for (_, unit) in work.merged() {
         let sql = scope::shared_changes(&work.names, unit, decided);
-        let row = work.session.query_one("looking for shared rows", &sql, &[]);
+        let row = session.query_one("looking for shared rows", &sql, &[]);
         let shared: i64 = row.await?.get(0);
         if shared > 0 {
             return Err(Error::new(

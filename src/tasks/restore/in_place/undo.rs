@@ -5,7 +5,7 @@ use super::commit::{self, Record};
 use super::merge::{self, Done};
 use super::operations::{self, Operation};
 use super::work::{Work, lead, look_on};
-use super::{checks, outcome, references, refresh};
+use super::{checks, hold, outcome, references, refresh};
 use crate::core::counted::counted;
 use crate::core::ident::QName;
 use crate::core::manifest::{Codec, Warning};
@@ -121,6 +121,7 @@ async fn find(
         backup_name: found.backup_name.clone(),
         safety: found.safety,
         mode,
+        scope: found.scope.clone(),
     };
     Ok((found.clone(), record))
 }
@@ -157,6 +158,7 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
         keys,
         rights,
         scope: None,
+        rows_alone: reversed.scope.is_some(),
         of_one_tenant: false,
         backed_up: Default::default(),
         dry_run: false,
@@ -245,6 +247,20 @@ fn left_changed(changed: &[(QName, u64)], recorded: bool, work: &Work) -> Option
 
 /// What was done, and the rows of each table that were left because they changed since.
 async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<(Done, Vec<(QName, u64)>)> {
+    let mut waits = 0;
+    loop {
+        match run_once(ctx, work, record).await {
+            Err(e) if hold::again(ctx, work, &e, &mut waits).await? => {}
+            done => return done,
+        }
+    }
+}
+
+async fn run_once(
+    ctx: &Context,
+    work: &mut Work,
+    record: &Record,
+) -> Result<(Done, Vec<(QName, u64)>)> {
     let shared = &*work;
     let transaction = async {
         ctx.progress.stage(Stage::Merge, 0);
@@ -258,13 +274,16 @@ async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<(Done, V
             merge::unchanged(shared).await?;
             merge::silence(shared).await?;
         }
-        let changed = decide(shared).await?;
+        let changed = match shared.rows_alone && !shared.dry_run {
+            true => hold::settle(shared, async |session| decide(shared, &session).await).await?,
+            false => decide(shared, &shared.session).await?,
+        };
         if !shared.dry_run {
             merge::hold_parents(shared).await?;
         }
         let left_out = settle(shared).await?;
         if shared.dry_run {
-            let counts = super::compare::counts(shared, &shared.names.decided()).await?;
+            let counts = super::compare::counts(&shared.session, &shared.names.decided()).await?;
             return Ok((counts, left_out, changed));
         }
         let done = merge::write(ctx, shared).await?;
@@ -306,21 +325,20 @@ async fn settle(work: &Work) -> Result<u64> {
 }
 
 /// Decides what goes back. Rows that changed since are refused, or else counted per table.
-async fn decide(work: &Work) -> Result<Vec<(QName, u64)>> {
+async fn decide(work: &Work, session: &Session) -> Result<Vec<(QName, u64)>> {
     let mut expected = HashMap::new();
     for (_, unit) in work.merged() {
         let doing = format!("comparing {} with what the restore left", unit.table);
         for step in sql::decide(&work.names, unit) {
-            work.session.batch(&doing, &step).await?;
+            session.batch(&doing, &step).await?;
         }
-        let count: i64 = work
-            .session
+        let count: i64 = session
             .query_one(&doing, &sql::expected(&work.names, unit), &[])
             .await?
             .get(0);
         expected.insert(unit.number, count.unsigned_abs());
     }
-    let decided = super::compare::counts(work, &work.names.decided()).await?;
+    let decided = super::compare::counts(session, &work.names.decided()).await?;
     let (mut changed, mut told) = (Vec::new(), Vec::new());
     for (_, unit) in work.merged() {
         let total = decided.get(&unit.number).map_or(0, Counts::total);
@@ -333,7 +351,7 @@ async fn decide(work: &Work) -> Result<Vec<(QName, u64)>> {
                 "{} of {} ({})",
                 counted(rows, "row"),
                 unit.table,
-                show(work, unit).await?
+                show(work, session, unit).await?
             ));
         }
     }
@@ -347,14 +365,11 @@ async fn decide(work: &Work) -> Result<Vec<(QName, u64)>> {
     .hint("Undo the other rows alone with --leave-changed, or change these back first."))
 }
 
-async fn show(work: &Work, unit: &Unit) -> Result<String> {
+async fn show(work: &Work, session: &Session, unit: &Unit) -> Result<String> {
     let Some(sql) = sql::changed_since(&work.names, unit) else {
         return Ok("a table without a primary key".into());
     };
-    let rows = work
-        .session
-        .query("listing changed rows", &sql, &[])
-        .await?;
+    let rows = session.query("listing changed rows", &sql, &[]).await?;
     Ok(rows
         .iter()
         .map(|r| r.get::<_, String>(0))

@@ -38,6 +38,8 @@ pub struct Work {
     pub keys: Vec<ForeignKey>,
     pub rights: Rights,
     pub scope: Option<Scope>,
+    /// Rows that change are held one by one, instead of their tables.
+    pub rows_alone: bool,
     /// Whether the backup holds the scope's rows alone.
     pub of_one_tenant: bool,
     /// Tables that the backup holds, partitioned ones too.
@@ -181,7 +183,7 @@ pub async fn again(target: &DatabaseUrl, identity: &Identity) -> Result<Session>
 }
 
 /// A server that restarts refuses connections for a while.
-fn may_pass(error: &Error) -> bool {
+pub fn may_pass(error: &Error) -> bool {
     matches!(
         error.code,
         Code::ConnectionLost | Code::DatabaseUnreachable | Code::PoolExhausted
