@@ -32,16 +32,21 @@ pub fn yes(question: &str) -> Result<bool> {
     })
 }
 
-/// Whether the person types exactly `expected`.
+/// Whether the person types exactly `expected`; Enter alone is a no, and anything else is asked for again.
 pub fn types(question: &str, expected: &str) -> Result<bool> {
-    let question = question.to_string();
+    let (question, expected) = (question.to_string(), expected.to_string());
     let typed: String = answer(move || {
         Input::with_theme(&*theme())
             .with_prompt(question)
             .allow_empty(true)
+            .validate_with(|typed: &String| match typed.trim() {
+                "" => Ok(()),
+                name if name == expected => Ok(()),
+                _ => Err(format!("that is not {expected:?}; Enter alone stops here")),
+            })
             .interact_text()
     })?;
-    Ok(typed.trim() == expected)
+    Ok(!typed.trim().is_empty())
 }
 
 /// A line of text, `default` where only Enter is pressed. One that `check` refuses is asked for again.

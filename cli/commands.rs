@@ -42,8 +42,8 @@ async fn readable_if_any(settings: &Settings, store: &Store) -> Result<Option<Re
 /// The backup that is meant. What there is to say of `latest` goes to stderr.
 async fn named(store: &Store, what: &str, wanted: Wanted) -> Result<Manifest> {
     let found = backups::find_for(store, TENANT, what, wanted).await?;
-    if let Some(note) = &found.note {
-        output::warn(note);
+    for told in found.note.iter().chain(&found.doubt) {
+        output::warn(told);
     }
     Ok(found.manifest)
 }

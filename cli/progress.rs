@@ -4,18 +4,20 @@ mod show;
 
 use crate::output;
 use dialoguer::console::Term;
+use rovodev::core::progress::Event;
 use rovodev::error::{Error, Result};
 use rovodev::tasks::progress::Progress;
 use rovodev::tasks::{Clock, Context};
 use show::{Bar, Lines};
 use std::io::IsTerminal;
 use std::sync::{LazyLock, Mutex, Once, PoisonError};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// After a second Ctrl-C.
-const LEFT_BEHIND: &str = "It ended in the middle of its work. A database restored in place is old or new, never between; `rovodev status` \
-tells whether a restore in place was done. What may be left: staged rows or an unfinished target, which the same \
-restore takes up or clears when it is run again, and rows in the store that no backup uses, which `rovodev prune` deletes.";
+const LEFT_BEHIND: &str = "It ended in the middle of its work, and nothing is half done: a backup that is not whole is none, and a \
+database restored in place is old or new (`rovodev status` tells which). What it left is taken up or cleared away by the next \
+restore, or by `rovodev prune`.";
 
 /// Where progress goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,28 +68,38 @@ pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T
     });
     let ended = finished.clone();
     let display = tokio::spawn(async move {
-        let mut sink: Box<dyn FnMut(&_) + Send> = match style {
+        let mut sink: Box<dyn FnMut(Option<&Event>) + Send> = match style {
             Style::Bar => {
                 let mut bar = Bar::new();
-                Box::new(move |event: &_| bar.show(event))
+                Box::new(move |event| match event {
+                    Some(event) => bar.show(event),
+                    None => bar.go_on(),
+                })
             }
             Style::Lines => {
                 let mut lines = Lines::new();
-                Box::new(move |event: &_| lines.show(event))
+                Box::new(move |event| match event {
+                    Some(event) => lines.show(event),
+                    None => lines.go_on(),
+                })
             }
-            Style::Json => Box::new(|event: &_| {
-                output::line(&serde_json::json!({ "event": event }).to_string());
+            Style::Json => Box::new(|event| {
+                if let Some(event) = event {
+                    output::line(&serde_json::json!({ "event": event }).to_string());
+                }
             }),
-            Style::Quiet => Box::new(show::notice_alone),
+            Style::Quiet => Box::new(|event| event.into_iter().for_each(show::notice_alone)),
         };
+        let mut clock = tokio::time::interval(Duration::from_secs(1));
         loop {
             tokio::select! {
                 biased;
                 event = events.recv() => match event {
-                    Some(event) => sink(&event),
+                    Some(event) => sink(Some(&event)),
                     None => break,
                 },
                 () = ended.cancelled() => break,
+                _ = clock.tick() => sink(None),
             }
         }
     });
@@ -164,7 +176,6 @@ impl Signals {
 mod tests {
     use super::*;
     use rovodev::error::Code;
-    use std::time::Duration;
 
     /// The first operation is over when the signal is heard; the second must not begin as if nothing had been said.
     #[tokio::test]

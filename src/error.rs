@@ -70,6 +70,7 @@ codes! {
     SchemaMissing "schema_missing" Refused "The backup holds no table definitions.";
     SchemaDrift "schema_drift" Refused "The target's tables no longer fit the backup.";
     RestoreRunning "restore_running" Refused "Another restore of this database is running.";
+    RestoreUnfinished "restore_unfinished" Refused "A restore into the database has not ended, so it is incomplete.";
     StagingChanged "staging_changed" Failed "Staged rows are not what was planned.";
     TriggersFire "triggers_fire" Refused "Triggers would change restored rows and cannot be switched off.";
     MissingParent "missing_parent" Refused "Rows would be left without the rows to which they refer.";

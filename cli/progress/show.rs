@@ -21,6 +21,7 @@ const DRAWING: usize = 12;
 pub struct Bar {
     bar: ProgressBar,
     narrow: bool,
+    lasting: Lasting,
 }
 
 impl Bar {
@@ -37,13 +38,28 @@ impl Bar {
         Self {
             bar,
             narrow: columns < NARROW,
+            lasting: Lasting::new(),
         }
     }
 
     pub fn show(&mut self, event: &Event) {
         match &event.notice {
             Some(notice) => self.bar.println(notice),
-            None => self.bar.set_message(told(event, self.narrow)),
+            None => {
+                self.lasting.note(event);
+                self.bar.set_message(told(event, self.narrow));
+            }
+        }
+    }
+
+    /// A statement of the server may say nothing for minutes.
+    pub fn go_on(&mut self) {
+        if let Some((event, lasts)) = self.lasting.so_far()
+            && percent(event).is_none()
+        {
+            let told = told(event, self.narrow);
+            self.bar
+                .set_message(format!("{} ({lasts})", told.trim_end()));
         }
     }
 }
@@ -81,32 +97,84 @@ fn percent(event: &Event) -> Option<u64> {
     (event.bytes.min(event.total_bytes) * 100).checked_div(event.total_bytes)
 }
 
-/// At most one plain line every two seconds, so that a log stays short.
-pub struct Lines(Instant);
+/// The stage under way, and since when.
+struct Lasting {
+    since: Instant,
+    event: Option<Event>,
+}
+
+impl Lasting {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            event: None,
+        }
+    }
+
+    fn note(&mut self, event: &Event) {
+        if self.event.as_ref().is_none_or(|e| e.stage != event.stage) {
+            self.since = Instant::now();
+        }
+        self.event = Some(event.clone());
+    }
+
+    /// After the first second.
+    fn so_far(&self) -> Option<(&Event, String)> {
+        let lasts = self.since.elapsed();
+        let event = self.event.as_ref().filter(|_| lasts.as_secs() > 0)?;
+        Some((event, format!("{:#}", indicatif::HumanDuration(lasts))))
+    }
+}
+
+/// One plain line about every two seconds, so that a log stays short.
+pub struct Lines {
+    told: Instant,
+    lasting: Lasting,
+}
 
 impl Lines {
     pub fn new() -> Self {
-        Self(Instant::now())
+        Self {
+            told: Instant::now(),
+            lasting: Lasting::new(),
+        }
+    }
+
+    /// A statement of the server may say nothing for minutes.
+    pub fn go_on(&mut self) {
+        if self.told.elapsed() < LINE_INTERVAL {
+            return;
+        }
+        if let Some((event, lasts)) = self.lasting.so_far() {
+            self.told = Instant::now();
+            output::tell(&format!("{} ({lasts})", line(event)));
+        }
     }
 
     pub fn show(&mut self, event: &Event) {
         if event.notice.is_some() {
             return notice_alone(event);
         }
-        if self.0.elapsed() < LINE_INTERVAL {
+        self.lasting.note(event);
+        if self.told.elapsed() < LINE_INTERVAL {
             return;
         }
-        self.0 = Instant::now();
-        let percent = percent(event).map(|p| format!(" {p}%")).unwrap_or_default();
-        let table = event
-            .table
-            .as_ref()
-            .map(|t| format!(" ({t})"))
-            .unwrap_or_default();
-        let figures = figures(event).join(", ");
-        let told = format!("{}{percent} {figures}{table}", event.stage.label());
-        output::tell(told.trim_end());
+        self.told = Instant::now();
+        output::tell(&line(event));
     }
+}
+
+/// `Rows 45% 12 MiB of 80 MiB, 4 MiB/s, 17s left (public.calls)`
+fn line(event: &Event) -> String {
+    let percent = percent(event).map(|p| format!(" {p}%")).unwrap_or_default();
+    let table = event
+        .table
+        .as_ref()
+        .map(|t| format!(" ({t})"))
+        .unwrap_or_default();
+    let figures = figures(event).join(", ");
+    let told = format!("{}{percent} {figures}{table}", event.stage.label());
+    told.trim_end().to_string()
 }
 
 pub fn notice_alone(event: &Event) {

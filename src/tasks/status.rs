@@ -95,6 +95,9 @@ pub struct LastBackup {
     pub finished_at: DateTime<Utc>,
     pub selection: Selection,
     pub warnings: Vec<Warning>,
+    /// Why it may not be the newest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub doubt: Option<String>,
 }
 
 /// A setting in force; the value of a secret stays hidden.

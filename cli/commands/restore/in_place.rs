@@ -73,12 +73,15 @@ pub(super) async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<A
             .filter(|w| !planned.warnings.contains(w));
         new.for_each(|w| output::warn(&w.message));
     }
-    let mut text = format!(
-        "{}: {} in {}.",
-        planned.backup_name,
-        plan::done(&outcome),
-        human::seconds(seconds)
-    );
+    let mut text = match outcome.undo_schema.is_some() {
+        true => format!(
+            "{}: {} in {}.",
+            planned.backup_name,
+            plan::done(&outcome),
+            human::seconds(seconds)
+        ),
+        false => format!("{}: there was nothing to change.", planned.backup_name),
+    };
     let safety = match outcome.undo_schema.is_some() {
         true => Some(safety),
         false => safety::unless_removed(asked, safety).await,
@@ -123,8 +126,11 @@ async fn dry_run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
         "{}\n\nA dry run: nothing was changed.",
         plan::text(&planned)
     );
-    let refused = !planned.broken_references.is_empty();
-    Ok(Answer::new(&report, text, Exit::with_warnings(refused)))
+    let exit = match planned.broken_references.is_empty() {
+        true => Exit::Done,
+        false => Exit::Refused,
+    };
+    Ok(Answer::new(&report, text, exit))
 }
 
 /// The plan that people have before them names the rows and what to do; their keys are long enough once.

@@ -1,7 +1,7 @@
 //! Which backup `--input` means, and where it lies.
 
-use super::super::{TENANT, named};
-use crate::{ask, human};
+use super::super::TENANT;
+use crate::{ask, human, output};
 use chrono::{DateTime, Utc};
 use rovodev::config::{self, Settings};
 use rovodev::core::keys;
@@ -67,13 +67,28 @@ pub async fn backup(
     person: bool,
 ) -> Result<Manifest> {
     match what {
-        Some(what) => named(store, what, wanted).await,
+        Some(what) => {
+            let found = backups::find_for(store, TENANT, what, wanted).await?;
+            if let Some(doubt) = found.doubt {
+                return Err(doubtful(&found.manifest, doubt));
+            }
+            found.note.iter().for_each(|note| output::warn(note));
+            Ok(found.manifest)
+        }
         None if person => choose(store, wanted).await,
         None => Err(
             Error::new(Code::Usage, "which backup to restore is not said")
                 .hint("Name one by --input: latest, a name, or an id; `rovodev list` shows them."),
         ),
     }
+}
+
+/// A script that says `latest` means the newest, and would not read a warning.
+fn doubtful(latest: &Manifest, doubt: String) -> Error {
+    Error::new(Code::ConfirmationNeeded, doubt).hint(format!(
+        "Say which backup is meant: --input {}, or another one of `rovodev list`.",
+        backups::short_id(latest.id)
+    ))
 }
 
 /// What `latest` would be is preselected; never a safety backup, which Enter alone would bring back.

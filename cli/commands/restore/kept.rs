@@ -77,7 +77,8 @@ pub async fn forget(
         _ => vec![in_place::find_operation(&target, wanted).await?],
     };
     if chosen.is_empty() {
-        return Err(in_place::not_found(&target, wanted));
+        let text = "No restore keeps anything here.".to_string();
+        return Ok(Answer::new(&json!({ "forgotten": [] }), text, Exit::Done));
     }
     let what = match &chosen[..] {
         [one] => format!(

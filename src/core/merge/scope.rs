@@ -137,6 +137,17 @@ pub fn count_staged(names: &Names) -> String {
     )
 }
 
+/// Rows that the tenant's need and that differ, by unit: they may be somebody else's too.
+pub fn shared_differences(names: &Names, table: &str) -> String {
+    let members = names.members();
+    format!(
+        "SELECT d.unit, count(*) FROM {table} d \
+         JOIN {members} m ON m.side = 'staged' AND m.unit = d.unit AND m.tid = d.sid AND NOT m.owned \
+         WHERE d.op = '~' AND NOT EXISTS (SELECT FROM {members} l \
+             WHERE l.side = 'live' AND l.unit = d.unit AND l.rel = d.loid AND l.tid = d.lid) GROUP BY d.unit"
+    )
+}
+
 /// Leaves out of the decisions what is not the tenant's: staged rows that are neither theirs nor needed, changes
 /// of shared rows, removal of others' rows.
 pub fn keep_members(names: &Names, table: &str) -> String {

@@ -9,6 +9,7 @@ mod session;
 pub mod source;
 pub mod target;
 mod tls;
+pub mod unfinished;
 mod url;
 
 pub use error::{from_postgres, sqlstate};

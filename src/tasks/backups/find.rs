@@ -19,6 +19,8 @@ pub struct Found {
     pub manifest: Manifest,
     /// Why `latest` is not the newest, or not all.
     pub note: Option<String>,
+    /// Why `latest` may not be what is meant: newer backups cannot be read, or it is of a time to come.
+    pub doubt: Option<String>,
 }
 
 /// The manifest of a backup, whatever it holds. See [`find_for`].
@@ -40,6 +42,7 @@ pub async fn find_for(store: &Store, tenant: &str, what: &str, wanted: Wanted) -
     Ok(Found {
         manifest,
         note: None,
+        doubt: None,
     })
 }
 

@@ -2,13 +2,17 @@
 
 use super::{Found, is_about_one_backup, newest_first, read};
 use crate::core::manifest::{Manifest, SchemaStatus, Trigger};
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::ports::store::Store;
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
 /// Manifests read ahead; the first is nearly always the one.
 const AHEAD: usize = 4;
+
+/// Clocks of machines differ by less.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(10);
 
 /// What a backup has to hold to be the latest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +59,7 @@ pub async fn latest_of(
         .map(|id| read(store, tenant, id))
         .buffered(AHEAD);
     let (mut rows_alone, mut partial): (Option<Manifest>, Option<Manifest>) = (None, None);
+    let mut unreadable = Unreadable::default();
     while let Some(manifest) = manifests.next().await {
         let manifest = match manifest {
             Ok(manifest) if holds(&manifest, wanted) => manifest,
@@ -64,7 +69,11 @@ pub async fn latest_of(
                 }
                 continue;
             }
-            Err(e) if is_about_one_backup(&e) || e.code == Code::BackupNotFound => continue,
+            Err(e) if e.code == Code::BackupNotFound => continue,
+            Err(e) if is_about_one_backup(&e) => {
+                unreadable.note(e);
+                continue;
+            }
             Err(e) => return Err(e),
         };
         // A choice of tables says nothing about files.
@@ -75,25 +84,70 @@ pub async fn latest_of(
         } else {
             let newer = rows_alone.as_ref().or(partial.as_ref());
             let note = newer.map(|newer| passed_over(newer, &manifest));
-            return Ok(Some(Found { manifest, note }));
+            return Ok(Some(unreadable.found(manifest, note)));
         }
     }
     if let Some(manifest) = rows_alone {
         let newer = partial.filter(|p| p.started_at > manifest.started_at);
         let note = newer.map(|newer| passed_over(&newer, &manifest));
-        return Ok(Some(Found { manifest, note }));
+        return Ok(Some(unreadable.found(manifest, note)));
     }
-    let partial = partial.map(|manifest| Found {
-        note: Some(format!(
+    if let Some(manifest) = partial {
+        let note = format!(
             "latest is {:?}, which holds {} alone; there is no backup of the whole database",
             manifest.name, manifest.selection
-        )),
-        manifest,
-    });
-    Ok(partial.or(files.map(|manifest| Found {
-        manifest,
-        note: None,
-    })))
+        );
+        return Ok(Some(unreadable.found(manifest, Some(note))));
+    }
+    Ok(files.map(|manifest| unreadable.found(manifest, None)))
+}
+
+/// Newer backups whose manifests cannot be read: they may hold what was asked for.
+#[derive(Default)]
+struct Unreadable {
+    newest: Option<Error>,
+    backups: u64,
+}
+
+impl Unreadable {
+    fn note(&mut self, error: Error) {
+        self.newest.get_or_insert(error);
+        self.backups += 1;
+    }
+
+    /// The latest, with everything there is to say of it.
+    fn found(self, manifest: Manifest, note: Option<String>) -> Found {
+        let unreadable = self.newest.map(|newest| {
+            format!(
+                "latest is {:?} of {}; {} cannot be read and passed over: {newest}",
+                manifest.name,
+                day(manifest.finished_at),
+                match self.backups {
+                    1 => "a newer backup".to_string(),
+                    n => format!("{n} newer backups"),
+                }
+            )
+        });
+        let ahead = (manifest.started_at > Utc::now() + CLOCKS_DIFFER).then(|| {
+            format!(
+                "latest is {:?}, which says that it was made on {}: the clock there was ahead, and what was made since is \
+                 passed over (name it to take it, or delete {:?})",
+                manifest.name,
+                day(manifest.started_at),
+                manifest.name
+            )
+        });
+        let doubts = Vec::from_iter([unreadable, ahead].into_iter().flatten());
+        Found {
+            manifest,
+            note,
+            doubt: (!doubts.is_empty()).then(|| doubts.join("; ")),
+        }
+    }
+}
+
+fn day(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn holds(manifest: &Manifest, wanted: Wanted) -> bool {
@@ -116,7 +170,7 @@ fn passed_over(newer: &Manifest, latest: &Manifest) -> String {
     format!(
         "latest is {:?} of {}; the newer {:?} {lacks} and was passed over (name it to take it)",
         latest.name,
-        latest.finished_at.format("%Y-%m-%d %H:%M:%S UTC"),
+        day(latest.finished_at),
         newer.name,
     )
 }

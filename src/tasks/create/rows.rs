@@ -11,7 +11,7 @@ use super::{CreateRequest, schema, scope, waiters};
 use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table, Trigger};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
-use crate::ports::postgres::{DatabaseUrl, left_out};
+use crate::ports::postgres::{DatabaseUrl, left_out, unfinished};
 use crate::tasks::Context;
 use crate::tasks::open_store::OpenedStore;
 use std::collections::HashMap;
@@ -105,6 +105,8 @@ async fn start(
     let mut tried = 0;
     loop {
         let snapshot = snapshot::begin(ctx, request, url).await?;
+        ctx.or_cancelled(unfinished::refuse(&snapshot.session))
+            .await?;
         match join(request, url, &snapshot).await {
             Ok(readers) => return Ok((snapshot, readers)),
             Err(error) if error.code == Code::LockTimeout && tried < JOINS => {

@@ -34,7 +34,6 @@ use crate::tasks::restore::RestoreRequest;
 use crate::tasks::segments::explained;
 use content::Content;
 use target::Target;
-pub use target::unfinished;
 use uuid::Uuid;
 
 /// Heap, indexes and WAL of restored rows need at most about this many times their COPY text.

@@ -288,6 +288,8 @@ impl Prepared {
         let compared = compare::compare(ctx, &mut self.work).await?;
         let mut tables = compared.tables;
         self.plan.broken_references = compared.broken;
+        self.plan.notes.retain(|n| n.code != "shared_rows_differ");
+        self.plan.notes.extend(compared.shared);
         let staged = staging::staged_bytes(&self.work, &self.work.session).await?;
         self.plan.bytes_needed = staged + room::merge(&self.work, &tables);
         self.plan.estimated_seconds = room::seconds(&self.work, &tables);

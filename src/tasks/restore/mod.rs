@@ -7,8 +7,10 @@ pub mod in_place;
 mod lock;
 pub mod safety;
 
-use crate::core::manifest::Manifest;
+use crate::core::ident::QName;
+use crate::core::manifest::{Manifest, Selection};
 use crate::core::restore_plan::{Choice, Mode};
+use crate::error::{Code, Error, Result};
 use crate::ports::postgres::DatabaseUrl;
 use uuid::Uuid;
 
@@ -31,4 +33,24 @@ pub struct RestoreRequest {
     pub writers: usize,
     /// Bytes that the target's disk has to spare, where somebody knows; the server itself cannot tell.
     pub room: Option<u64>,
+}
+
+/// Refuses a name that the backup does not hold; else a typo would pass for a restore.
+fn all_there(
+    selection: &Selection,
+    is_table: impl Fn(&QName) -> bool,
+    is_schema: impl Fn(&str) -> bool,
+) -> Result<()> {
+    let tables = selection.tables.iter().filter(|name| !is_table(name));
+    let schemas = selection.schemas.iter().filter(|name| !is_schema(name));
+    let missing: Vec<_> = tables
+        .map(|t| format!("table {t}"))
+        .chain(schemas.map(|s| format!("schema {s}")))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!("not in the backup: {}", missing.join(", "));
+    Err(Error::new(Code::NothingSelected, message)
+        .hint("`rovodev show` lists what the backup holds; upper and lower case count."))
 }

@@ -3,12 +3,11 @@
 use super::{LastBackup, Patience, PgDumpFound, Probe, StoreFound, within};
 use crate::config::{self, Settings};
 use crate::core::keys;
-use crate::core::manifest::Manifest;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::overview::{Overview, overview};
 use crate::ports::postgres::{PgDump, Purpose, Session};
 use crate::ports::store::{Access, ObjectInfo, Store};
-use crate::tasks::backups::{self, Wanted};
+use crate::tasks::backups::{self, Found, Wanted};
 use crate::tasks::lease::{self, Holder};
 use crate::tasks::restore::in_place::{self, Operation};
 use crate::tasks::{Clock, Context, open_store, places};
@@ -110,7 +109,7 @@ pub async fn look_into(store: &Store, key: Option<&str>) -> Result<StoreFound> {
         location: store.describe(),
         backups: counted.map_or(ids.len() as u64, |c| c.backups),
         bytes: counted.map(|c| c.bytes),
-        last_backup: latest?.map(|found| last(found.manifest)),
+        last_backup: latest?.map(last),
         held_by: held_by?,
         unwritable: writable.and(fits).err(),
     })
@@ -163,12 +162,17 @@ async fn count(store: &Store, folders: usize) -> Option<Counted> {
     })
 }
 
-fn last(manifest: Manifest) -> LastBackup {
+fn last(
+    Found {
+        manifest, doubt, ..
+    }: Found,
+) -> LastBackup {
     LastBackup {
         id: manifest.id,
         name: manifest.name,
         finished_at: manifest.finished_at,
         selection: manifest.selection,
         warnings: manifest.warnings,
+        doubt,
     }
 }

@@ -78,6 +78,9 @@ pub fn of(status: &Status) -> Vec<Warning> {
                     );
                     warn("partial_backup", message);
                 }
+                if let Some(doubt) = &last.doubt {
+                    warn("latest_in_doubt", format!("store: {doubt}"));
+                }
                 for warning in &last.warnings {
                     warn(&warning.code, format!("last backup: {}", warning.message));
                 }

@@ -120,6 +120,20 @@ async fn what_is_not_the_apps_stays_out() {
 }
 
 #[tokio::test]
+async fn an_apps_tables_in_the_platforms_schemas_are_missed_aloud() {
+    let sql = "CREATE SCHEMA etl; CREATE TABLE etl.orders (a int); CREATE SCHEMA cron; CREATE TABLE cron.runs (a int);
+        CREATE SCHEMA supabase_migrations; CREATE TABLE supabase_migrations.schema_migrations (version text)";
+    let source = Source::new(sql).await;
+    let manifest = source.back_up(|_| {}).await.unwrap();
+    let told = manifest
+        .warnings
+        .iter()
+        .find(|w| w.code == "own_tables_in_platform_schemas");
+    let told = &told.expect("somebody will miss them").message;
+    assert!(told.contains(": cron.runs, etl.orders ("), "{told}");
+}
+
+#[tokio::test]
 async fn chosen_schemas_and_tables_alone() {
     let sql = "CREATE SCHEMA one; CREATE SCHEMA two; CREATE SCHEMA \"Two\";
         CREATE TABLE one.a (i int); CREATE TABLE one.b (i int); CREATE TABLE two.a (i int); CREATE TABLE \"Two\".a (i int);";

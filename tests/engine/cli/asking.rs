@@ -48,6 +48,9 @@ async fn rows_are_removed_only_after_the_name_is_typed() {
     let mut person = Terminal::start(&shell, &arguments);
     person.sees("Type the backup's name");
     person.types("yes\r");
+    person.sees("that is not \"one\"");
+    // Ctrl-U takes back what is still in the line.
+    person.types("\u{15}\r");
     assert_eq!(person.ends().0, 130);
     assert_eq!(contents(&database).await, changed, "declined");
 

@@ -1,6 +1,6 @@
 //! Every command of docs/EXAMPLES.md, in its order.
 
-use super::{Said, Shell, app, url};
+use super::{Said, Shell, url};
 use crate::pg_dump::Database;
 use local::s3::{Credentials, S3};
 
@@ -24,7 +24,10 @@ fn commands(document: &str) -> Vec<(&str, i32)> {
 
 #[tokio::test]
 async fn every_example_works() {
-    let (database, other) = (app().await, Database::create("cli_other").await);
+    let (database, other) = (
+        Database::create("cli").await,
+        Database::create("cli_other").await,
+    );
     let folder = tempfile::tempdir().unwrap();
     let s3 = S3::start(folder.path(), None, Credentials::random()).unwrap();
     s3.create_bucket("examples").unwrap();

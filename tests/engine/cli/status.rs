@@ -148,6 +148,34 @@ async fn a_part_is_no_backup_of_the_whole() {
 }
 
 #[tokio::test]
+async fn an_unreadable_newest_backup_is_told_and_latest_is_not_an_older_one() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "old"]).code, 0);
+    let (_, newest) = shell.json(&["backup", "--name", "newest"]);
+    let manifest = format!(
+        "backups/backups/default/{}/manifest.json",
+        newest["id"].as_str().unwrap()
+    );
+    std::fs::write(shell.folder.path().join(manifest), "{}").unwrap();
+    let (code, status) = shell.json(&["status"]);
+    assert_eq!(
+        (code, codes(&status)),
+        (3, vec!["latest_in_doubt"]),
+        "{status}"
+    );
+    let restore = ["restore", "--input", "latest", "--force"];
+    let refused = shell.run(&restore);
+    assert_eq!(refused.code, 5, "{refused:?}");
+    assert!(
+        refused.err.contains("a newer backup cannot be read"),
+        "{refused:?}"
+    );
+    assert_eq!(shell.run(&["restore", "--input", "old", "--force"]).code, 0);
+    database.drop().await;
+}
+
+#[tokio::test]
 async fn a_store_that_takes_no_backup_is_not_well() {
     let database = app().await;
     let key = "a long enough passphrase, 32 characters";

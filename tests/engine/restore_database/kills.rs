@@ -4,7 +4,7 @@ use super::support::{EVERYTHING, PLATFORM, Source, assert_same, dumped, request}
 use crate::pg_dump::Database;
 use crate::support::{TENANT, assert_told, directory};
 use rovodev::error::Code;
-use rovodev::ports::postgres::DatabaseUrl;
+use rovodev::ports::postgres::{DatabaseUrl, unfinished};
 use rovodev::tasks::progress::Progress;
 use rovodev::tasks::restore::database;
 use rovodev::tasks::{Context, backups};
@@ -85,9 +85,12 @@ async fn a_killed_restore_is_told_and_begun_anew() {
         let ended = child(&source, &target, stage);
         assert_eq!(ended.signal(), Some(9), "{stage}: {ended:?}");
 
-        let marked = database::unfinished(&session).await.unwrap();
+        let marked = unfinished::restores(&session).await.unwrap();
         assert_eq!(marked.len(), 1, "{stage}");
         assert!(marked[0].1.contains(&backup.name), "{marked:?}");
+        let half = source.back_up_other(&target.url).await.unwrap_err();
+        let told = ["incomplete", &backup.name, &marked[0].0];
+        assert_told(&half, Code::RestoreUnfinished, &told);
         let mut wanted = request(&backup, &target.url);
         let refused = source.restore(&wanted).await.unwrap_err();
         let told = ["holds a restore that never ended", &backup.name, "--force"];
@@ -104,7 +107,7 @@ async fn a_killed_restore_is_told_and_begun_anew() {
         );
         assert_eq!(outcome.rows_added, backup.totals.rows, "{stage}");
         assert_same(&before, &dumped(&target.url, &[]));
-        assert!(database::unfinished(&session).await.unwrap().is_empty());
+        assert!(unfinished::restores(&session).await.unwrap().is_empty());
         drop(session);
         target.drop().await;
     }

@@ -60,6 +60,12 @@ impl Source {
             .unwrap()
     }
 
+    /// Of another database, into the same store.
+    pub async fn back_up_other(&self, url: &DatabaseUrl) -> Result<Manifest> {
+        let request = crate::support::request(url.clone(), Path::new("."));
+        create(&Context::default(), &self.opened, &request).await
+    }
+
     pub async fn restore(&self, request: &RestoreRequest) -> Result<Outcome> {
         self.restore_with(&Context::default(), request).await
     }

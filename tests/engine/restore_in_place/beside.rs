@@ -112,6 +112,40 @@ async fn busy_tenants_lose_and_gain_nothing() {
     f.drop().await;
 }
 
+/// Parents that come with their children are no rows without parents, whatever moment a table was compared at.
+#[tokio::test]
+async fn families_that_come_meanwhile_break_no_plan() {
+    let f = Fixture::new(TABLES).await;
+    let backup = f.back_up().await;
+    let request = f.request(&backup, Mode::Exact);
+    let writer = f.another_session().await;
+    let over = AtomicBool::new(false);
+    let write = async {
+        let mut id = 1000;
+        while !over.load(Ordering::SeqCst) {
+            id += 1;
+            let family = format!(
+                "BEGIN; INSERT INTO calls VALUES ({id}, 1, 1, 'new'); INSERT INTO events VALUES ({id}, {id}, 'new'); COMMIT"
+            );
+            writer.batch("adding a family", &family).await.unwrap();
+        }
+    };
+    let plans = async {
+        for _ in 0..15 {
+            let prepared = f.prepare(&request).await.unwrap();
+            let broken = prepared.plan().broken_references.clone();
+            prepared.discard().await.unwrap();
+            assert_eq!(broken, []);
+        }
+        let done = f.apply(&request).await.unwrap();
+        over.store(true, Ordering::SeqCst);
+        done
+    };
+    let (_, done) = tokio::join!(write, plans);
+    assert!(done.rows_removed > 0);
+    f.drop().await;
+}
+
 #[tokio::test]
 async fn an_undo_of_a_tenants_restore_holds_rows_alone_too() {
     let f = Fixture::new(TABLES).await;

@@ -2,7 +2,8 @@
 
 use super::fixture::Fixture;
 use crate::support::assert_told;
-use rovodev::core::manifest::Manifest;
+use rovodev::core::ident::QName;
+use rovodev::core::manifest::{Manifest, Selection};
 use rovodev::core::restore_plan::Mode;
 use rovodev::error::{Code, Error};
 use rovodev::tasks::restore::in_place;
@@ -204,5 +205,28 @@ async fn undo_refuses_rows_that_changed_since_or_leaves_them_alone() {
         f.undo(uuid::Uuid::nil()).await.unwrap_err().code,
         Code::OperationNotFound
     );
+    f.drop().await;
+}
+
+#[tokio::test]
+async fn a_name_that_the_backup_does_not_hold_is_no_smaller_restore() {
+    let f =
+        Fixture::new("CREATE TABLE calls (id int PRIMARY KEY); INSERT INTO calls VALUES (1)").await;
+    let backup = f.back_up().await;
+    f.run("DELETE FROM calls").await;
+    for (tables, schemas, missing) in [
+        (vec!["calls", "cals"], vec![], "table public.cals"),
+        (vec!["calls"], vec!["Public"], "schema Public"),
+    ] {
+        let mut request = f.request(&backup, Mode::Exact);
+        request.choice.selection = Selection {
+            tables: tables.iter().map(|t| QName::new("public", *t)).collect(),
+            schemas: schemas.into_iter().map(String::from).collect(),
+            scope: None,
+        };
+        let refused = f.prepare(&request).await.err().unwrap();
+        assert_eq!(refused.code, Code::NothingSelected);
+        assert_eq!(refused.message, format!("not in the backup: {missing}"));
+    }
     f.drop().await;
 }

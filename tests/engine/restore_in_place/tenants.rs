@@ -3,6 +3,7 @@
 use super::fixture::{Fixture, scope};
 use rovodev::core::restore_plan::Mode;
 use rovodev::error::Code;
+use rovodev::tasks::Context;
 
 const TABLES: &str = "CREATE TABLE lookup (id int PRIMARY KEY, name text); INSERT INTO lookup VALUES (1, 'one'), (2, 'two'), (3, 'unused'); \
     CREATE TABLE orgs (id int PRIMARY KEY, org_id int, main_call int); INSERT INTO orgs VALUES (1, 1), (2, 2); \
@@ -37,7 +38,15 @@ async fn only_the_tenants_rows_move() {
             .await;
         let mut request = f.request(&backup, Mode::Exact);
         request.choice.selection = scope("org_id", "1");
-        let done = f.apply(&request).await.unwrap();
+        let prepared = f.prepare(&request).await.unwrap();
+        let note = prepared
+            .plan()
+            .notes
+            .iter()
+            .find(|n| n.code == "shared_rows_differ");
+        let told = &note.expect("a shared row differs").message;
+        assert!(told.ends_with(": 1 row of public.lookup"), "{told}");
+        let done = prepared.apply(&Context::default()).await.unwrap();
         let ids = async |sql: &str| {
             f.value::<Vec<String>>(&format!("SELECT array({sql})"))
                 .await

@@ -4,6 +4,7 @@ use super::places;
 use super::sample::{Sample, TENANT, opened, rows};
 use chrono::{TimeDelta, Utc};
 use rovodev::core::ident::QName;
+use rovodev::core::keys;
 use rovodev::core::manifest::{Manifest, SchemaStatus, Scope, Selection, Trigger};
 use rovodev::error::Code;
 use rovodev::ports::store::{Store, Unreliable};
@@ -179,4 +180,31 @@ async fn a_list_reads_no_more_than_it_shows() {
         (newest.total, names.collect::<Vec<_>>()),
         (5, vec!["b1".to_string(), "b2".into()])
     );
+}
+
+#[tokio::test]
+async fn a_latest_that_may_not_be_meant_is_in_doubt() {
+    let dir = places::directory();
+    let to = opened(&dir.store).await;
+    let old = made(&to, "old", 9).await;
+    let damaged = made(&to, "damaged", 8).await;
+    assert_eq!(latest(&dir.store, Wanted::Database).await.doubt, None);
+    let key = keys::manifest(TENANT, damaged.id);
+    dir.store.put_replace(&key, "{}".into()).await.unwrap();
+    let found = latest(&dir.store, Wanted::Database).await;
+    assert_eq!(found.manifest, old);
+    let doubt = found.doubt.unwrap();
+    assert!(
+        doubt.contains("a newer backup cannot be read") && doubt.contains(&damaged.id.to_string()),
+        "{doubt}"
+    );
+
+    let ahead = changed(&to, "ahead", 1, |m| {
+        m.started_at = Utc::now() + TimeDelta::days(300);
+        m.finished_at = m.started_at;
+    })
+    .await;
+    let found = latest(&dir.store, Wanted::Database).await;
+    assert_eq!(found.manifest, ahead);
+    assert!(found.doubt.unwrap().contains("the clock there was ahead"));
 }

@@ -6,7 +6,7 @@ use crate::core::ident::QName;
 use crate::core::manifest::{Manifest, Object, SchemaStatus, Selection, Sequence, Table};
 use crate::error::{Code, Error, Result};
 use crate::ports::store::Store;
-use crate::tasks::restore::RestoreRequest;
+use crate::tasks::restore::{RestoreRequest, all_there};
 use crate::tasks::segments::fetch_object;
 use std::collections::BTreeSet;
 
@@ -54,36 +54,20 @@ impl<'a> Content<'a> {
         Ok(content)
     }
 
-    /// Every name that was asked for is there; else a typo would pass for a restore.
     fn holds(&self, selection: &Selection) -> Result<()> {
         let all = &self.backup.tables;
-        let is_table = |name: &&QName| {
-            let named = |t: &Table| t.name == **name || t.partition_root.as_ref() == Some(*name);
-            all.iter().any(named)
-                || self
-                    .pre_data
-                    .iter()
-                    .any(|e| e.table.as_ref() == Some(*name))
+        let is_table = |name: &QName| {
+            let named = |t: &Table| t.name == *name || t.partition_root.as_ref() == Some(name);
+            all.iter().any(named) || self.pre_data.iter().any(|e| e.table.as_ref() == Some(name))
         };
         let made = self.schemas();
-        let tables = selection.tables.iter().filter(|name| !is_table(name));
-        let schemas = selection
-            .schemas
-            .iter()
-            .filter(|s| !made.contains(s.as_str()));
-        let missing: Vec<_> = tables
-            .map(|t| format!("table {t}"))
-            .chain(schemas.map(|s| format!("schema {s}")))
-            .collect();
-        let message = if !missing.is_empty() {
-            format!("not in the backup: {}", missing.join(", "))
-        } else if self.tables().next().is_none() && self.pre_data.is_empty() {
-            "the backup holds nothing of the chosen schemas or tables".into()
-        } else {
+        all_there(selection, is_table, |schema| made.contains(schema))?;
+        if self.tables().next().is_some() || !self.pre_data.is_empty() {
             return Ok(());
-        };
+        }
+        let message = "the backup holds nothing of the chosen schemas or tables";
         Err(Error::new(Code::NothingSelected, message)
-            .hint("`rovodev show` lists what the backup holds; upper and lower case count."))
+            .hint("`rovodev show` lists what the backup holds."))
     }
 
     /// Whether the backup can make the tables, and not only fill them.

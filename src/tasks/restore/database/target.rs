@@ -5,7 +5,7 @@ use crate::core::ident::{self, QName};
 use crate::core::managed;
 use crate::core::manifest::{Manifest, Source};
 use crate::error::{Code, Error, Result};
-use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
+use crate::ports::postgres::{DatabaseUrl, Purpose, Session, unfinished};
 use crate::tasks::restore::lock::try_lock;
 use std::collections::BTreeSet;
 
@@ -53,7 +53,7 @@ impl Target {
         let doing = "listing the target's schemas";
         let sql = "SELECT nspname::text FROM pg_catalog.pg_namespace";
         let rows = self.session.query(doing, sql, &[]).await?;
-        self.markers = unfinished(&self.session).await?;
+        self.markers = unfinished::restores(&self.session).await?;
         self.all_schemas = rows.iter().map(|r| r.get(0)).collect();
         Ok(())
     }
@@ -198,19 +198,6 @@ impl Target {
         }
         Ok(exists.into_iter().zip(found).collect())
     }
-}
-
-/// Restores into this database that never ended: the marker schema and what it says of the restore. A database that
-/// has one is incomplete and not to be used.
-pub async fn unfinished(session: &Session) -> Result<Vec<(String, String)>> {
-    let sql = "SELECT nspname::text, coalesce(pg_catalog.obj_description(oid, 'pg_namespace'), '')
-                 FROM pg_catalog.pg_namespace WHERE pg_catalog.starts_with(nspname, $1) ORDER BY 1";
-    let doing = "looking for unfinished restores";
-    let rows = session
-        .query(doing, sql, &[&managed::RESTORE_MARKER])
-        .await?;
-    let markers = rows.iter().map(|r| (r.get::<_, String>(0), r.get(1)));
-    Ok(markers.filter(|(name, _)| managed::is_own(name)).collect())
 }
 
 async fn schemas(session: &Session) -> Result<Vec<UserSchema>> {

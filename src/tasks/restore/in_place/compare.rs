@@ -2,7 +2,8 @@
 
 use super::work::{Seen, Work};
 use super::{checks, references, tenant};
-use crate::core::manifest::Scope;
+use crate::core::counted::counted;
+use crate::core::manifest::Warning;
 use crate::core::merge::apply::Counts;
 use crate::core::merge::{Unit, compare, stage};
 use crate::core::progress::Stage;
@@ -32,6 +33,8 @@ pub struct Compared {
     /// One per merged unit.
     pub tables: Vec<TablePlan>,
     pub broken: Vec<BrokenReference>,
+    /// Of shared rows that differ and stay as they are.
+    pub shared: Option<Warning>,
 }
 
 /// Finds what would change, and refuses what would fail.
@@ -41,19 +44,17 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
     let sessions = work.writers.clamp(1, work.units.len().max(1));
     let seen = future::try_join_all((0..sessions).map(|_| compare_some(ctx, work, &next))).await?;
     work.seen = seen.into_iter().flatten().collect();
-    if let Some(scope) = &work.scope {
-        limit(ctx, work, scope).await?;
-    }
-    work.session
-        .batch(
-            "reading statistics",
-            &format!("ANALYZE {}", work.names.found()),
-        )
-        .await?;
-    let (left_out, broken) = work
-        .session
-        .cancellable(&ctx.cancel, references(work).boxed())
-        .await?;
+    let (left_out, broken, shared) = match &work.scope {
+        Some(_) => compare_at_once(ctx, work).await?,
+        None => {
+            let look = references(work, &work.session).boxed();
+            match work.session.cancellable(&ctx.cancel, look).await? {
+                (0, broken) if broken.is_empty() => (0, broken, None),
+                // Tables were compared at different moments: parents and children that came in between look parted.
+                _ => compare_at_once(ctx, work).await?,
+            }
+        }
+    };
     work.left_out = left_out;
     let counts = counts(&work.session, &work.names.found()).await?;
     work.found = counts.values().map(Counts::total).sum();
@@ -83,31 +84,65 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
             },
         });
     }
-    Ok(Compared { tables, broken })
+    Ok(Compared {
+        tables,
+        broken,
+        shared,
+    })
 }
 
-/// Cuts what was found down to the tenant's rows.
-async fn limit(ctx: &Context, work: &Work, scope: &Scope) -> Result<()> {
-    let (session, doing) = (work.writer().await?, "finding the tenant's rows");
-    let found = work.names.found();
-    let limit = async {
-        session
-            .batch(doing, "BEGIN ISOLATION LEVEL REPEATABLE READ")
-            .await?;
-        tenant::limit(work, &session, scope, &found).await?;
-        session.batch(doing, "COMMIT").await
+/// Compares in one snapshot, by one session, and cuts what was found down to the tenant's rows. Where rows are written all
+/// the time, the place of a row that one statement saw may hold another one for the next.
+async fn compare_at_once(
+    ctx: &Context,
+    work: &Work,
+) -> Result<(u64, Vec<BrokenReference>, Option<Warning>)> {
+    let (session, found) = (work.writer().await?, work.names.found());
+    let compared = async {
+        let doing = "comparing rows";
+        let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; DELETE FROM {found}");
+        session.batch(doing, &begin).await?;
+        for (_, unit) in work.merged() {
+            let sql = compare::full(&work.names, unit, work.mode, &found);
+            session.execute(doing, &sql, &[]).await?;
+        }
+        let shared = match &work.scope {
+            Some(scope) => tenant::limit(work, &session, scope, &found).await?,
+            None => HashMap::new(),
+        };
+        let (left_out, broken) = references(work, &session).await?;
+        session.batch(doing, "COMMIT").await?;
+        Ok((left_out, broken, shared_stay(work, &shared)))
     };
-    session.cancellable(&ctx.cancel, limit.boxed()).await
+    session.cancellable(&ctx.cancel, compared.boxed()).await
+}
+
+fn shared_stay(work: &Work, differing: &HashMap<i32, u64>) -> Option<Warning> {
+    let each = work.merged().filter_map(|(_, unit)| {
+        let rows = differing.get(&unit.number)?;
+        Some(format!("{} of {}", counted(*rows, "row"), unit.table))
+    });
+    let each = Vec::from_iter(each).join(", ");
+    (!each.is_empty()).then(|| Warning {
+        code: "shared_rows_differ".into(),
+        message: format!(
+            "rows that the tenant's refer to differ from the backup and stay as they are, since others may refer to them too: \
+             {each}"
+        ),
+    })
 }
 
 /// Rows that are left out for want of a parent, where asked for, and what would still be broken.
-async fn references(work: &Work) -> Result<(u64, Vec<BrokenReference>)> {
+async fn references(work: &Work, session: &Session) -> Result<(u64, Vec<BrokenReference>)> {
     let found = work.names.found();
+    session
+        .batch("reading statistics", &format!("ANALYZE {found}"))
+        .await?;
     let left_out = match work.leave_out {
-        true => references::leave_out(work, &found).await?,
+        true => references::leave_out(work, session, &found).await?,
         false => 0,
     };
-    Ok((left_out, references::broken(work, &found).await?))
+    Ok((left_out, references::broken(work, session, &found).await?))
 }
 
 async fn compare_some(
@@ -132,7 +167,7 @@ async fn compare_some(
             session
                 .batch(&format!("indexing staged rows of {}", unit.table), &prepare)
                 .await?;
-            if unit.merged {
+            if unit.merged && work.scope.is_none() {
                 seen.insert(unit.number, look(work, &session, index).await?);
             }
             Ok(())

@@ -174,10 +174,10 @@ async fn decide_on(work: &Work, session: &Session, now: &[TargetTable]) -> Resul
             session.batch("deciding", &step).await?;
         }
     }
-    match &work.scope {
-        Some(scope) => tenant::limit(work, session, scope, &work.names.decided()).await,
-        None => Ok(()),
+    if let Some(scope) = &work.scope {
+        tenant::limit(work, session, scope, &work.names.decided()).await?;
     }
+    Ok(())
 }
 
 /// Holds the parents outside the merge, and leaves out or refuses rows that would have none.
@@ -185,10 +185,10 @@ async fn check_parents(work: &Work) -> Result<()> {
     hold_parents(work).await?;
     let decided = work.names.decided();
     if work.leave_out {
-        references::leave_out(work, &decided).await?;
+        references::leave_out(work, &work.session, &decided).await?;
         return Ok(());
     }
-    refuse(&references::missing(work, &decided).await?)
+    refuse(&references::missing(work, &work.session, &decided).await?)
 }
 
 /// Holds the parents outside the merge.
@@ -358,6 +358,6 @@ async fn recheck(work: &Work, counts: &Done) -> Result<()> {
 }
 
 async fn orphaned(work: &Work, key: &ForeignKey, why: Broken, sql: &str) -> Result<()> {
-    let broken = references::look(work, key, why, sql).await?;
+    let broken = references::look(work, &work.session, key, why, sql).await?;
     refuse(broken.as_slice())
 }

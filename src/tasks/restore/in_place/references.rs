@@ -7,40 +7,45 @@ use crate::core::merge::apply::Counts;
 use crate::core::merge::{ForeignKey, Unit, foreign_keys, stranded};
 use crate::core::restore_plan::{Broken, BrokenReference, Mode};
 use crate::error::Result;
+use crate::ports::postgres::Session;
 use std::collections::HashMap;
 
 /// Every reference that would be broken, by foreign key.
-pub async fn broken(work: &Work, decided: &str) -> Result<Vec<BrokenReference>> {
-    let mut found = missing(work, decided).await?;
-    found.extend(removed(work, decided).await?);
+pub async fn broken(work: &Work, session: &Session, decided: &str) -> Result<Vec<BrokenReference>> {
+    let mut found = missing(work, session, decided).await?;
+    found.extend(removed(work, session, decided).await?);
     Ok(found)
 }
 
 /// Rows that would come back without their parent.
-pub async fn missing(work: &Work, decided: &str) -> Result<Vec<BrokenReference>> {
+pub async fn missing(
+    work: &Work,
+    session: &Session,
+    decided: &str,
+) -> Result<Vec<BrokenReference>> {
     let mut found = Vec::new();
     for (key, child) in children(work) {
         let sql = foreign_keys::find_orphans(&work.names, &work.units, key, child, decided);
-        found.extend(look(work, key, Broken::ParentMissing, &sql).await?);
+        found.extend(look(work, session, key, Broken::ParentMissing, &sql).await?);
     }
     Ok(found)
 }
 
 /// Live rows whose parent would be removed.
-async fn removed(work: &Work, decided: &str) -> Result<Vec<BrokenReference>> {
-    let counts = compare::counts(&work.session, decided).await?;
+async fn removed(work: &Work, session: &Session, decided: &str) -> Result<Vec<BrokenReference>> {
+    let counts = compare::counts(session, decided).await?;
     let mut found = Vec::new();
     for key in losing(work, &counts) {
         let sql = stranded::find_stranded(&work.names, &work.units, key, decided);
         if let Some(sql) = sql {
-            found.extend(look(work, key, Broken::ParentRemoved, &sql).await?);
+            found.extend(look(work, session, key, Broken::ParentRemoved, &sql).await?);
         }
     }
     Ok(found)
 }
 
 /// Leaves rows out that would come back without their parent, together with those that need them. Returns how many.
-pub async fn leave_out(work: &Work, decided: &str) -> Result<u64> {
+pub async fn leave_out(work: &Work, session: &Session, decided: &str) -> Result<u64> {
     let mut left_out = 0;
     loop {
         let before = left_out;
@@ -48,7 +53,7 @@ pub async fn leave_out(work: &Work, decided: &str) -> Result<u64> {
             let doing = format!("looking for the parents of {}", child.table);
             let sql =
                 foreign_keys::leave_out_orphans(&work.names, &work.units, key, child, decided);
-            left_out += work.session.execute(&doing, &sql, &[]).await?;
+            left_out += session.execute(&doing, &sql, &[]).await?;
         }
         if left_out == before {
             return Ok(left_out);
@@ -71,12 +76,13 @@ pub async fn keep_referred(work: &Work, decided: &str) -> Result<u64> {
 /// Counts by a statement that gives a number and examples.
 pub async fn look(
     work: &Work,
+    session: &Session,
     key: &ForeignKey,
     why: Broken,
     sql: &str,
 ) -> Result<Option<BrokenReference>> {
     let doing = format!("checking foreign key {} of {}", key.name, key.child);
-    let row = work.session.query_one(&doing, sql, &[]).await?;
+    let row = session.query_one(&doing, sql, &[]).await?;
     let rows = row.get::<_, i64>(0).unsigned_abs();
     Ok((rows > 0).then(|| BrokenReference {
         foreign_key: key.name.clone(),

@@ -8,6 +8,7 @@ use crate::core::restore_plan::{Choice, Component};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
 use crate::ports::postgres::target::{self, Found, TargetTable};
+use crate::tasks::restore::all_there;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What is merged, and with which of the backup's tables.
@@ -24,6 +25,7 @@ pub struct Selected {
 /// Chooses tables, finds them in the target and refuses what no longer fits.
 pub async fn select(session: &Session, backup: &Manifest, choice: &Choice) -> Result<Selected> {
     let scope = scope(backup, choice)?;
+    holds(backup, &choice.selection)?;
     let chosen = chosen(backup, choice, scope.is_some())?;
     let names: BTreeSet<QName> = chosen
         .iter()
@@ -85,6 +87,21 @@ pub async fn select(session: &Session, backup: &Manifest, choice: &Choice) -> Re
     } else {
         Err(drifted(&drift))
     }
+}
+
+fn holds(backup: &Manifest, selection: &Selection) -> Result<()> {
+    let tables = || backup.tables.iter();
+    let named =
+        |t: &Table, name: &QName| t.name == *name || t.partition_root.as_ref() == Some(name);
+    let schemas = tables()
+        .map(|t| t.name.schema.as_str())
+        .chain(backup.sequences.iter().map(|s| s.name.schema.as_str()));
+    let schemas = BTreeSet::from_iter(schemas);
+    all_there(
+        selection,
+        |name| tables().any(|t| named(t, name)),
+        |schema| schemas.contains(schema),
+    )
 }
 
 fn scope(backup: &Manifest, choice: &Choice) -> Result<Option<Scope>> {

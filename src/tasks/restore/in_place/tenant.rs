@@ -36,8 +36,13 @@ pub async fn possible(work: &Work, wanted: &Scope) -> Result<()> {
 }
 
 /// Limits decisions to what belongs to the tenant; refuses where a row of somebody else would change. The session is in
-/// one snapshot, or nobody writes.
-pub async fn limit(work: &Work, session: &Session, wanted: &Scope, decided: &str) -> Result<()> {
+/// one snapshot. Counts, by unit, the shared rows that differ and stay as they are.
+pub async fn limit(
+    work: &Work,
+    session: &Session,
+    wanted: &Scope,
+    decided: &str,
+) -> Result<HashMap<i32, u64>> {
     let doing = "finding the tenant's rows";
     session
         .batch(doing, &format!("DELETE FROM {}", work.names.members()))
@@ -65,10 +70,13 @@ pub async fn limit(work: &Work, session: &Session, wanted: &Scope, decided: &str
     session
         .batch(doing, &format!("ANALYZE {}", work.names.members()))
         .await?;
+    let sql = scope::shared_differences(&work.names, decided);
+    let shared = session.query(doing, &sql, &[]).await?;
     session
         .batch(doing, &scope::keep_members(&work.names, decided))
         .await?;
-    refuse_shared(work, session, decided).await
+    refuse_shared(work, session, decided).await?;
+    Ok(by_unit(&shared))
 }
 
 /// The tenant's rows in the backup and those that they need, by unit.
@@ -78,8 +86,12 @@ pub async fn staged(work: &Work) -> Result<HashMap<i32, u64>> {
         .session
         .query("counting the tenant's rows", &sql, &[])
         .await?;
+    Ok(by_unit(&rows))
+}
+
+fn by_unit(counted: &[tokio_postgres::Row]) -> HashMap<i32, u64> {
     let count = |r: &tokio_postgres::Row| (r.get(0), r.get::<_, i64>(1).unsigned_abs());
-    Ok(rows.iter().map(count).collect())
+    counted.iter().map(count).collect()
 }
 
 const NAME_THE_SCOPE: &str = "Name the tenant column and value as --scope COLUMN=VALUE.";

@@ -310,13 +310,13 @@ async fn run_once(
 async fn settle(work: &Work) -> Result<u64> {
     let decided = work.names.decided();
     if !work.leave_out {
-        refuse(&references::broken(work, &decided).await?)?;
+        refuse(&references::broken(work, &work.session, &decided).await?)?;
         return Ok(0);
     }
     let mut left = 0;
     loop {
         let before = left;
-        left += references::leave_out(work, &decided).await?;
+        left += references::leave_out(work, &work.session, &decided).await?;
         left += references::keep_referred(work, &decided).await?;
         if left == before {
             return Ok(left);
