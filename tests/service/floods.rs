@@ -70,3 +70,23 @@ async fn a_key_serves_one_request_and_a_flood_is_told_to_wait() {
     let row = running.owner().await.query_one(sql, &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_restores_at_once_one_begins() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let backup = running
+        .backed_up(&admin, json!({ "type": "database" }))
+        .await;
+    let path = format!("/api/backups/{backup}/restore");
+    let restore = || running.call(&admin, "POST", &path, Some(json!({})));
+    let answers = futures_util::future::join_all((0..8).map(|_| restore())).await;
+    let begun = answers.iter().filter(|(status, _)| *status == 202).count();
+    assert_eq!(begun, 1, "{answers:?}");
+    let refused = answers
+        .iter()
+        .filter(|(_, a)| a["code"] == "restore_running");
+    assert_eq!(refused.count(), 7, "{answers:?}");
+    let ended = running.ended(&admin, &format!("{path}/status")).await;
+    assert_eq!(ended["status"], "completed", "{ended}");
+}
