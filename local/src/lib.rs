@@ -7,6 +7,7 @@
 //! - [`s3`]: S3 with atomic conditional writes; [`localstack`]: a second implementation
 //! - [`lite`]: a second PostgREST
 //! - [`project`]: what Supabase and Vercel put before it: PostgREST, sign-in, the functions
+//! - [`contract`]: holds every answer of the functions against `docs/openapi.json`; [`schemathesis`]: looks for others
 //! - [`demo_project`]: a throw-away project with the demo app in it
 //! - [`demo`]: the AI call centre; [`dev`]: `local dev`, and [`once`]: its `--once`; [`run`]: `local run`
 //! - `settings`: what the functions and the command line are told; `visitor`: a person at the functions' door
@@ -16,6 +17,7 @@
 
 pub mod binaries;
 mod cluster;
+pub mod contract;
 pub mod demo;
 pub mod demo_project;
 mod demo_report;
@@ -33,6 +35,7 @@ mod process;
 pub mod project;
 pub mod run;
 pub mod s3;
+pub mod schemathesis;
 pub mod settings;
 pub mod stack;
 pub mod supabase;

@@ -22,7 +22,11 @@ pub async fn caller(service: &Service, request: &Request) -> Result<Asker, Failu
     service.verifier().verify(token).await?;
     Ok(Asker {
         token: token.to_string(),
-        tenant: text("x-rovodev-tenant").map(str::to_string),
+        // One that cannot be read is one that nobody has, and not none.
+        tenant: request
+            .headers()
+            .get("x-rovodev-tenant")
+            .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()),
         door: text("x-rovodev-door")
             .filter(|d| ["dashboard", "cli"].contains(d))
             .unwrap_or("api")

@@ -8,9 +8,10 @@ use uuid::Uuid;
 /// Query parameters; `allowed` are the names that mean something.
 pub fn parameters(request: &Request, allowed: &[&str]) -> Result<Vec<(String, String)>, Problem> {
     let text = request.uri().query().unwrap_or_default();
-    // Vercel repeats what stands for `[id]` in the path as a parameter; another value would be a caller's.
+    // Vercel's routes repeat what stands for `[id]` in the path as a parameter; another value would be a caller's.
     let in_path = |(name, value): &(String, String)| {
-        name == "id" && request.uri().path().split('/').nth(3) == Some(value)
+        let mut parts = request.uri().path().split('/').skip(3);
+        name == "id" && parts.next() == Some(value) && parts.next().is_some()
     };
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes())
         .into_owned()
@@ -52,11 +53,22 @@ pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         false => request.body(),
     };
     let unread = |e: serde_json::Error| {
-        let code = if e.is_data() { "bad_field" } else { "bad_json" };
-        Problem::bad_request(code, format!("The body cannot be read: {e}."))
+        let detail = format!("The body cannot be read: {e}.");
+        match e.is_data() {
+            true => Problem::bad_request("bad_field", detail),
+            false => Problem::bad_request("bad_json", detail),
+        }
     };
     let read = serde_json::from_slice(bytes).map_err(unread)?;
-    if holds_nul(&serde_json::from_slice(bytes).map_err(unread)?) {
+    let plain: Value = serde_json::from_slice(bytes).map_err(unread)?;
+    // A list would pass for the fields in the order of our own source.
+    if !plain.is_object() {
+        return Err(Problem::bad_request(
+            "bad_field",
+            "The body must be an object.",
+        ));
+    }
+    if holds_nul(&plain) {
         return Err(Problem::bad_request(
             "bad_field",
             "The body holds the character NUL, which no text here can.",

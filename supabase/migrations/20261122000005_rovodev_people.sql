@@ -291,6 +291,10 @@ BEGIN
     IF NOT FOUND THEN
         RETURN rovodev.refuse_unknown('backup.restore', backup, door, address);
     END IF;
+    -- Restores of one tenant wait for each other here: who comes second is refused below.
+    IF NOT preview THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('rovodev restore ' || owner.id, 0));
+    END IF;
     IF request ? 'undo' THEN
         SELECT * INTO undone FROM public.restore_operations o
             WHERE o.id = (request ->> 'undo')::uuid AND o.backup_id = backup;

@@ -1,8 +1,9 @@
-//! Every function has its door, its program, its route and its place in `vercel.json`.
+//! Every function has its door, its program, its route, its place in `vercel.json` and in `docs/openapi.json`.
 
+use crate::codes::document;
 use rovodev::http::{MAX_DURATION, routes::ROUTES};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -72,6 +73,26 @@ fn every_door_has_its_program_and_its_route() {
         let source = root().join(format!("api/{door}.rs"));
         assert!(programs.contains(&source), "Cargo.toml lacks {door}");
     }
+}
+
+#[test]
+fn the_document_has_every_function_with_exactly_its_methods() {
+    let document = document();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let documented: BTreeMap<String, BTreeSet<String>> = paths
+        .map(|(path, item)| {
+            let operations = item.as_object().unwrap().iter();
+            let operations = operations.filter(|(_, o)| o.get("responses").is_some());
+            let methods = operations.map(|(method, _)| method.to_uppercase());
+            (path.clone(), methods.collect())
+        })
+        .collect();
+    let functions = ROUTES.iter().map(|route| {
+        let path = route.function.replace('[', "{").replace(']', "}");
+        let methods = route.methods.iter().map(ToString::to_string);
+        (format!("/api/{path}"), methods.collect())
+    });
+    assert_eq!(documented, functions.collect());
 }
 
 #[test]

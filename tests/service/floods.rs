@@ -70,3 +70,45 @@ async fn a_key_serves_one_request_and_a_flood_is_told_to_wait() {
     let row = running.owner().await.query_one(sql, &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_restores_at_once_one_begins() {
+    let running = Running::start().await;
+    let people = [
+        running.sign_in(Person::Admin).await,
+        running.sign_in(Person::Operator).await,
+    ];
+    let holder = running.superuser().await;
+    let promote = "UPDATE public.rovodev_members SET role = 'admin'";
+    holder.batch_execute(promote).await.unwrap();
+    let backup = running
+        .backed_up(&people[0], json!({ "type": "database" }))
+        .await;
+    let path = format!("/api/backups/{backup}/restore");
+    // Both look whether a restore runs before either can begin one.
+    let hold = "BEGIN; LOCK TABLE public.restore_operations IN SHARE MODE";
+    holder.batch_execute(hold).await.unwrap();
+    let release = async {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
+        while holder
+            .query_one(waiting, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            < 2
+        {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        holder.batch_execute("COMMIT").await.unwrap();
+    };
+    let restore = |token| running.call(token, "POST", &path, Some(json!({})));
+    let (one, other, ()) = tokio::join!(restore(&people[0]), restore(&people[1]), release);
+    let told = [&one, &other].map(|(status, answer)| (*status, answer["code"].clone()));
+    let refused = (409, json!("restore_running"));
+    assert!(
+        told.contains(&(202, Value::Null)) && told.contains(&refused),
+        "{one:?} {other:?}"
+    );
+    let ended = running.ended(&people[0], &format!("{path}/status")).await;
+    assert_eq!(ended["status"], "completed", "{ended}");
+}

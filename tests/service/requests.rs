@@ -44,7 +44,8 @@ async fn what_makes_no_sense_is_refused_by_name() {
             .body(body.to_string())
     };
     let (create, list) = ("/api/backups/create", "/api/backups/list");
-    let details = format!("/api/backups/{}/details", Uuid::now_v7());
+    let id = Uuid::now_v7();
+    let details = format!("/api/backups/{id}/details");
     let restore = format!("/api/backups/{}/restore", Uuid::now_v7());
     let big = format!("{{\"name\":\"{}\"}}", "x".repeat(1 << 20));
     let deep = "[".repeat(10_000);
@@ -111,6 +112,12 @@ async fn what_makes_no_sense_is_refused_by_name() {
         ),
         ("deep JSON", send("POST", create, &deep), 400, "bad_json"),
         ("a list", send("POST", create, "[]"), 400, "bad_field"),
+        (
+            "a list of what the fields would be",
+            send("PATCH", &details, "[null,null,null]"),
+            400,
+            "bad_field",
+        ),
         ("too large", send("POST", create, &big), 413, "too_large"),
         (
             "another content type",
@@ -155,6 +162,18 @@ async fn what_makes_no_sense_is_refused_by_name() {
         (
             "an id beside the path's",
             ask("GET", &format!("{details}?id={}", Uuid::now_v7())),
+            400,
+            "unknown_parameter",
+        ),
+        (
+            "the id of the path again, as Vercel's routes have it",
+            ask("GET", &format!("{details}?id={id}")),
+            404,
+            "not_found",
+        ),
+        (
+            "an id where the path has none",
+            ask("GET", "/api/backups/list?id=list"),
             400,
             "unknown_parameter",
         ),
@@ -264,6 +283,12 @@ async fn what_makes_no_sense_is_refused_by_name() {
                 .header("x-rovodev-tenant", "b"),
             400,
             "repeated_header",
+        ),
+        (
+            "a tenant that cannot be read",
+            ask("GET", list).header("x-rovodev-tenant", &b"d\xe9faut"[..]),
+            403,
+            "no_tenant",
         ),
         (
             "two keys",

@@ -8,7 +8,7 @@ use crate::http::{Answer, Problem, Request, Service};
 use crate::tasks::cataloged::{Filter, Listed, Sort, list};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -126,7 +126,7 @@ impl Cursor {
     fn decode(text: &str) -> Option<Self> {
         let cursor: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let readable = match cursor.sort {
-            Sort::CreatedAt => DateTime::parse_from_rfc3339(&cursor.value).is_ok(),
+            Sort::CreatedAt => time("cursor", &cursor.value).is_ok(),
             Sort::Size => cursor.value.parse::<i64>().is_ok(),
             Sort::Type => !cursor.value.contains('\0'),
         };
@@ -148,10 +148,13 @@ pub(super) fn one<'a>(name: &str, value: &'a str, possible: &[&str]) -> Result<&
     }
 }
 
+/// Of the years that both RFC 3339 and Postgres can write.
 fn time(name: &str, value: &str) -> Result<DateTime<Utc>, Problem> {
     DateTime::parse_from_rfc3339(value)
         .map(|t| t.to_utc())
-        .map_err(|_| bad(name, "a time such as 2026-11-22T14:30:00Z"))
+        .ok()
+        .filter(|t| (1..=9999).contains(&t.year()))
+        .ok_or_else(|| bad(name, "a time such as 2026-11-22T14:30:00Z"))
 }
 
 pub(super) fn bad(name: &str, expected: &str) -> Problem {
@@ -190,6 +193,8 @@ mod tests {
             "sort=name",
             "order=up",
             "from=today",
+            "from=0000-01-01T00:00:00Z",
+            "to=9999-12-31T23:59:59-01:00",
             "cursor=x",
         ] {
             let problem = read(text).err().unwrap_or_else(|| panic!("{text}"));
@@ -200,6 +205,24 @@ mod tests {
             );
             let name = text.split('=').next().unwrap();
             assert!(problem.detail.unwrap().starts_with(name), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_cursor_holds_what_the_database_can_read() {
+        for (value, good) in [
+            ("2026-11-22T14:30:00Z", true),
+            ("0000-11-22T14:30:00Z", false),
+            ("today", false),
+        ] {
+            let cursor = Cursor {
+                sort: Sort::CreatedAt,
+                ascending: false,
+                value: value.into(),
+                id: Uuid::nil(),
+            };
+            let read = read(&format!("cursor={}", cursor.encode()));
+            assert_eq!(read.is_ok(), good, "{value}");
         }
     }
 

@@ -86,7 +86,7 @@ SELECT current_setting('server_version'), r.rolname::text, r.rolsuper OR r.rolby
        pg_database_size(current_database()), (SELECT count(*) FROM app),
        (SELECT coalesce(sum(rows), 0)::bigint FROM app),
        CASE WHEN current_setting('track_commit_timestamp') = 'on' AND NOT pg_is_in_recovery()
-            THEN (SELECT to_char(x.timestamp, 'YYYY-MM-DD\"T\"HH24:MI:SSOF') FROM pg_last_committed_xact() x) END,
+            THEN (SELECT to_char(x.timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"') FROM pg_last_committed_xact() x) END,
        (SELECT coalesce(json_agg(json_build_object('schema', nspname, 'name', relname, 'estimatedRows', rows,
                'bytes', bytes) ORDER BY bytes DESC, nspname, relname), '[]')::text FROM sized),
        (SELECT count(*) FROM unreadable), (SELECT min(name) FROM unreadable),

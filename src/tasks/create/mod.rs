@@ -55,7 +55,7 @@ pub struct CreateRequest {
 
 /// Readers unless asked otherwise.
 pub const READERS: usize = 2;
-/// Bytes of a backup's name.
+/// Characters of a backup's name.
 const LONGEST_NAME: usize = 200;
 pub const YIELD_AFTER: Duration = Duration::from_secs(60);
 
@@ -99,7 +99,7 @@ pub fn usable(name: &str) -> Result<()> {
     let taken = name == "latest" || Uuid::parse_str(name).is_ok();
     let unfit = name.trim() != name
         || name.is_empty()
-        || name.len() > LONGEST_NAME
+        || name.chars().count() > LONGEST_NAME
         || name.contains(|c: char| matches!(c, '/' | '\\') || c.is_control());
     if !taken && !unfit {
         return Ok(());

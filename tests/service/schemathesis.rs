@@ -1,0 +1,101 @@
+//! Schemathesis asks whatever `docs/openapi.json` lets it think of: nothing breaks, and no answer is undocumented.
+
+use crate::stack::{CRON_SECRET, Person, Running};
+use local::home::{Home, checkout};
+use serde_json::json;
+use tokio::process::Command;
+
+/// Requests that are thought of for one function, besides those that the document's limits give.
+const EXAMPLES: &str = "20";
+
+/// Calls a minute are not limited where they do little, so that more is seen than 429.
+const FREE: &str = "
+    ALTER FUNCTION rovodev.over_rate(uuid, text, integer) RENAME TO over_rate_of_people;
+    CREATE FUNCTION rovodev.over_rate(tenant uuid, limited_action text, allowed integer) RETURNS integer
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+        SELECT CASE WHEN limited_action IN ('backup.create', 'backup.restore', 'backup.preview')
+            THEN rovodev.over_rate_of_people(tenant, limited_action, allowed) END
+    $$;
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_breaks_and_no_answer_is_undocumented() {
+    let program = local::schemathesis::program(&Home::open().unwrap()).unwrap();
+    let running = Running::start().await;
+    running.owner().await.batch_execute(FREE).await.unwrap();
+    let admin = running.sign_in(Person::Admin).await;
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("schemathesis.toml");
+    std::fs::write(&config, settings(&running, &admin).await).unwrap();
+    let output = Command::new(program)
+        .arg("--config-file")
+        .arg(&config)
+        .args(["run", "--max-examples", EXAMPLES, "--continue-on-failure"])
+        .args(["--generation-deterministic", "--request-timeout", "30"])
+        .args(["--no-color", "--url", &running.project.url()])
+        .arg(checkout().join("docs/openapi.json"))
+        .current_dir(folder.path())
+        .kill_on_drop(true)
+        .output()
+        .await
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stdout);
+    let wrong = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}\n{wrong}");
+    let tested = format!("Tested: {}\n", operations());
+    assert!(
+        told.contains(&tested),
+        "not every function was asked: {told}"
+    );
+}
+
+fn operations() -> usize {
+    let document = crate::codes::document();
+    let paths = document["paths"].as_object().unwrap().values();
+    let items = paths.flat_map(|item| item.as_object().unwrap().values());
+    items.filter(|o| o.get("responses").is_some()).count()
+}
+
+/// What is asked for is there: a backup that stays, one that may be deleted, one whose links may end, and a link.
+async fn settings(running: &Running, admin: &str) -> String {
+    let kept = running.backed_up(admin, json!({})).await;
+    let small = || running.backed_up(admin, json!({ "type": "config" }));
+    let (deleted, revoked) = (small().await, small().await);
+    let path = format!("/api/backups/{kept}/download");
+    let (_, made) = running.call(admin, "POST", &path, Some(json!({}))).await;
+    let (_, link) = made["url"].as_str().unwrap().split_once('=').unwrap();
+    format!(
+        r#"
+[auth.openapi.supabase]
+bearer = "{admin}"
+[auth.openapi.scheduler]
+bearer = "{CRON_SECRET}"
+
+[parameters]
+"path.id" = "{kept}"
+"header.X-Rovodev-Tenant" = "default"
+
+[[operations]]
+include-operation-id = "deleteBackup"
+parameters = {{ "path.id" = "{deleted}" }}
+
+[[operations]]
+include-operation-id = "revokeDownloads"
+parameters = {{ "path.id" = "{revoked}" }}
+
+[[operations]]
+include-operation-id = "download"
+parameters = {{ "query.link" = "{link}" }}
+
+# Which parameters go together, and what a cursor is, no schema can say.
+[[operations]]
+include-operation-id = ["listBackups", "showProgress"]
+checks = {{ positive_data_acceptance = {{ enabled = false }} }}
+
+# A key that was used for another request is refused, good as both may be.
+[[operations]]
+include-operation-id = "createBackup"
+checks = {{ positive_data_acceptance = {{ expected-statuses = ["2xx", "409", "422", "429"] }} }}
+"#
+    )
+}
