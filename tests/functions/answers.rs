@@ -25,11 +25,7 @@ async fn work_goes_on_behind_the_response_and_ends_before_the_invocation() {
         (&listed["total"], &listed["backups"][0]["id"]),
         (&json!(1), &json!(id))
     );
-    let details = platform.function("backups/[id]/details").await;
-    let details = platform
-        .get(&details, &format!("/api/backups/{id}/details"))
-        .await;
-    assert_eq!(details["contents"]["schema"], "captured", "{details}");
+    assert_eq!(platform.schema_of(id).await, "captured");
     assert!(create.stop().await.success());
 }
 
@@ -67,12 +63,23 @@ async fn a_restore_takes_its_safety_backup_and_brings_rows_back() {
     let listed = platform
         .get(&list, "/api/backups/list?trigger=safety")
         .await;
-    let id = listed["backups"][0]["id"].as_str().unwrap();
-    let details = platform.function("backups/[id]/details").await;
-    let details = platform
-        .get(&details, &format!("/api/backups/{id}/details"))
-        .await;
-    assert_eq!(details["contents"]["schema"], "captured", "{details}");
+    let safety = listed["backups"][0]["id"].as_str().unwrap();
+    assert_eq!(platform.schema_of(safety).await, "captured");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tick_takes_up_what_waits() {
+    let platform = Platform::start().await;
+    let backup = platform.asked_for().await;
+    let tick = platform.function("cron/tick").await;
+    let variables = &platform.demo.variables;
+    let secret = variables.iter().find(|(name, _)| *name == "CRON_SECRET");
+    let (number, request) = tick.request("GET", "/api/cron/tick");
+    let request = request.bearer_auth(&secret.unwrap().1);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    tick.end(number).await;
+    assert_eq!(last_event(&platform, &backup).await["status"], "completed");
+    assert_eq!(platform.schema_of(&backup).await, "captured");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,10 @@ use crate::function::Function;
 use crate::program::{Program, output};
 use local::demo_project::DemoProject;
 use local::visitor::{ADMIN, Visitor};
+use rovodev::config::Settings;
+use rovodev::core::manifest::{BackupType, Codec};
+use rovodev::http::Service;
+use rovodev::tasks::cataloged::{self, Asked, Asker, CreateBackup};
 use serde_json::Value;
 
 pub struct Platform {
@@ -50,6 +54,38 @@ impl Platform {
         let (told, text) = (answer.status(), answer.text().await.unwrap());
         assert_eq!(told, status, "{text}");
         (number, serde_json::from_str(&text).unwrap())
+    }
+
+    /// Asks the catalog for a backup without any function, so that its job waits; the backup's id.
+    pub async fn asked_for(&self) -> String {
+        let service = Service::new(Settings::of(self.demo.variables.clone())).unwrap();
+        let asker = Asker {
+            token: self.token.clone(),
+            tenant: None,
+            door: "api".into(),
+            address: None,
+        };
+        let wanted = CreateBackup {
+            kind: BackupType::Database,
+            codec: Codec::Zstd,
+            name: None,
+            schemas: Vec::new(),
+            tables: Vec::new(),
+        };
+        let asked = cataloged::create(service.catalog(), &asker, &wanted, None, "").await;
+        match asked.unwrap() {
+            Asked::Done(answer) => answer.id.to_string(),
+            Asked::Refused(refusal) => panic!("{refusal:?}"),
+        }
+    }
+
+    /// Whether a backup has its definitions, by the function `details`.
+    pub async fn schema_of(&self, backup: &str) -> String {
+        let details = self.function("backups/[id]/details").await;
+        let path = format!("/api/backups/{backup}/details");
+        let told = self.get(&details, &path).await;
+        let schema = told["contents"]["schema"].as_str();
+        schema.unwrap_or_else(|| panic!("{told}")).to_string()
     }
 
     /// Takes a backup by the function `create`; its id once it is completed and its invocation over.
