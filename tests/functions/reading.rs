@@ -5,13 +5,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 const PIECE: usize = 64 << 10;
-/// Between two pieces.
-const PAUSE: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Reading {
     /// Of the request.
     pub number: u64,
+    /// Before each piece.
+    pub pause: Duration,
     stream: TcpStream,
     read: Vec<u8>,
     /// Where the body begins.
@@ -28,6 +28,7 @@ impl Reading {
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut reading = Reading {
             number,
+            pause: Duration::from_millis(2),
             stream,
             read: Vec::new(),
             body: 0,
@@ -41,7 +42,7 @@ impl Reading {
     }
 
     pub async fn piece(&mut self) {
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(self.pause).await;
         let there = self.read.len();
         self.read.resize(there + PIECE, 0);
         let read = self.stream.read(&mut self.read[there..]);
