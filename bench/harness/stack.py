@@ -18,7 +18,11 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 def build():
     """Builds the release programs and returns their folder."""
-    programs = ["-p", "rovodev", "--bin", "rovodev", "-p", "bench-stack", "--bin", "bench-stack"]
+    return built(["-p", "rovodev", "--bin", "rovodev", "-p", "bench-stack", "--bin", "bench-stack"])
+
+
+def built(programs):
+    """Builds these release programs, arguments of `cargo build`, and returns their folder."""
     if subprocess.run(["cargo", "build", "--release", "--locked", *programs], cwd=PROJECT).returncode:
         raise Failed("the release build failed")
     listed = subprocess.run(

@@ -117,6 +117,7 @@ fn print_addresses(postgres: &Postgres, project: &Project, variables: &Variables
         "\nup in {:.1} s; Ctrl-C stops everything\n",
         begun.elapsed().as_secs_f64()
     );
+    println!("pages       {}/", project.url());
     println!("functions   {}/api", project.url());
     println!("sign-in     {ADMIN}, password {PASSWORD}");
     println!(

@@ -66,16 +66,48 @@ where
     (body(receiver), behind)
 }
 
+/// A server that holds this many pieces sends them all to the last byte before it asks for another.
+const HELD_BY_SERVER: usize = 16;
+
+/// What is still to be handed to the server.
+enum Rest {
+    /// One piece is kept back, for it may be the last.
+    Open(mpsc::Receiver<Sent>, Bytes),
+    Ending(Bytes),
+}
+
 fn body(receiver: mpsc::Receiver<Sent>) -> Body {
-    let frames = futures_util::stream::unfold(Some(receiver), |receiver| async {
-        let mut receiver = receiver?;
-        match receiver.recv().await {
-            Some(Sent::Piece(bytes)) => Some((Ok(Frame::data(bytes)), Some(receiver))),
-            Some(Sent::End) => None,
-            None => Some((Err("the stream broke off".into()), None)),
+    let whole = Rest::Open(receiver, Bytes::new());
+    let frames = futures_util::stream::unfold(Some(whole), |rest| async {
+        match next(rest?).await {
+            Some(Ok((piece, rest))) => Some((Ok(Frame::data(piece)), Some(rest))),
+            Some(Err(broken)) => Some((Err(broken.into()), None)),
+            None => None,
         }
     });
     StreamBody::new(frames).boxed()
+}
+
+async fn next(rest: Rest) -> Option<std::result::Result<(Bytes, Rest), &'static str>> {
+    let mut last = match rest {
+        Rest::Ending(last) => last,
+        Rest::Open(mut receiver, mut kept) => loop {
+            match receiver.recv().await {
+                Some(Sent::Piece(piece)) if kept.is_empty() => kept = piece,
+                Some(Sent::Piece(piece)) => return Some(Ok((kept, Rest::Open(receiver, piece)))),
+                Some(Sent::End) => break kept,
+                None => return Some(Err("the stream broke off")),
+            }
+        },
+    };
+    // The last bytes one by one: a slow reader's server is through with all before them when it asks for the end, so
+    // that nobody says that the body has left while megabytes wait in this process.
+    let piece = match last.len() {
+        0 => return None,
+        1..=HELD_BY_SERVER => last.split_to(1),
+        length => last.split_to(length - HELD_BY_SERVER),
+    };
+    Some(Ok((piece, Rest::Ending(last))))
 }
 
 impl Writer {
@@ -148,6 +180,27 @@ mod tests {
                 End::Done => assert_eq!(read.unwrap().to_bytes().len(), 1 << 20),
                 End::Failed | End::Never => assert!(read.is_err()),
             }
+        }
+    }
+
+    #[tokio::test]
+    async fn the_last_bytes_come_one_by_one() {
+        for length in [0, 3, HELD_BY_SERVER, 100, LARGEST_PIECE + 1] {
+            let sent: Vec<u8> = (0..length).map(|n| n as u8).collect();
+            let written = sent.clone();
+            let (mut body, behind) = streamed(LIMIT, |mut writer| async move {
+                writer.write_all(&written).await.unwrap();
+                Ok(())
+            });
+            let behind = tokio::spawn(behind);
+            let mut pieces = Vec::new();
+            while let Some(frame) = body.frame().await {
+                pieces.push(frame.unwrap().into_data().unwrap());
+            }
+            behind.await.unwrap();
+            assert_eq!(pieces.concat(), sent);
+            let single = pieces.iter().rev().take_while(|p| p.len() == 1).count();
+            assert!(single >= length.min(HELD_BY_SERVER), "{length}: {single}");
         }
     }
 

@@ -1,64 +1,22 @@
-//! A backup through the programs, from the request to its end.
+//! A backup and its restore through the programs, from the request to its end.
 
-use crate::function::{Function, program};
-use local::demo_project::DemoProject;
-use local::visitor::{ADMIN, Visitor};
+use crate::function::Function;
+use crate::platform::Platform;
+use crate::program::Program;
 use serde_json::{Value, json};
-use tokio::process::Command;
-
-/// The project without functions: those are the programs under test.
-struct Platform {
-    demo: DemoProject,
-    token: String,
-}
-
-impl Platform {
-    async fn start() -> Platform {
-        let mut demo = DemoProject::start(false).await.unwrap();
-        if std::env::var_os("ROVODEV_VERCEL_OUTPUT").is_some() {
-            // The function brings its own.
-            demo.variables.retain(|(name, _)| *name != "PG_DUMP");
-        }
-        let admin = Visitor::sign_in(&demo.project, ADMIN).await.unwrap();
-        let token = admin.token().to_string();
-        Platform { demo, token }
-    }
-
-    async fn function(&self, name: &str) -> Function {
-        Function::start(Command::new(program(name)), &self.demo.variables).await
-    }
-
-    async fn get(&self, function: &Function, path: &str) -> Value {
-        let (_, request) = function.request("GET", path);
-        let answer = request.bearer_auth(&self.token).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
-        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn work_goes_on_behind_the_response_and_ends_before_the_invocation() {
     let platform = Platform::start().await;
     let create = platform.function("backups/create").await;
-    let (number, request) = create.request("POST", "/api/backups/create");
-    let answer = request
-        .bearer_auth(&platform.token)
-        .header("content-type", "application/json")
-        .body(json!({ "type": "database" }).to_string())
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.status(), 202);
-    let created: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+    let path = "/api/backups/create";
+    let (number, created) = platform
+        .post(&create, path, json!({ "type": "full" }), 202)
+        .await;
     assert!(!create.has_ended(number), "nothing can be done by now");
 
     let id = created["id"].as_str().unwrap();
-    let status = platform.function("backups/[id]/restore/status").await;
-    let path = format!("/api/backups/{id}/restore/status");
-    let told = status.events_at_end(&path, &platform.token).await;
-    assert!(told.contains("text/event-stream"), "{told}");
-    let last = told.rsplit("data: ").next().unwrap();
-    assert!(last.contains(r#""status":"completed""#), "{told}");
+    assert_eq!(last_event(&platform, id).await["status"], "completed");
     create.end(number).await;
 
     let list = platform.function("backups/list").await;
@@ -67,17 +25,66 @@ async fn work_goes_on_behind_the_response_and_ends_before_the_invocation() {
         (&listed["total"], &listed["backups"][0]["id"]),
         (&json!(1), &json!(id))
     );
-    let details = platform.function("backups/[id]/details").await;
-    let details = platform
-        .get(&details, &format!("/api/backups/{id}/details"))
-        .await;
-    assert_eq!(details["contents"]["schema"], "captured", "{details}");
+    assert_eq!(platform.schema_of(id).await, "captured");
     assert!(create.stop().await.success());
+}
+
+/// What was written to the stream by the time the platform was told that its invocation is over.
+async fn last_event(platform: &Platform, backup: &str) -> Value {
+    let status = platform.function("backups/[id]/restore/status").await;
+    let path = format!("/api/backups/{backup}/restore/status");
+    let told = status.events_at_end(&path, &platform.token).await;
+    assert!(told.contains("text/event-stream"), "{told}");
+    assert!(told.ends_with("0\r\n\r\n"), "its last chunk: {told}");
+    let last = told.rsplit("data: ").next().unwrap();
+    serde_json::from_str(last.lines().next().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_takes_its_safety_backup_and_brings_rows_back() {
+    let platform = Platform::start().await;
+    let backup = platform.backed_up(json!({ "type": "database" })).await;
+    let owner = &platform.demo.owner;
+    let broken = owner.execute("DELETE FROM call_events", &[]).await.unwrap();
+    assert!(broken > 0);
+    let restore = platform.function("backups/[id]/restore").await;
+    let path = format!("/api/backups/{backup}/restore");
+    let (number, _) = platform
+        .post(&restore, &path, json!({ "mode": "exact" }), 202)
+        .await;
+    let last = last_event(&platform, &backup).await;
+    assert_eq!(last["status"], "completed", "{last}");
+    restore.end(number).await;
+    let count = "SELECT count(*) FROM call_events";
+    let there: i64 = owner.query_one(count, &[]).await.unwrap().get(0);
+    assert_eq!(there, broken as i64);
+
+    let list = platform.function("backups/list").await;
+    let listed = platform
+        .get(&list, "/api/backups/list?trigger=safety")
+        .await;
+    let safety = listed["backups"][0]["id"].as_str().unwrap();
+    assert_eq!(platform.schema_of(safety).await, "captured");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tick_takes_up_what_waits() {
+    let platform = Platform::start().await;
+    let backup = platform.asked_for().await;
+    let tick = platform.function("cron/tick").await;
+    let variables = &platform.demo.variables;
+    let secret = variables.iter().find(|(name, _)| *name == "CRON_SECRET");
+    let (number, request) = tick.request("GET", "/api/cron/tick");
+    let request = request.bearer_auth(&secret.unwrap().1);
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    tick.end(number).await;
+    assert_eq!(last_event(&platform, &backup).await["status"], "completed");
+    assert_eq!(platform.schema_of(&backup).await, "captured");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_function_without_its_settings_answers_and_does_not_die() {
-    let list = Function::start(Command::new(program("backups/list")), &[]).await;
+    let list = Function::start(Program::of("backups/list"), &[]).await;
     for _ in 0..2 {
         let (number, request) = list.request("GET", "/api/backups/list");
         let answer = request.send().await.unwrap();

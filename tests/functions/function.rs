@@ -1,8 +1,10 @@
 //! One running function.
 
+use crate::program::Program;
+use crate::reading::Reading;
 use rovodev::ports::web;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,6 +16,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const SOCKET: &str = "platform";
 static REQUESTS: AtomicU64 = AtomicU64::new(1);
 
 /// A message of the function to the platform.
@@ -37,33 +40,21 @@ pub struct Function {
     _folder: TempDir,
 }
 
-/// The program of a function such as `backups/list`.
-pub fn program(function: &str) -> PathBuf {
-    match std::env::var_os("ROVODEV_VERCEL_OUTPUT") {
-        Some(output) => {
-            let folder = Path::new(&output).join("functions/api");
-            folder.join(format!("{function}.func/executable"))
-        }
-        None => {
-            let name = function.replace("/[id]", "").replace('/', "-");
-            Path::new(env!("CARGO_BIN_EXE_backups-list")).with_file_name(name)
-        }
-    }
-}
-
 impl Function {
-    /// Starts it in a folder and an environment of its own, and waits until it says that it listens.
-    pub async fn start(mut command: Command, variables: &[(&str, String)]) -> Function {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("platform");
-        let listener = UnixListener::bind(&socket).unwrap();
+    /// Starts it in an environment of its own, and waits until it says that it listens.
+    pub async fn start(program: Program, variables: &[(&str, String)]) -> Function {
+        let Program {
+            command,
+            folder,
+            seen_as,
+        } = program;
+        let listener = UnixListener::bind(folder.path().join(SOCKET)).unwrap();
         let port = local::port::free().unwrap();
-        let child = command
+        let child = Command::from(command)
             .env_clear()
             .envs(variables.iter().map(|(name, value)| (name, value)))
             .env("VERCEL_DEV_PORT", port.to_string())
-            .env("VERCEL_IPC_PATH", &socket)
-            .current_dir(folder.path())
+            .env("VERCEL_IPC_PATH", seen_as.join(SOCKET))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .kill_on_drop(true)
@@ -89,18 +80,20 @@ impl Function {
     /// What had been written to an event stream when the platform was told that its invocation is over. Nothing is
     /// read before that, so what is there then was sent before.
     pub async fn events_at_end(&self, path: &str, token: &str) -> String {
-        let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await.unwrap();
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n\
-             authorization: Bearer {token}\r\nx-vercel-internal-invocation-id: inv-{number}\r\n\
-             x-vercel-internal-request-id: {number}\r\n\r\n"
-        );
+        let own = format!("accept: text/event-stream\r\nauthorization: Bearer {token}\r\n");
+        let (number, request) = plain(path, &own);
         stream.write_all(request.as_bytes()).await.unwrap();
         self.end(number).await;
         let mut there = Vec::new();
         while let Ok(1..) = stream.try_read_buf(&mut there) {}
         String::from_utf8(there).unwrap()
+    }
+
+    /// Begins to read the answer of a GET without a token.
+    pub async fn read_slowly(&self, path: &str) -> Reading {
+        let (number, request) = plain(path, "");
+        Reading::begin(self.port, number, &request).await
     }
 
     /// A request, as the platform hands it over; its number is what [`Function::end`] asks for.
@@ -131,10 +124,19 @@ impl Function {
             .any(|m| m.kind == "end" && m.payload["context"]["requestId"].as_u64() == Some(number))
     }
 
+    /// Suspends the process, as the platform does between invocations.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().unwrap() as i32).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
     /// Asks the process to end, as the platform does, and waits for it.
     pub async fn stop(mut self) -> std::process::ExitStatus {
-        let pid = rustix::process::Pid::from_raw(self.child.id().unwrap() as i32).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.expect("the function does not end").unwrap()
     }
@@ -163,6 +165,16 @@ impl Function {
             .await
             .expect("the platform was not told")
     }
+}
+
+/// A GET request with headers of its own, and its number.
+fn plain(path: &str, headers: &str) -> (u64, String) {
+    let number = REQUESTS.fetch_add(1, Ordering::Relaxed);
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}x-vercel-internal-invocation-id: inv-{number}\r\n\
+         x-vercel-internal-request-id: {number}\r\n\r\n"
+    );
+    (number, request)
 }
 
 /// Messages are JSON, each ended by a NUL.

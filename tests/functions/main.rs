@@ -2,5 +2,10 @@
 //! names the folder that `vercel build` wrote; without it they are the programs that Cargo built.
 
 mod answers;
+mod downloads;
+mod emitted;
 mod function;
 mod panics;
+mod platform;
+mod program;
+mod reading;

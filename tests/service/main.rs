@@ -20,6 +20,7 @@ mod keys;
 mod list_export;
 mod lite;
 mod origins;
+mod pages;
 mod postgrest;
 mod proxy;
 mod remote;

@@ -1,11 +1,12 @@
 //! What Supabase and Vercel put in front of a database, on one port of 127.0.0.1: `/rest/v1` (PostgREST behind keys),
-//! `/auth/v1` (sign-in), and Rovodev's functions under `/api`.
+//! `/auth/v1` (sign-in), Rovodev's functions under `/api`, and its pages everywhere else.
 
 mod catalog;
 mod functions;
 mod gateway;
 mod issuer;
 mod keys;
+mod pages;
 
 pub use catalog::{seed_tenants, set_up};
 pub use keys::{OlderKeys, ProjectKeys};
@@ -29,7 +30,7 @@ pub struct Project {
 
 impl Project {
     /// Serves the project of database `postgres`, on `port` or a free one. `settings` are those of the functions; without
-    /// them there are none, and only the project is there. The catalog's migrations must be applied before.
+    /// them there are none, no pages either, and only the project is there. The catalog's migrations must be applied before.
     pub async fn start(
         postgres: &Postgres,
         keys: ProjectKeys,
@@ -45,7 +46,7 @@ impl Project {
             .nest("/auth/v1", issuer::routes(&url, &keys, postgres))
             .nest("/rest/v1", gateway::routes(&url, &keys, postgres).await?);
         if let Some(settings) = settings {
-            routes = routes.merge(functions::routes(settings).await?);
+            routes = routes.merge(pages::beside(functions::routes(settings).await?)?);
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
