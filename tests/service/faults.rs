@@ -2,8 +2,8 @@
 
 mod broken;
 
-use broken::{Broken, Part, Told};
 use crate::proxy::Cut;
+use broken::{Broken, Part, Told};
 use serde_json::json;
 use std::time::Duration;
 
@@ -109,7 +109,11 @@ async fn told_as_it_is(broken: &Broken, down: &[Part], code: &str, fault: Option
         let needed = call.needs.iter().any(|part| down.contains(part));
         match needed {
             true => told.is_down(code),
-            false => assert_eq!(told.status, call.status, "{} {fault:?}: {told:?}", call.name),
+            false => assert_eq!(
+                told.status, call.status,
+                "{} {fault:?}: {told:?}",
+                call.name
+            ),
         }
         broken.tells_no_secret(told);
     }
@@ -119,10 +123,16 @@ async fn told_as_it_is(broken: &Broken, down: &[Part], code: &str, fault: Option
 }
 
 async fn health_names(broken: &Broken, down: &[Part]) {
-    let health = broken.health_once(|told| down.iter().all(|part| !told.is_well(*part))).await;
+    let health = broken
+        .health_once(|told| down.iter().all(|part| !told.is_well(*part)))
+        .await;
     assert_eq!(health.body["healthy"], json!(false), "{health:?}");
     for part in [Store, Source, Catalog, SignIn] {
-        assert_eq!(health.is_well(part), !down.contains(&part), "{part:?}: {health:?}");
+        assert_eq!(
+            health.is_well(part),
+            !down.contains(&part),
+            "{part:?}: {health:?}"
+        );
     }
     broken.tells_no_secret(&health);
 }
@@ -131,8 +141,14 @@ async fn health_names(broken: &Broken, down: &[Part]) {
 async fn all_is_well(broken: &Broken, fault: Option<Cut>) {
     for call in broken.calls() {
         let told = broken.ask(&call).await;
-        assert_eq!(told.status, call.status, "{} after {fault:?}: {told:?}", call.name);
+        assert_eq!(
+            told.status, call.status,
+            "{} after {fault:?}: {told:?}",
+            call.name
+        );
     }
-    let health: Told = broken.health_once(|told| told.body["healthy"] == json!(true)).await;
+    let health: Told = broken
+        .health_once(|told| told.body["healthy"] == json!(true))
+        .await;
     assert_eq!(health.status, 200, "{health:?}");
 }

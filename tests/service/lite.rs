@@ -64,17 +64,34 @@ async fn a_backup_and_its_restore_go_all_the_way() {
     let mut owner = running.owner().await;
     let before = demo::contents(&mut owner).await.unwrap();
     let id = running
-        .backed_up(&admin, json!({ "type": "full", "name": "by hand", "compress": "gzip" }))
+        .backed_up(
+            &admin,
+            json!({ "type": "full", "name": "by hand", "compress": "gzip" }),
+        )
         .await;
     let details = format!("/api/backups/{id}/details");
     let (status, told) = running.call(&admin, "GET", &details, None).await;
     assert_eq!(status, 200, "{told}");
-    assert_eq!((&told["name"], &told["codec"]), (&json!("by hand"), &json!("gzip")));
-    assert!(told["metadata"]["records"].as_u64().unwrap() > 1000, "{told}");
+    assert_eq!(
+        (&told["name"], &told["codec"]),
+        (&json!("by hand"), &json!("gzip"))
+    );
+    assert!(
+        told["metadata"]["records"].as_u64().unwrap() > 1000,
+        "{told}"
+    );
     let (status, told) = running
-        .call(&admin, "PATCH", &details, Some(json!({ "note": "kept", "pinned": true })))
+        .call(
+            &admin,
+            "PATCH",
+            &details,
+            Some(json!({ "note": "kept", "pinned": true })),
+        )
         .await;
-    assert_eq!((status, &told["note"], &told["pinned"]), (200, &json!("kept"), &json!(true)));
+    assert_eq!(
+        (status, &told["note"], &told["pinned"]),
+        (200, &json!("kept"), &json!(true))
+    );
 
     demo::damage(&mut owner).await.unwrap();
     let restore = format!("/api/backups/{id}/restore");
@@ -84,14 +101,26 @@ async fn a_backup_and_its_restore_go_all_the_way() {
     assert_eq!(status, 202, "{asked}");
     let ended = running.ended(&admin, &format!("{restore}/status")).await;
     assert_eq!(ended["status"], "completed", "{ended}");
-    assert!(ended["result"]["recordsRestored"].as_u64().unwrap() > 0, "{ended}");
+    assert!(
+        ended["result"]["recordsRestored"].as_u64().unwrap() > 0,
+        "{ended}"
+    );
     assert_eq!(demo::contents(&mut owner).await.unwrap(), before);
 
     let link = running
-        .call(&admin, "POST", &format!("/api/backups/{id}/download"), Some(json!({ "format": "tar" })))
+        .call(
+            &admin,
+            "POST",
+            &format!("/api/backups/{id}/download"),
+            Some(json!({ "format": "tar" })),
+        )
         .await;
     assert_eq!(link.0, 201, "{}", link.1);
-    let file = running.follow(link.1["url"].as_str().unwrap()).send().await.unwrap();
+    let file = running
+        .follow(link.1["url"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap();
     assert_eq!(file.status(), 200);
 }
 
@@ -105,12 +134,21 @@ async fn the_tick_takes_up_what_nobody_works_on() {
     ] } });
     let asked = running.rpc(&admin, "rovodev_create_backup", request).await;
     assert_eq!(asked["outcome"], "done", "{asked}");
-    let (status, tick) = running.call(CRON_SECRET, "GET", "/api/cron/tick", None).await;
+    let (status, tick) = running
+        .call(CRON_SECRET, "GET", "/api/cron/tick", None)
+        .await;
     assert_eq!((status, &tick["waiting"]), (200, &json!(1)));
-    let path = format!("/api/backups/{}/restore/status", asked["id"].as_str().unwrap());
+    let path = format!(
+        "/api/backups/{}/restore/status",
+        asked["id"].as_str().unwrap()
+    );
     let ended = running.ended(&admin, &path).await;
     assert_eq!(ended["status"], "completed", "{ended}");
     let (_, list) = running.call(&admin, "GET", "/api/backups/list", None).await;
     let backup = &list["backups"][0];
-    assert_eq!((&backup["name"], &backup["tables"]), (&json!("waiting"), &json!(1)), "{list}");
+    assert_eq!(
+        (&backup["name"], &backup["tables"]),
+        (&json!("waiting"), &json!(1)),
+        "{list}"
+    );
 }

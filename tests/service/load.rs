@@ -67,9 +67,17 @@ async fn twenty_backups_asked_for_at_once_are_all_taken() {
     assert_eq!(of("status"), vec!["completed"; CREATES], "{list}");
     // Nobody was kept from the database by the others.
     let sql = "SELECT count(*) FROM public.rovodev_jobs WHERE last_error IS NOT NULL OR token <> 1";
-    let tried_again: i64 = running.owner().await.query_one(sql, &[]).await.unwrap().get(0);
+    let tried_again: i64 = running
+        .owner()
+        .await
+        .query_one(sql, &[])
+        .await
+        .unwrap()
+        .get(0);
     assert_eq!(tried_again, 0);
-    let (status, waiting) = running.call(CRON_SECRET, "GET", "/api/cron/tick", None).await;
+    let (status, waiting) = running
+        .call(CRON_SECRET, "GET", "/api/cron/tick", None)
+        .await;
     assert_eq!((status, &waiting["waiting"]), (200, &json!(0)));
 }
 
@@ -101,9 +109,17 @@ async fn a_page_of_the_list_is_one_request_to_postgrest() {
         let before = running.project.catalog_requests();
         let (status, list) = running.call(&admin, "GET", &path, None).await;
         assert_eq!((status, &list["total"]), (200, &json!(10_000)), "{list}");
-        assert_eq!(running.project.catalog_requests() - before, 1, "page {page}");
+        assert_eq!(
+            running.project.catalog_requests() - before,
+            1,
+            "page {page}"
+        );
         let backups = list["backups"].as_array().unwrap();
-        seen.extend(backups.iter().map(|b| b["id"].as_str().unwrap().to_string()));
+        seen.extend(
+            backups
+                .iter()
+                .map(|b| b["id"].as_str().unwrap().to_string()),
+        );
         let next = list["nextCursor"].as_str().unwrap();
         path = format!("/api/backups/list?limit=200&q=backup&cursor={next}");
     }

@@ -71,11 +71,18 @@ impl Broken {
             match *name {
                 "SUPABASE_URL" => *value = project.url(),
                 "S3_ENDPOINT" => *value = store.url(),
-                "DATABASE_URL" => *value = value.replace(&postgres, &format!("127.0.0.1:{}", source.port())),
+                "DATABASE_URL" => {
+                    *value = value.replace(&postgres, &format!("127.0.0.1:{}", source.port()))
+                }
                 _ => {}
             }
         }
-        let secret = ["AWS_SECRET_ACCESS_KEY", "SUPABASE_SECRET_KEY", "CRON_SECRET", "STORE_KEY"];
+        let secret = [
+            "AWS_SECRET_ACCESS_KEY",
+            "SUPABASE_SECRET_KEY",
+            "CRON_SECRET",
+            "STORE_KEY",
+        ];
         let secrets = variables.iter().filter(|(name, _)| secret.contains(name));
         let secrets: Vec<String> = secrets.map(|(_, value)| value.clone()).collect();
         let settings = Settings::of(variables);
@@ -149,7 +156,10 @@ impl Broken {
         let file = json!({ "file": "vercel.json" });
         let (tar, preview) = (json!({ "format": "tar" }), json!({ "preview": true }));
         let (list, create) = ("/api/backups/list".into(), "/api/backups/create".into());
-        let (live, tick) = ("/api/status/health?probe=live".into(), "/api/cron/tick".into());
+        let (live, tick) = (
+            "/api/status/health?probe=live".into(),
+            "/api/cron/tick".into(),
+        );
         let (config, linked) = (json!({ "type": "config" }), self.link.clone());
         vec![
             call("list", "GET", list, None, ASKED, 200),
@@ -158,7 +168,14 @@ impl Broken {
             call("preview", "POST", of("restore"), Some(preview), ASKED, 202),
             call("status", "GET", of("restore/status"), None, ASKED, 200),
             call("download", "POST", of("download"), Some(tar), ASKED, 201),
-            call("file", "POST", of("download"), Some(file), &[SignIn, Catalog, Store], 200),
+            call(
+                "file",
+                "POST",
+                of("download"),
+                Some(file),
+                &[SignIn, Catalog, Store],
+                200,
+            ),
             call("link", "GET", linked, None, &[Catalog, Store], 200),
             call("live", "GET", live, None, &[], 200),
             call("tick", "GET", tick, None, &[Catalog], 200),
@@ -186,7 +203,9 @@ impl Broken {
         }
         let (head, body) = response.into_parts();
         let retry = head.headers.get(header::RETRY_AFTER);
-        let read = tokio::time::timeout(GUARD, body.collect()).await.expect("an end");
+        let read = tokio::time::timeout(GUARD, body.collect())
+            .await
+            .expect("an end");
         let bytes = read.map(|body| body.to_bytes()).unwrap_or_default();
         Told {
             status: head.status.as_u16(),
@@ -243,7 +262,10 @@ impl Told {
     pub fn is_down(&self, code: &str) {
         let told = (self.status, self.body["code"].as_str());
         assert_eq!(told, (503, Some(code)), "{self:?}");
-        assert!(self.retry_after.is_some_and(|seconds| seconds > 0), "{self:?}");
+        assert!(
+            self.retry_after.is_some_and(|seconds| seconds > 0),
+            "{self:?}"
+        );
     }
 
     pub fn is_well(&self, part: Part) -> bool {

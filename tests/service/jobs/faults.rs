@@ -76,7 +76,11 @@ async fn a_backup_that_broke_midway_is_completed_by_the_next_tick() {
         over(&lines).await.unwrap();
         let row = place.row("backups", asked.id).await;
         // Progress that cannot be told keeps nobody from the work.
-        assert_eq!(row["status"] == "completed", word == "rovodev_renew_job", "{word}: {row}");
+        assert_eq!(
+            row["status"] == "completed",
+            word == "rovodev_renew_job",
+            "{word}: {row}"
+        );
         tick(&place, &lines).await;
         let row = place.row("backups", asked.id).await;
         let error = place.last_error(asked.id).await;
@@ -100,7 +104,10 @@ async fn a_restore_that_broke_midway_leaves_the_old_rows_until_it_has_the_new_on
         breaks_midway(&lines, word);
         over(&lines).await.unwrap();
         let now = place.contents().await;
-        assert!(now == damaged || now == before, "{word}: neither old nor new");
+        assert!(
+            now == damaged || now == before,
+            "{word}: neither old nor new"
+        );
         tick(&place, &lines).await;
         let row = place.row("restore_operations", asked.operation_id).await;
         assert_eq!(row["status"], "completed", "{word}: {row}");
@@ -115,16 +122,22 @@ async fn a_source_that_hangs_is_left_at_the_deadline_for_a_worker() {
     let place = Workplace::start().await;
     let lines = Lines::of(&place).await;
     let asked = place.ask_for_backup().await;
-    lines.source.now(|request, _| match request.contains("COPY") {
-        true => Cut::Silence,
-        false => Cut::Nothing,
-    });
+    lines
+        .source
+        .now(|request, _| match request.contains("COPY") {
+            true => Cut::Silence,
+            false => Cut::Nothing,
+        });
     let settings = lines.settings();
     let deadline = Instant::now() + Duration::from_secs(3);
     let function = Workshop::new(settings, catalog(settings), Some(deadline)).unwrap();
     work_on(function, asked.job_id).await;
     let row = place.row("backups", asked.id).await;
-    assert_eq!((&row["status"], &row["error_message"]), (&"pending".into(), &().into()), "{row}");
+    assert_eq!(
+        (&row["status"], &row["error_message"]),
+        (&"pending".into(), &().into()),
+        "{row}"
+    );
     assert_eq!(place.job(asked.job_id).await["queue"], "rovodev_long_jobs");
     lines.mend().await;
     let worker = Workshop::new(settings, catalog(settings), None).unwrap();
@@ -148,8 +161,14 @@ async fn what_stays_down_ends_the_job_with_its_reason_and_no_secret() {
     assert_eq!(row["status"], "failed", "{row}");
     assert_eq!(row["error_code"], "database_unreachable", "{row}");
     let message = row["error_message"].as_str().unwrap();
-    assert!(message.contains("5 attempts") && message.contains("127.0.0.1"), "{message}");
-    let (job, log) = (place.job(asked.job_id).await, place.audit_of(asked.id).await);
+    assert!(
+        message.contains("5 attempts") && message.contains("127.0.0.1"),
+        "{message}"
+    );
+    let (job, log) = (
+        place.job(asked.job_id).await,
+        place.audit_of(asked.id).await,
+    );
     let told = format!("{row} {job} {log}");
     for (name, value) in &place.variables {
         let secret = match *name {

@@ -60,7 +60,9 @@ async fn a_backup_whose_row_goes_is_in_no_list() {
         for call in [1, 6, 11] {
             let asked = place.ask_for_backup().await;
             let work = begun(&place, call).await;
-            place.run(&way.replace("$id", &format!("'{}'", asked.id))).await;
+            place
+                .run(&way.replace("$id", &format!("'{}'", asked.id)))
+                .await;
             work.await.unwrap();
             assert!(!is_stored(&place, asked.id).await, "{way} at {call}");
             nothing_is_left(&place).await;
@@ -76,7 +78,9 @@ async fn a_backup_whose_row_goes_at_the_last_moment_is_taken_out_of_the_store() 
     let asked = place.ask_for_backup().await;
     let work = begun(&place, 3).await;
     let id = format!("'{}'", asked.id);
-    place.run(&format!("BEGIN; {}", WAYS[0].replace("$id", &id))).await;
+    place
+        .run(&format!("BEGIN; {}", WAYS[0].replace("$id", &id)))
+        .await;
     let (workshop, manifest) = (place.workshop(), keys::manifest("default", asked.id));
     while workshop.store().head(&manifest).await.unwrap().is_none() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -91,14 +95,18 @@ async fn a_backup_whose_row_goes_at_the_last_moment_is_taken_out_of_the_store() 
 async fn a_restore_whose_row_goes_changes_nothing() {
     let mut place = Workplace::start().await;
     let backup = place.ask_for_backup().await.id;
-    work_off(&place.workshop(), &Context::default()).await.unwrap();
+    work_off(&place.workshop(), &Context::default())
+        .await
+        .unwrap();
     for way in WAYS {
         for call in [2, 20, 37] {
             demo::damage(&mut place.owner).await.unwrap();
             let damaged = place.contents().await;
             let asked = place.ask_for_restore(backup).await;
             let work = begun(&place, call).await;
-            place.run(&way.replace("$id", &format!("'{}'", asked.operation_id))).await;
+            place
+                .run(&way.replace("$id", &format!("'{}'", asked.operation_id)))
+                .await;
             work.await.unwrap();
             assert_eq!(place.contents().await, damaged, "{way} at {call}");
             nothing_is_left(&place).await;
@@ -121,11 +129,20 @@ async fn who_asked_may_leave_and_so_may_the_tenant() {
     let asked = place.ask_for_backup().await;
     let work = begun(&place, 3).await;
     let own = "WHERE tenant_id = (SELECT id FROM public.rovodev_tenants WHERE slug = 'default')";
-    let tables = ["rovodev_jobs", "rovodev_exports", "restore_operations", "backups"];
+    let tables = [
+        "rovodev_jobs",
+        "rovodev_exports",
+        "restore_operations",
+        "backups",
+    ];
     for table in tables {
-        place.run(&format!("DELETE FROM public.{table} {own}")).await;
+        place
+            .run(&format!("DELETE FROM public.{table} {own}"))
+            .await;
     }
-    place.run("DELETE FROM public.rovodev_tenants WHERE slug = 'default'").await;
+    place
+        .run("DELETE FROM public.rovodev_tenants WHERE slug = 'default'")
+        .await;
     work.await.unwrap();
     assert!(!is_stored(&place, asked.id).await);
     nothing_is_left(&place).await;
