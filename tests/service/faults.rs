@@ -3,7 +3,10 @@
 mod broken;
 
 use crate::proxy::Cut;
+use crate::stack::{Person, Running};
 use broken::{Broken, Part, Told};
+use http_body_util::BodyExt;
+use rovodev::http::Body;
 use serde_json::json;
 use std::time::Duration;
 
@@ -98,6 +101,80 @@ async fn with_parts_that_take_their_time() {
         }
         broken.mend().await;
     }
+}
+
+/// A stream outlasts it, and tells what changed meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn events_go_on_when_the_catalog_is_back() {
+    let broken = Broken::start().await;
+    broken.reopen().await;
+    let mut events = broken.watched().await;
+    told_in(&mut events, "\"status\":\"in_progress\"").await;
+    broken.breaks(Catalog, Some(Cut::Answer)).await;
+    broken.progresses(7).await;
+    let asked = broken.catalog_asked();
+    while broken.catalog_asked() < asked + 4 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    broken.mend().await;
+    told_in(&mut events, "\"current\":7").await;
+}
+
+async fn told_in(events: &mut Body, words: &str) {
+    let told = async {
+        loop {
+            let frame = events.frame().await.expect("more events").unwrap();
+            let text = frame.into_data().unwrap();
+            if String::from_utf8_lossy(&text).contains(words) {
+                return;
+            }
+        }
+    };
+    let guarded = tokio::time::timeout(Duration::from_secs(60), told).await;
+    guarded.unwrap_or_else(|_| panic!("{words} is never told"));
+}
+
+/// Both in one server, as on Supabase, which comes back with every session lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_postgres_under_catalog_and_source() {
+    let mut running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    for _ in 0..2 {
+        let (status, list) = running.call(&admin, "GET", "/api/backups/list", None).await;
+        assert_eq!(status, 200, "{list}");
+        running.stack.postgres.stop_immediate();
+        let (status, told) = running.call(&admin, "GET", "/api/backups/list", None).await;
+        assert_eq!(
+            (status, &told["code"]),
+            (503, &json!("catalog_unreachable"))
+        );
+        let create = Some(json!({ "type": "database" }));
+        let (status, told) = running
+            .call(&admin, "POST", "/api/backups/create", create)
+            .await;
+        assert_eq!(
+            (status, &told["code"]),
+            (503, &json!("catalog_unreachable"))
+        );
+        running.stack.postgres.restart().await.unwrap();
+        until_served(&running, &admin).await;
+        running
+            .backed_up(&admin, json!({ "type": "database" }))
+            .await;
+    }
+}
+
+/// PostgREST may need a moment to find its database again.
+async fn until_served(running: &Running, token: &str) {
+    for _ in 0..100 {
+        let (status, told) = running.call(token, "GET", "/api/backups/list", None).await;
+        match status {
+            200 => return,
+            _ => assert_eq!(status, 503, "{told}"),
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the list does not come back");
 }
 
 /// Whoever needs the part is told so, and when to come again; everybody else is served.

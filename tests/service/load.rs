@@ -38,10 +38,7 @@ async fn two_hundred_readers_at_once_are_all_answered() {
     for (number, (status, told)) in join_all(calls).await.into_iter().enumerate() {
         let path = &paths[number % paths.len()];
         assert_eq!(status, 200, "{path}: {told}");
-        match path.contains("health") {
-            true => assert_eq!(told["healthy"], true, "{told}"),
-            false => assert!(told["code"].is_null(), "{path}: {told}"),
-        }
+        assert!(told["code"].is_null(), "{path}: {told}");
     }
 }
 

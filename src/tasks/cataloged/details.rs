@@ -1,6 +1,5 @@
 //! Everything about one backup.
 
-use super::restore::{COLUMNS, RestoreStatus};
 use crate::error::Result;
 use crate::ports::catalog::{As, Catalog};
 use chrono::{DateTime, Utc};
@@ -8,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// A row of `backups`, and the restores of it.
+/// A row of `backups`.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Details {
     pub id: Uuid,
@@ -46,23 +45,18 @@ pub struct Details {
     pub attempt: u32,
     /// Seconds.
     pub estimated_seconds: Option<u64>,
-    #[serde(default)]
-    pub restore_operations: Vec<RestoreStatus>,
 }
 
-const OWN_COLUMNS: &str = "id,tenant_id,name,backup_path,created_at,created_by,backup_type,trigger,status,compressed,\
+const COLUMNS: &str = "id,tenant_id,name,backup_path,created_at,created_by,backup_type,trigger,status,compressed,\
     codec,selection,components,size_bytes,raw_bytes,new_bytes,tables,records,files,contents,warnings,parent_id,\
     started_at,finished_at,progress,error_code,error_message,verified_at,pinned,note,expires_at,attempt,\
     estimated_seconds";
 
 /// None where there is no such backup, or it is another tenant's.
 pub async fn details(catalog: &Catalog, token: &str, backup: Uuid) -> Result<Option<Details>> {
-    // Which key leads there must be said: safety_backup_id leads from restores to backups too.
-    let columns =
-        format!("{OWN_COLUMNS},restore_operations!restore_operations_backup_id_fkey({COLUMNS})");
     let rows = catalog
         .read(As::Person(token), "backups", |query| {
-            query.select(columns).eq("id", backup.to_string()).limit(1)
+            query.select(COLUMNS).eq("id", backup.to_string()).limit(1)
         })
         .await?;
     Ok(rows.into_iter().next())

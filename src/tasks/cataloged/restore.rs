@@ -89,9 +89,21 @@ pub struct RestoreStatus {
     pub estimated_seconds: Option<u64>,
 }
 
-pub(super) const COLUMNS: &str = "id,status,target,mode,preview,undo_of,created_at,started_at,completed_at,\
+const COLUMNS: &str = "id,status,target,mode,preview,undo_of,created_at,started_at,completed_at,\
     initiated_by,progress,plan,result,warnings,safety_backup_id,error_code,error_message,undone_at,\
     estimated_seconds";
+
+/// The restores, previews and undos of a backup, newest first.
+pub async fn restores(catalog: &Catalog, token: &str, backup: Uuid) -> Result<Vec<RestoreStatus>> {
+    catalog
+        .read(As::Person(token), "restore_operations", |query| {
+            query
+                .select(COLUMNS)
+                .eq("backup_id", backup.to_string())
+                .order("created_at.desc")
+        })
+        .await
+}
 
 /// The restore named, or the newest one of this backup; none where the caller may not see one.
 pub async fn restore_status(

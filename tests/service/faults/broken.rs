@@ -2,10 +2,10 @@
 
 use crate::proxy::{Cut, Proxy};
 use crate::stack::{CRON_SECRET, Person, Running};
-use http::{Request, header};
+use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use rovodev::config::Settings;
-use rovodev::http::{Answer, Service, routes};
+use rovodev::http::{Answer, Body, Service, routes};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -50,7 +50,7 @@ pub struct Broken {
     project: Proxy,
     store: Proxy,
     source: Proxy,
-    _running: Running,
+    running: Running,
 }
 
 fn whole(_: &str, _: usize) -> Cut {
@@ -97,7 +97,7 @@ impl Broken {
             project,
             store,
             source,
-            _running: running,
+            running,
         };
         let made = broken.ask(&broken.call("download")).await;
         broken.link = made.body["url"].as_str().unwrap().to_string();
@@ -182,7 +182,8 @@ impl Broken {
         ]
     }
 
-    pub async fn ask(&self, call: &Call) -> Told {
+    /// The answer, before its body is read.
+    async fn answered(&self, call: &Call, accept: &str) -> Response<Body> {
         let token = match call.name {
             "tick" => CRON_SECRET,
             _ => &self.token,
@@ -194,6 +195,7 @@ impl Broken {
             .header(header::HOST, "functions.example")
             .header(header::AUTHORIZATION, format!("Bearer {token}"))
             .header(header::CONTENT_TYPE, "application/json")
+            .header(header::ACCEPT, accept)
             .body(body.unwrap_or_default().into())
             .unwrap();
         let answered = tokio::time::timeout(GUARD, routes::dispatch(&self.service, request));
@@ -201,7 +203,42 @@ impl Broken {
         for work in behind {
             tokio::spawn(work);
         }
-        let (head, body) = response.into_parts();
+        response
+    }
+
+    /// The events of the backup, as text.
+    pub async fn watched(&self) -> Body {
+        let call = self.call("status");
+        self.answered(&call, "text/event-stream").await.into_body()
+    }
+
+    /// As if the backup were still being taken.
+    pub async fn reopen(&self) {
+        let superuser = self.running.superuser().await;
+        let reopen = "SET session_replication_role = replica; \
+                      UPDATE public.backups SET status = 'in_progress', progress = NULL";
+        superuser.batch_execute(reopen).await.unwrap();
+    }
+
+    /// Requests to the catalog so far, by the functions of this process.
+    pub fn catalog_asked(&self) -> usize {
+        let requests = self.project.requests();
+        let to_catalog = requests.iter().filter(|r| r.contains(" /rest/v1"));
+        to_catalog.count()
+    }
+
+    /// Changes what the events tell.
+    pub async fn progresses(&self, current: u64) {
+        let change = format!(
+            "UPDATE public.backups SET progress = '{{\"current\": {current}}}' WHERE id = '{}'",
+            self.backup
+        );
+        let superuser = self.running.superuser().await;
+        superuser.batch_execute(&change).await.unwrap();
+    }
+
+    pub async fn ask(&self, call: &Call) -> Told {
+        let (head, body) = self.answered(call, "*/*").await.into_parts();
         let retry = head.headers.get(header::RETRY_AFTER);
         let read = tokio::time::timeout(GUARD, body.collect())
             .await

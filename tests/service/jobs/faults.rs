@@ -75,10 +75,10 @@ async fn a_backup_that_broke_midway_is_completed_by_the_next_tick() {
         breaks_midway(&lines, word);
         over(&lines).await.unwrap();
         let row = place.row("backups", asked.id).await;
-        // Progress that cannot be told keeps nobody from the work.
+        // The catalog heard of the end, though nobody heard of that; and progress need not be told.
         assert_eq!(
             row["status"] == "completed",
-            word == "rovodev_renew_job",
+            word.starts_with("rovodev_"),
             "{word}: {row}"
         );
         tick(&place, &lines).await;
