@@ -1,6 +1,7 @@
 //! The catalog on another PostgREST, with tokens of the older kind.
 //!
-//! Supabase Lite 0.10 hands an argument of type `jsonb` over as the text of a string, and knows no older keys.
+//! Supabase Lite 0.10 hands an argument of type `jsonb` over as the text of a string, writes times as Postgres does, and
+//! knows no older keys.
 
 use crate::postgrest;
 use crate::stack::{CRON_SECRET, Person, Running};

@@ -33,13 +33,10 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
 }
 
 async fn show(service: &Service, asker: &Asker, id: Uuid) -> Result<Answer, Failure> {
-    // Side by side, for not every PostgREST follows the key from one to the other.
-    let (details, restores) = tokio::try_join!(
-        cataloged::details(service.catalog(), &asker.token, id),
-        cataloged::restores(service.catalog(), &asker.token, id),
-    )?;
-    let details = details.ok_or_else(Problem::not_found)?;
-    Ok(Answer::json(StatusCode::OK, &shown(details, &restores)))
+    let details = cataloged::details(service.catalog(), &asker.token, id)
+        .await?
+        .ok_or_else(Problem::not_found)?;
+    Ok(Answer::json(StatusCode::OK, &shown(details)))
 }
 
 #[derive(Deserialize)]
@@ -78,9 +75,10 @@ fn change(body: Body) -> Result<Change, Problem> {
     })
 }
 
-fn shown(backup: Details, restored: &[RestoreStatus]) -> Value {
-    let restores: Vec<Value> = restored.iter().map(restore).collect();
-    let last = restored
+fn shown(backup: Details) -> Value {
+    let restores: Vec<Value> = backup.restore_operations.iter().map(restore).collect();
+    let last = backup
+        .restore_operations
         .iter()
         .filter(|r| r.status == "completed" && !r.preview)
         .filter_map(|r| r.completed_at)

@@ -5,8 +5,10 @@
 
 mod answer;
 mod keys;
+mod moment;
 
 pub use keys::{ApiKey, As};
+pub use moment::{moment, moment_if_any};
 
 use crate::error::{Code, During, Error, Result};
 use backon::{ExponentialBuilder, Retryable};

@@ -17,7 +17,7 @@ pub use download::{
     open_link, record_stream, revoke,
 };
 pub use list::{Filter, Listed, Page, Sort, list, note_export};
-pub use restore::{RestoreAnswer, RestoreBackup, RestoreStatus, restore, restore_status, restores};
+pub use restore::{RestoreAnswer, RestoreBackup, RestoreStatus, restore, restore_status};
 
 use crate::error::Result;
 use crate::ports::catalog::{As, Catalog, Repeat};
