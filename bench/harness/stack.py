@@ -54,16 +54,20 @@ class Stack:
         self.as_superuser = libpq(found["superuser"])
         self.as_owner = libpq(found["owner"])
         self.s3 = found["s3"]
+        self.project = found["project"]
+        self.server = None
         self.work = Path(found["folder"]) / "work"
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir()
 
     @classmethod
     @contextlib.contextmanager
-    def started(cls, programs):
-        """The stack goes down when its standard input ends, so also when this process dies."""
+    def started(cls, programs, project=None):
+        """The stack goes down when its standard input ends, so also when this process dies. `project`: the database
+        that its functions back up."""
         server = subprocess.Popen(
-            [programs / "bench-stack"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            [programs / "bench-stack", *(["--project", project] if project else [])],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
         )
         stack = None
         try:
@@ -71,6 +75,7 @@ class Stack:
             if not line:
                 raise Failed("the stack did not start")
             stack = cls(json.loads(line), programs)
+            stack.server = server
             yield stack
         finally:
             if stack:
@@ -81,6 +86,12 @@ class Stack:
     def url(self, database):
         """The owner's URL, who is no superuser, as on Supabase."""
         return urllib.parse.urlsplit(self.owner)._replace(path=f"/{database}").geturl()
+
+    def catalog_requests(self):
+        """How many requests PostgREST was sent so far."""
+        self.server.stdin.write(b"\n")
+        self.server.stdin.flush()
+        return int(self.server.stdout.readline())
 
     def program(self, name):
         return self.bin / name

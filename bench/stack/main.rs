@@ -1,4 +1,6 @@
-//! Postgres and S3 for `bench/run`, up until standard input ends. Prints one JSON line: where they are.
+//! Postgres and S3 for `bench/run`, up until standard input ends. Prints one JSON line: where they are. With `--project
+//! DATABASE` also a project whose functions back up that database, and whose catalog is new; then every line that comes
+//! in is answered by the number of requests that PostgREST was sent so far.
 //!
 //! Unlike a throw-away stack the cluster is durable (`fsync` on) and stays for the next run.
 
@@ -6,11 +8,14 @@ use local::binaries::Binaries;
 use local::home::Home;
 use local::postgres::{Options, Passwords, Postgres};
 use local::s3::{Credentials, REGION, S3};
+use serde_json::json;
 use std::error::Error;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use tokio::io::{AsyncReadExt, stdin};
+use tokio::io::{AsyncBufReadExt, BufReader, stdin};
+
+mod project;
 
 const BUCKET: &str = "bench";
 
@@ -45,9 +50,17 @@ async fn main() -> Result<(), Box<dyn Error>> {
     }
     let s3 = S3::start(&objects, None, Credentials::random())?;
     s3.create_bucket(BUCKET)?;
+    let (project, told) = match database()? {
+        Some(name) => {
+            let (project, told) = project::start(&postgres, &s3, &name).await?;
+            (Some(project), told)
+        }
+        None => (None, json!(null)),
+    };
     println!(
         "{}",
-        serde_json::json!({
+        json!({
+            "project": told,
             "bin": postgres.bin_dir(),
             "major": postgres.binaries().major,
             "superuser": postgres.url("postgres"),
@@ -64,8 +77,21 @@ async fn main() -> Result<(), Box<dyn Error>> {
             },
         })
     );
-    stdin().read_to_end(&mut Vec::new()).await?;
+    let mut lines = BufReader::new(stdin()).lines();
+    while lines.next_line().await?.is_some() {
+        println!("{}", project.as_ref().map_or(0, |p| p.catalog_requests()));
+    }
     Ok(())
+}
+
+/// As in `--project DATABASE`.
+fn database() -> Result<Option<String>, Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [] => Ok(None),
+        [flag, name] if flag == "--project" => Ok(Some(name.clone())),
+        other => Err(format!("cannot read {other:?}").into()),
+    }
 }
 
 /// The cluster keeps its passwords, so they are kept beside it.

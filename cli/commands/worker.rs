@@ -67,6 +67,7 @@ fn text(worked: &Worked) -> String {
         (worked.cancelled, "cancelled"),
         (worked.given_back, "given back"),
         (worked.lost, "taken over by others"),
+        (worked.gone, "gone from the catalog"),
     ]
     .into_iter()
     .filter(|(number, _)| *number > 0)

@@ -4,11 +4,32 @@ use super::guard::Failure;
 use super::{Problem, Request, Service};
 use crate::tasks::cataloged::{Asked, Asker, Refusal};
 use http::{StatusCode, header};
+use std::time::Duration;
 
 /// The caller, by a verified token. Tenant and role are the database's business.
 pub async fn caller(service: &Service, request: &Request) -> Result<Asker, Failure> {
-    let text = |name: &str| request.headers().get(name).and_then(|v| v.to_str().ok());
-    let token = text(header::AUTHORIZATION.as_str())
+    let token = token(request)?;
+    service.verifier().verify(token).await?;
+    Ok(asker(token, request))
+}
+
+/// The same within `limit`, where the issuer has to be asked.
+pub async fn caller_within(
+    limit: Duration,
+    service: &Service,
+    request: &Request,
+) -> Result<Asker, Failure> {
+    let token = token(request)?;
+    service.verifier().verify_within(limit, token).await?;
+    Ok(asker(token, request))
+}
+
+fn text<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    request.headers().get(name).and_then(|v| v.to_str().ok())
+}
+
+fn token(request: &Request) -> Result<&str, Problem> {
+    text(request, header::AUTHORIZATION.as_str())
         .and_then(|v| v.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
         .map(|(_, token)| token.trim())
@@ -18,22 +39,24 @@ pub async fn caller(service: &Service, request: &Request) -> Result<Asker, Failu
                 "token_missing",
                 "Sign in first: no access token came along.",
             )
-        })?;
-    service.verifier().verify(token).await?;
-    Ok(Asker {
+        })
+}
+
+fn asker(token: &str, request: &Request) -> Asker {
+    Asker {
         token: token.to_string(),
         // One that cannot be read is one that nobody has, and not none.
         tenant: request
             .headers()
             .get("x-rovodev-tenant")
             .map(|v| String::from_utf8_lossy(v.as_bytes()).into_owned()),
-        door: text("x-rovodev-door")
+        door: text(request, "x-rovodev-door")
             .filter(|d| ["dashboard", "cli"].contains(d))
             .unwrap_or("api")
             .into(),
         // Vercel overwrites this header, so that it cannot be forged there.
-        address: text("x-real-ip").map(str::to_string),
-    })
+        address: text(request, "x-real-ip").map(str::to_string),
+    }
 }
 
 /// What was asked for, or the refusal as a problem.

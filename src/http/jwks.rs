@@ -117,6 +117,26 @@ impl Jwks {
         }
     }
 
+    /// The same, for whoever has to answer sooner than the issuer may: then what is known must do.
+    ///
+    /// # Errors
+    /// As [`Jwks::key`]; 503 also where the issuer did not answer within `limit`.
+    pub async fn key_within(
+        &self,
+        limit: Duration,
+        id: &str,
+        algorithm: Algorithm,
+    ) -> Result<DecodingKey, Problem> {
+        match tokio::time::timeout(limit, self.key(id, algorithm)).await {
+            Ok(answer) => answer,
+            Err(_) => match self.remembered(id, algorithm) {
+                Remembered::Answer(answer) => answer,
+                Remembered::Stale(key) => Ok(key),
+                Remembered::Nothing => Err(unreachable()),
+            },
+        }
+    }
+
     fn remembered(&self, id: &str, algorithm: Algorithm) -> Remembered {
         let known = self.lock();
         let within = |at: Option<Instant>, limit| at.is_some_and(|at| at.elapsed() <= limit);

@@ -76,6 +76,10 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail).retry_after(RETRY_AFTER)
     }
 
+    fn store_unreachable() -> Self {
+        Self::unavailable("store_unreachable", "The store does not answer right now.")
+    }
+
     pub fn into_answer(self) -> Answer {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = http::Response::new(full(body));
@@ -104,13 +108,15 @@ impl From<&Error> for Problem {
                 "catalog_unreachable",
                 "The catalog does not answer right now.",
             ),
-            (Code::StoreUnreachable, _) => {
-                Self::unavailable("store_unreachable", "The store does not answer right now.")
+            (Code::StoreUnreachable, _) => Self::store_unreachable(),
+            // What broke off on its way, or was too much for the store just now.
+            (Code::StoreError, _) if error.retry => Self::store_unreachable(),
+            (Code::DatabaseUnreachable | Code::PoolExhausted | Code::ConnectionLost, _) => {
+                Self::unavailable(
+                    "database_unreachable",
+                    "The database does not answer right now.",
+                )
             }
-            (Code::DatabaseUnreachable | Code::PoolExhausted, _) => Self::unavailable(
-                "database_unreachable",
-                "The database does not answer right now.",
-            ),
             // The operator's settings are wrong, or a part broke: nothing that a caller could mend or should read.
             (Code::Config | Code::Internal | Code::CatalogRefused | Code::CatalogError, _)
             | (_, Class::Failed | Class::Connect) => Self {

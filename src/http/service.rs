@@ -1,5 +1,6 @@
 //! What every handler is given: settings, the catalog, the verifier of tokens.
 
+use super::health::Looks;
 use super::jwks::Pace;
 use super::origin;
 use super::token::Verifier;
@@ -32,6 +33,7 @@ struct Inner {
     verifier: Verifier,
     /// Origins that may write besides the one that serves us.
     origins: Vec<String>,
+    looks: Looks,
 }
 
 impl Service {
@@ -47,6 +49,7 @@ impl Service {
             catalog: Catalog::new(http.clone(), &url, publishable, secret),
             verifier: Verifier::new(http, &url, shared, Pace::default()),
             origins: origin::allowed(&settings)?,
+            looks: Looks::default(),
             settings,
         })))
     }
@@ -76,6 +79,11 @@ impl Service {
 
     pub fn origins(&self) -> &[String] {
         &self.0.origins
+    }
+
+    /// What the parts of the project answered lately.
+    pub fn looks(&self) -> &Looks {
+        &self.0.looks
     }
 }
 

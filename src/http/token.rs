@@ -5,6 +5,7 @@ use super::jwks::{Jwks, Pace, invalid};
 use crate::error::Result;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
 use serde::Deserialize;
+use std::time::Duration;
 use uuid::Uuid;
 
 /// Clocks differ by this much at most.
@@ -43,12 +44,24 @@ impl Verifier {
     /// # Errors
     /// 401 `token_expired` or `token_invalid`; 503 where the issuer's keys are needed and cannot be had.
     pub async fn verify(&self, token: &str) -> Result<Claims, Problem> {
+        self.verified(token, None).await
+    }
+
+    /// The same within `limit`.
+    pub async fn verify_within(&self, limit: Duration, token: &str) -> Result<Claims, Problem> {
+        self.verified(token, Some(limit)).await
+    }
+
+    async fn verified(&self, token: &str, limit: Option<Duration>) -> Result<Claims, Problem> {
         let header = decode_header(token).map_err(|_| invalid())?;
         let key = match header.alg {
             Algorithm::HS256 => self.shared.clone().ok_or_else(invalid)?,
             Algorithm::ES256 | Algorithm::RS256 | Algorithm::EdDSA => {
                 let id = header.kid.as_deref().ok_or_else(invalid)?;
-                self.jwks.key(id, header.alg).await?
+                match limit {
+                    Some(limit) => self.jwks.key_within(limit, id, header.alg).await?,
+                    None => self.jwks.key(id, header.alg).await?,
+                }
             }
             _ => return Err(invalid()),
         };

@@ -9,6 +9,9 @@ use crate::ports::store::{ObjectInfo, Store};
 use bytes::Bytes;
 use uuid::Uuid;
 
+/// Says that a folder was meant to go.
+const DELETED: &[u8] = b"{}\n";
+
 #[derive(Debug)]
 pub struct Deleted {
     pub ids: Vec<Uuid>,
@@ -35,6 +38,19 @@ pub async fn delete(
     released.map(|()| done)
 }
 
+/// Takes a backup out of every list at once, beside whatever else works on the store; its objects go with the next
+/// prune. One that is not there is fine.
+pub async fn withdraw(store: &Store, tenant: &str, id: Uuid) -> Result<()> {
+    let objects = store.list(&keys::backup_dir(tenant, id)).await?;
+    if objects.is_empty() {
+        return Ok(());
+    }
+    store
+        .put_new(&keys::deleted(tenant, id), Bytes::from_static(DELETED))
+        .await?;
+    store.delete(&[keys::manifest(tenant, id)]).await
+}
+
 async fn delete_under(
     ctx: &Context,
     store: &Store,
@@ -51,7 +67,7 @@ async fn delete_under(
         ctx.check()?;
         lease.still_held().await?;
         store
-            .put_new(&keys::deleted(tenant, id), Bytes::from_static(b"{}\n"))
+            .put_new(&keys::deleted(tenant, id), Bytes::from_static(DELETED))
             .await?;
         store.delete(&[keys::manifest(tenant, id)]).await?;
     }

@@ -152,6 +152,17 @@ pub async fn look(settings: &Settings, patience: Patience, each_table: bool) -> 
     status
 }
 
+/// What a deployment cannot do without, each asked within `limit`.
+pub async fn source_and_store(
+    settings: &Settings,
+    limit: Duration,
+) -> (Probe<Overview>, Probe<StoreFound>) {
+    tokio::join!(
+        probes::source(settings, limit, false),
+        probes::store(settings, limit.into()),
+    )
+}
+
 fn health(status: &Status) -> Health {
     let errors = [status.source.error(), status.store.error()];
     let mut classes = errors.into_iter().flatten().map(|e| e.code.class());

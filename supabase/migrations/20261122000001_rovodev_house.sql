@@ -44,4 +44,9 @@ LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
     SELECT jsonb_build_object('outcome', 'refused', 'code', code, 'message', message)
 $$;
 
+-- An argument of type jsonb as it was sent: one PostgREST hands it over as the text of a JSON string.
+CREATE FUNCTION rovodev.unwrapped(argument jsonb) RETURNS jsonb LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
+    SELECT CASE jsonb_typeof(argument) WHEN 'string' THEN (argument #>> '{}')::jsonb ELSE argument END
+$$;
+
 INSERT INTO rovodev.migrations (version) VALUES ('20261122000001');

@@ -33,6 +33,8 @@ CREATE TABLE public.rovodev_jobs (
     max_attempts integer NOT NULL DEFAULT 5 CHECK (max_attempts > 0),
     leased_until timestamptz,
     worker text,
+    -- Held by one of those that may hold only so many together.
+    limited boolean NOT NULL DEFAULT false,
     cancel_requested_at timestamptz,
     last_error jsonb,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -77,6 +79,74 @@ BEGIN
     INSERT INTO public.rovodev_jobs (id, kind, tenant_id, backup_id, operation_id, export_id, message_id)
     VALUES (job, kind, tenant, backup, operation, export, message);
     RETURN job;
+END $$;
+
+-- A job whose row is deleted is over: its message goes, and what it worked on will not be done.
+CREATE FUNCTION rovodev.forget_job() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    PERFORM pgmq.archive(OLD.queue, OLD.message_id);
+    IF OLD.state IN ('queued', 'running') THEN
+        PERFORM rovodev.tell_object(OLD, 'cancelled',
+            jsonb_build_object('finished_at', now(), 'completed_at', now()));
+        UPDATE public.backups b SET status = 'cancelled'
+        FROM public.restore_operations o
+        WHERE o.id = OLD.operation_id AND b.id = o.safety_backup_id AND b.status = 'pending';
+    END IF;
+    RETURN OLD;
+END $$;
+CREATE TRIGGER rovodev_forget AFTER DELETE ON public.rovodev_jobs
+    FOR EACH ROW EXECUTE FUNCTION rovodev.forget_job();
+
+-- A safety backup that nobody will take any more.
+CREATE FUNCTION rovodev.forget_safety_backup() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    UPDATE public.backups SET status = 'cancelled' WHERE id = OLD.safety_backup_id AND status = 'pending';
+    RETURN OLD;
+END $$;
+CREATE TRIGGER rovodev_forget AFTER DELETE ON public.restore_operations
+    FOR EACH ROW EXECUTE FUNCTION rovodev.forget_safety_backup();
+
+-- Whether what a job works on went from the catalog: its row, the backup that it is about, or their tenant.
+CREATE FUNCTION rovodev.is_orphan(job public.rovodev_jobs) RETURNS boolean
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT NOT EXISTS (
+        SELECT FROM public.rovodev_tenants t JOIN public.backups b ON b.tenant_id = t.id
+        WHERE t.id = job.tenant_id AND b.id = coalesce(
+            job.backup_id,
+            (SELECT o.backup_id FROM public.restore_operations o WHERE o.id = job.operation_id),
+            (SELECT e.backup_id FROM public.rovodev_exports e WHERE e.id = job.export_id))
+    )
+$$;
+
+-- Ends a job that has nothing to work on any more.
+CREATE FUNCTION rovodev.drop_orphan(job public.rovodev_jobs) RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    UPDATE public.rovodev_jobs j SET state = 'cancelled', ended_at = now(), leased_until = NULL
+        WHERE j.id = job.id AND j.state IN ('queued', 'running');
+    PERFORM pgmq.archive(job.queue, job.message_id);
+    UPDATE public.backups b SET status = 'cancelled'
+        WHERE b.tenant_id = job.tenant_id AND b.trigger = 'safety' AND b.status = 'pending'
+            AND NOT EXISTS (SELECT FROM public.restore_operations o WHERE o.safety_backup_id = b.id);
+    PERFORM rovodev.audit(job.tenant_id, 'job', job.kind, 'job', job.id, 'failed', 'gone');
+END $$;
+
+-- What a worker is told that does not hold its job any more. `gone`: nobody else does either, for there is nothing to
+-- work on; what it stored is its to take away.
+CREATE FUNCTION rovodev.not_held(job_id uuid) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    job public.rovodev_jobs;
+    gone boolean;
+BEGIN
+    SELECT * INTO job FROM public.rovodev_jobs j WHERE j.id = job_id FOR UPDATE;
+    gone := job.id IS NULL OR rovodev.is_orphan(job);
+    IF gone AND job.state IN ('queued', 'running') THEN
+        PERFORM rovodev.drop_orphan(job);
+    END IF;
+    RETURN jsonb_build_object('held', false, 'cancel', false, 'gone', gone);
 END $$;
 
 -- The row that a job works on takes the state of the job. `fields` are columns of that row.
@@ -172,9 +242,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
 $$;
 
 -- Takes the job that waits longest, or the one named, for `seconds`; NULL where there is none. What was tried too
--- often, or was cancelled before anybody began, ends here. `long`: what outlasts a function's deadline.
+-- often, or was cancelled before anybody began, ends here. `long`: what outlasts a function's deadline. `most`: how many
+-- may be held by those that name such a limit, which are the functions; each of them looks again when it is done.
 CREATE FUNCTION public.rovodev_take_job(
-    worker text, seconds integer, job_id uuid DEFAULT NULL, long boolean DEFAULT false
+    worker text, seconds integer, job_id uuid DEFAULT NULL, long boolean DEFAULT false, most integer DEFAULT NULL
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     queue text := CASE WHEN long THEN 'rovodev_long_jobs' ELSE 'rovodev_jobs' END;
@@ -182,6 +253,15 @@ DECLARE
     message record;
     job public.rovodev_jobs;
 BEGIN
+    IF most IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('rovodev take', 0));
+        IF (
+            SELECT count(*) FROM public.rovodev_jobs j
+            WHERE j.state = 'running' AND j.limited AND j.leased_until > now()
+        ) >= most THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     LOOP
         SELECT m.msg_id, m.read_ct, m.message AS body INTO message FROM pgmq.read(queue, seconds, 1, wanted) m;
         IF NOT FOUND THEN
@@ -191,6 +271,10 @@ BEGIN
             WHERE j.id = (message.body ->> 'job')::uuid AND j.message_id = message.msg_id FOR UPDATE;
         IF NOT FOUND OR job.state IN ('completed', 'failed', 'cancelled') THEN
             PERFORM pgmq.archive(queue, message.msg_id);
+            CONTINUE;
+        END IF;
+        IF rovodev.is_orphan(job) THEN
+            PERFORM rovodev.drop_orphan(job);
             CONTINUE;
         END IF;
         job.token := job.token_base + message.read_ct;
@@ -208,6 +292,7 @@ BEGIN
         END IF;
         UPDATE public.rovodev_jobs j SET
             state = 'running', token = job.token, worker = left(rovodev_take_job.worker, 100),
+            limited = most IS NOT NULL,
             leased_until = now() + make_interval(secs => seconds)
         WHERE j.id = job.id RETURNING * INTO job;
         PERFORM rovodev.tell_object(job, 'in_progress', jsonb_build_object('started_at', now()));
@@ -220,32 +305,32 @@ COMMENT ON FUNCTION public.rovodev_take_job IS 'rovodev:catalog Takes a job unde
 CREATE FUNCTION rovodev.held_job(job_id uuid, held_token integer) RETURNS public.rovodev_jobs
 LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
     SELECT j FROM public.rovodev_jobs j
-    WHERE j.id = job_id AND j.token = held_token AND j.state = 'running'
+    WHERE j.id = job_id AND j.token = held_token AND j.state = 'running' AND NOT rovodev.is_orphan(j)
     FOR UPDATE
 $$;
 
--- Renews the lease and tells how far the work is. {held, cancel}: who does not hold it any more must stop at once.
+-- Renews the lease and tells how far the work is. {held, cancel, gone}: who does not hold it any more must stop at once.
 CREATE FUNCTION public.rovodev_renew_job(job_id uuid, token integer, seconds integer, progress jsonb DEFAULT NULL)
 RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     job public.rovodev_jobs := rovodev.held_job(job_id, token);
+    told jsonb := rovodev.unwrapped(progress);
 BEGIN
     IF job.id IS NULL THEN
-        RETURN jsonb_build_object('held', false, 'cancel', false);
+        RETURN rovodev.not_held(job_id);
     END IF;
     PERFORM pgmq.set_vt(job.queue, job.message_id, seconds);
     UPDATE public.rovodev_jobs SET leased_until = now() + make_interval(secs => seconds) WHERE id = job.id;
-    IF rovodev_renew_job.progress IS NOT NULL THEN
-        UPDATE public.backups b SET progress = rovodev_renew_job.progress
-            WHERE job.kind = 'backup' AND b.id = job.backup_id;
-        UPDATE public.restore_operations o SET progress = rovodev_renew_job.progress WHERE o.id = job.operation_id;
-        UPDATE public.rovodev_exports e SET progress = rovodev_renew_job.progress WHERE e.id = job.export_id;
+    IF told IS NOT NULL THEN
+        UPDATE public.backups b SET progress = told WHERE job.kind = 'backup' AND b.id = job.backup_id;
+        UPDATE public.restore_operations o SET progress = told WHERE o.id = job.operation_id;
+        UPDATE public.rovodev_exports e SET progress = told WHERE e.id = job.export_id;
     END IF;
     RETURN jsonb_build_object('held', true, 'cancel', job.cancel_requested_at IS NOT NULL);
 END $$;
 COMMENT ON FUNCTION public.rovodev_renew_job IS 'rovodev:catalog Renews a job''s lease.';
 
--- Ends a job as completed, failed or cancelled. `fields`: columns of the row it worked on. {held}.
+-- Ends a job as completed, failed or cancelled. `fields`: columns of the row it worked on. {held, gone}.
 CREATE FUNCTION public.rovodev_end_job(job_id uuid, token integer, outcome text, fields jsonb DEFAULT '{}')
 RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -255,24 +340,25 @@ BEGIN
         RAISE EXCEPTION 'a job cannot end as %', outcome USING ERRCODE = 'check_violation';
     END IF;
     IF job.id IS NULL THEN
-        RETURN jsonb_build_object('held', false);
+        RETURN rovodev.not_held(job_id);
     END IF;
-    PERFORM rovodev.end_job(job, outcome, fields);
+    PERFORM rovodev.end_job(job, outcome, rovodev.unwrapped(fields));
     RETURN jsonb_build_object('held', true);
 END $$;
 COMMENT ON FUNCTION public.rovodev_end_job IS 'rovodev:catalog Ends a job.';
 
 -- Gives a job back, to be taken again in `seconds` after a failure that a retry may mend; the attempts end in
 -- rovodev_take_job. Without an error it is no failure, and no attempt is lost: a worker that is stopped, or with
--- `to_worker` a function whose deadline came. {held}.
+-- `to_worker` a function whose deadline came. {held, gone}.
 CREATE FUNCTION public.rovodev_return_job(
     job_id uuid, token integer, seconds integer, error jsonb DEFAULT NULL, to_worker boolean DEFAULT false
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     job public.rovodev_jobs := rovodev.held_job(job_id, token);
+    error jsonb := rovodev.unwrapped(rovodev_return_job.error);
 BEGIN
     IF job.id IS NULL THEN
-        RETURN jsonb_build_object('held', false);
+        RETURN rovodev.not_held(job_id);
     END IF;
     IF to_worker AND job.queue = 'rovodev_jobs' THEN
         PERFORM pgmq.archive(job.queue, job.message_id);
@@ -295,7 +381,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION public.rovodev_return_job IS 'rovodev:catalog Gives a job back to the queue.';
 
--- The safety backup of a restore is complete: its row, made with the restore, is filled in. {held}.
+-- The safety backup of a restore is complete: its row, made with the restore, is filled in. {held, gone}.
 CREATE FUNCTION public.rovodev_record_safety_backup(job_id uuid, token integer, fields jsonb)
 RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -303,13 +389,13 @@ DECLARE
     safety public.rovodev_jobs;
 BEGIN
     IF job.id IS NULL OR job.kind <> 'restore' THEN
-        RETURN jsonb_build_object('held', false);
+        RETURN rovodev.not_held(job_id);
     END IF;
     safety := job;
     safety.kind := 'backup';
     SELECT o.safety_backup_id INTO safety.backup_id FROM public.restore_operations o WHERE o.id = job.operation_id;
     PERFORM rovodev.tell_object(safety, 'completed',
-        jsonb_build_object('started_at', now(), 'finished_at', now()) || fields)
+        jsonb_build_object('started_at', now(), 'finished_at', now()) || rovodev.unwrapped(fields))
     FROM public.backups b WHERE b.id = safety.backup_id AND b.status = 'pending';
     RETURN jsonb_build_object('held', true);
 END $$;

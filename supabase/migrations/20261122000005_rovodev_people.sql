@@ -121,6 +121,7 @@ CREATE FUNCTION public.rovodev_create_backup(
     door text DEFAULT 'api', address text DEFAULT NULL
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
+    request jsonb := rovodev.unwrapped(rovodev_create_backup.request);
     owner public.rovodev_tenants := rovodev.my_tenant(tenant);
     kind text := coalesce(request ->> 'type', 'full');
     estimate integer;
@@ -202,6 +203,7 @@ CREATE FUNCTION public.rovodev_change_backup(
     backup uuid, change jsonb, door text DEFAULT 'api', address text DEFAULT NULL
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
+    change jsonb := rovodev.unwrapped(rovodev_change_backup.change);
     old public.backups := rovodev.my_backup(backup);
     refused jsonb;
 BEGIN
@@ -265,6 +267,7 @@ CREATE FUNCTION public.rovodev_restore_backup(
     backup uuid, request jsonb, door text DEFAULT 'api', address text DEFAULT NULL
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
+    request jsonb := rovodev.unwrapped(rovodev_restore_backup.request);
     source public.backups := rovodev.my_backup(backup);
     owner public.rovodev_tenants;
     preview boolean := coalesce((request ->> 'preview')::boolean, false);

@@ -64,7 +64,7 @@ TO authenticated;
 
 -- Jobs.
 GRANT EXECUTE ON FUNCTION
-    public.rovodev_take_job(text, integer, uuid, boolean),
+    public.rovodev_take_job(text, integer, uuid, boolean, integer),
     public.rovodev_renew_job(uuid, integer, integer, jsonb),
     public.rovodev_end_job(uuid, integer, text, jsonb),
     public.rovodev_return_job(uuid, integer, integer, jsonb, boolean),

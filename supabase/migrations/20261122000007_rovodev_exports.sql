@@ -148,6 +148,7 @@ CREATE FUNCTION public.rovodev_download_backup(
     door text DEFAULT 'api', address text DEFAULT NULL
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
+    request jsonb := rovodev.unwrapped(rovodev_download_backup.request);
     source public.backups := rovodev.my_backup(backup);
     wanted_format text := request ->> 'format';
     wanted_table jsonb := request -> 'table';

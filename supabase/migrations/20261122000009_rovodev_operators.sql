@@ -105,6 +105,7 @@ COMMENT ON FUNCTION public.rovodev_operators_list_restores IS 'rovodev:catalog R
 CREATE FUNCTION public.rovodev_operators_create_backup(tenant text, actor text, backup uuid, request jsonb)
 RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
+    request jsonb := rovodev.unwrapped(rovodev_operators_create_backup.request);
     owner public.rovodev_tenants := rovodev.operators_tenant(tenant);
     kind text := coalesce(request ->> 'type', 'full');
     job uuid;
@@ -173,6 +174,7 @@ CREATE FUNCTION public.rovodev_operators_restore_backup(
     tenant text, actor text, operation uuid, backup uuid, request jsonb
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
+    request jsonb := rovodev.unwrapped(rovodev_operators_restore_backup.request);
     owner public.rovodev_tenants := rovodev.operators_tenant(tenant);
     source public.backups := rovodev.operators_backup(owner.id, backup);
     preview boolean := coalesce((request ->> 'preview')::boolean, false);

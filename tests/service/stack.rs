@@ -148,15 +148,25 @@ impl Running {
         answer["access_token"].as_str().unwrap().to_string()
     }
 
-    /// A token as a project with a shared secret makes it.
-    async fn signed(&self, person: Person, project: &str) -> String {
+    /// A token of a project that answers at another address than its own.
+    pub async fn signed_for(&self, person: Person, project: &str) -> String {
+        let claims = self.claims(person, project).await;
+        self.project.keys().sign(&claims).unwrap()
+    }
+
+    async fn claims(&self, person: Person, project: &str) -> Value {
         let sql = "SELECT id::text FROM auth.users WHERE email = $1";
         let email = person.email();
         let row = self.owner().await.query_one(sql, &[&email]).await.unwrap();
-        let claims = json!({
+        json!({
             "iss": format!("{project}/auth/v1"), "aud": "authenticated", "role": "authenticated",
             "sub": row.get::<_, String>(0), "email": email, "exp": chrono::Utc::now().timestamp() + 3600,
-        });
+        })
+    }
+
+    /// A token as a project with a shared secret makes it.
+    async fn signed(&self, person: Person, project: &str) -> String {
+        let claims = self.claims(person, project).await;
         let key = jsonwebtoken::EncodingKey::from_secret(JWT_SECRET.as_bytes());
         jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap()
     }

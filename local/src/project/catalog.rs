@@ -7,7 +7,8 @@ use crate::supabase;
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::tasks::{Context, migrate};
 
-const TENANTS: &str = include_str!("../../sql/demo/tenants.sql");
+/// The demo's people in their tenants; safe to repeat.
+pub const TENANTS: &str = include_str!("../../sql/demo/tenants.sql");
 
 /// Safe to repeat. The demo app must be there before its people join tenants.
 pub async fn set_up(postgres: &Postgres) -> Result<()> {

@@ -11,6 +11,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Clone)]
 struct Keys {
@@ -20,9 +22,16 @@ struct Keys {
     /// Tokens of the roles that the keys stand for.
     anon: HeaderValue,
     service: HeaderValue,
+    /// Requests that came, refused ones too.
+    requests: Arc<AtomicU64>,
 }
 
-pub async fn routes(url: &str, keys: &ProjectKeys, postgres: &Postgres) -> Result<Router> {
+pub async fn routes(
+    url: &str,
+    keys: &ProjectKeys,
+    postgres: &Postgres,
+    requests: Arc<AtomicU64>,
+) -> Result<Router> {
     let public = serde_json::to_string(&keys.public()?).map_err(|e| failed("signing key", e))?;
     let mut config = postrust_core::AppConfig::default();
     config.db_uri = postgres.authenticator_url("postgres");
@@ -41,6 +50,7 @@ pub async fn routes(url: &str, keys: &ProjectKeys, postgres: &Postgres) -> Resul
         anon: bearer(&older.anon)?,
         service: bearer(&older.service_role)?,
         older,
+        requests,
     };
     Ok(app
         .router
@@ -52,6 +62,7 @@ fn bearer(token: &str) -> Result<HeaderValue> {
 }
 
 async fn admit(State(keys): State<Keys>, mut request: Request, next: Next) -> Response {
+    keys.requests.fetch_add(1, Ordering::Relaxed);
     let headers = request.headers_mut();
     let text = |headers: &HeaderMap, name: &str| {
         headers

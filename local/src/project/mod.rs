@@ -8,7 +8,7 @@ mod issuer;
 mod keys;
 mod pages;
 
-pub use catalog::{seed_tenants, set_up};
+pub use catalog::{TENANTS, seed_tenants, set_up};
 pub use keys::{OlderKeys, ProjectKeys};
 
 use crate::error::{Context, Result, message};
@@ -17,6 +17,8 @@ use crate::postgres::Postgres;
 use axum::Router;
 use rovodev::config::Settings;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -25,6 +27,7 @@ use tokio::task::JoinHandle;
 pub struct Project {
     port: u16,
     keys: ProjectKeys,
+    requests: Arc<AtomicU64>,
     server: JoinHandle<()>,
 }
 
@@ -42,9 +45,11 @@ impl Project {
             None => port::free()?,
         };
         let url = format!("http://127.0.0.1:{port}");
+        let requests = Arc::<AtomicU64>::default();
+        let gateway = gateway::routes(&url, &keys, postgres, requests.clone()).await?;
         let mut routes = Router::new()
             .nest("/auth/v1", issuer::routes(&url, &keys, postgres))
-            .nest("/rest/v1", gateway::routes(&url, &keys, postgres).await?);
+            .nest("/rest/v1", gateway);
         if let Some(settings) = settings {
             routes = routes.merge(pages::beside(functions::routes(settings).await?)?);
         }
@@ -56,11 +61,21 @@ impl Project {
                 eprintln!("the local project stopped: {error}");
             }
         });
-        Ok(Project { port, keys, server })
+        Ok(Project {
+            port,
+            keys,
+            requests,
+            server,
+        })
     }
 
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// How many requests PostgREST was sent so far.
+    pub fn catalog_requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     pub fn keys(&self) -> &ProjectKeys {

@@ -3,12 +3,18 @@
 mod follow;
 mod make;
 
+use crate::error::{Code, Error, Result};
 use crate::http::caller::{caller, granted};
 use crate::http::guard::Failure;
 use crate::http::query::{id_in_path, parameters};
 use crate::http::{Answer, Request, Service};
 use crate::tasks::{cataloged, exports};
 use http::Method;
+use std::time::Duration;
+
+/// For all that must be read from the store before an answer begins: whoever asks shall not wait for a store that hangs
+/// as long as a job does.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     match *request.method() {
@@ -30,6 +36,15 @@ async fn revoke(service: Service, request: Request) -> Result<Answer, Failure> {
             tracing::error!(%error, "exports that ended could not be dropped; the tick tries again");
         }
     }))
+}
+
+async fn soon<T>(read: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::time::timeout(PATIENCE, read)
+        .await
+        .unwrap_or_else(|_| {
+            let message = format!("the store did not answer within {PATIENCE:?}");
+            Err(Error::new(Code::StoreUnreachable, message).retry(true))
+        })
 }
 
 /// What the catalog keeps of a link's secret.

@@ -115,14 +115,16 @@ impl Teller {
                     if self.event(state).await.unwrap_or(true) {
                         spoke = Instant::now();
                     }
-                    let ended = state["status"].as_str().is_some_and(is_over);
-                    if ended || self.events.is_closed() || began.elapsed() > LONGEST {
+                    if state["status"].as_str().is_some_and(is_over) {
                         return;
                     }
                 }
                 // The token expired, or the backup went: the reader asks again and is told.
                 Err(Failure::Told(_)) => return,
                 Err(Failure::Broke(error)) => tracing::warn!(%error, "progress could not be read"),
+            }
+            if self.events.is_closed() || began.elapsed() > LONGEST {
+                return;
             }
             if spoke.elapsed() >= KEEP_ALIVE {
                 spoke = Instant::now();

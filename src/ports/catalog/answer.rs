@@ -13,10 +13,17 @@ struct Refusal {
     message: Option<String>,
 }
 
-pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+pub(super) fn parse<T: DeserializeOwned>(url: &str, bytes: &[u8]) -> Result<T> {
     // A function that returns nothing answers with an empty body.
     let text = if bytes.is_empty() { b"null" } else { bytes };
     serde_json::from_slice(text).map_err(|e| {
+        // Not every gateway tells how long an answer is, so that one may end early unseen.
+        if e.is_eof() {
+            let message = format!("the answer of the catalog at {url} broke off");
+            return Error::new(Code::CatalogUnreachable, message)
+                .retry(true)
+                .source(e);
+        }
         Error::new(Code::CatalogError, "the catalog's answer cannot be read")
             .hint("Are all migrations applied? `rovodev init` applies what is missing.")
             .source(e)
@@ -24,18 +31,22 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 }
 
 pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
-    let what = match error.is_timeout() {
-        true => "did not answer in time",
-        false => "cannot be reached",
+    let told = match error.is_timeout() {
+        true => silent(url),
+        false => down(format!("the catalog at {url} cannot be reached")),
     };
     // Its text may hold the request's URL; none of ours holds a secret, and the cause is enough.
-    Error::new(
-        Code::CatalogUnreachable,
-        format!("the catalog at {url} {what}"),
-    )
-    .hint("Check SUPABASE_URL, and whether the project is paused.")
-    .retry(true)
-    .source(error.to_string())
+    told.source(error.to_string())
+}
+
+pub(super) fn silent(url: &str) -> Error {
+    down(format!("the catalog at {url} did not answer in time"))
+}
+
+fn down(message: String) -> Error {
+    Error::new(Code::CatalogUnreachable, message)
+        .hint("Check SUPABASE_URL, and whether the project is paused.")
+        .retry(true)
 }
 
 pub(super) fn refused(url: &str, status: StatusCode, body: &[u8]) -> Error {

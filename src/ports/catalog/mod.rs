@@ -5,8 +5,10 @@
 
 mod answer;
 mod keys;
+mod moment;
 
 pub use keys::{ApiKey, As};
+pub use moment::{moment, moment_if_any};
 
 use crate::error::{Code, During, Error, Result};
 use backon::{ExponentialBuilder, Retryable};
@@ -16,6 +18,9 @@ use reqwest::{Method, header::HeaderMap};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
+
+/// All tries of one call together. Supabase itself ends a person's statement after eight seconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A catalog of one Supabase project. Cheap to clone.
 #[derive(Clone)]
@@ -62,7 +67,7 @@ impl Catalog {
     /// Calls a function of the catalog.
     ///
     /// # Errors
-    /// [`Code::CatalogUnreachable`] where no answer came in time; [`Code::CatalogRefused`] where the token or key was
+    /// [`Code::CatalogUnreachable`] where no answer came within ten seconds; [`Code::CatalogRefused`] where the token or key was
     /// not accepted; [`Code::CatalogError`] for every other refusal.
     pub async fn call<T: DeserializeOwned>(
         &self,
@@ -126,7 +131,7 @@ impl Catalog {
     }
 
     async fn send<T: DeserializeOwned>(&self, request: &Prepared, repeat: Repeat) -> Result<T> {
-        let bytes = (|| self.send_once(request))
+        let tries = (|| self.send_once(request))
             .retry(
                 ExponentialBuilder::default()
                     .with_min_delay(Duration::from_millis(100))
@@ -136,10 +141,12 @@ impl Catalog {
             .when(|failed: &Failed| match repeat {
                 Repeat::Safely => failed.error.retry,
                 Repeat::Unsent => failed.unsent,
-            })
+            });
+        let bytes = tokio::time::timeout(PATIENCE, tries)
             .await
+            .map_err(|_| answer::silent(&self.base))?
             .map_err(|failed| failed.error)?;
-        answer::parse(&bytes)
+        answer::parse(&self.base, &bytes)
     }
 
     async fn send_once(&self, request: &Prepared) -> Result<Bytes, Failed> {

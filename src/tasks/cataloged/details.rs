@@ -2,7 +2,7 @@
 
 use super::restore::{COLUMNS, RestoreStatus};
 use crate::error::Result;
-use crate::ports::catalog::{As, Catalog};
+use crate::ports::catalog::{As, Catalog, moment, moment_if_any};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
@@ -15,6 +15,7 @@ pub struct Details {
     pub tenant_id: Uuid,
     pub name: String,
     pub backup_path: String,
+    #[serde(deserialize_with = "moment")]
     pub created_at: DateTime<Utc>,
     pub created_by: Option<String>,
     pub backup_type: String,
@@ -34,14 +35,18 @@ pub struct Details {
     pub contents: Value,
     pub warnings: Value,
     pub parent_id: Option<Uuid>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub finished_at: Option<DateTime<Utc>>,
     pub progress: Option<Value>,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub verified_at: Option<DateTime<Utc>>,
     pub pinned: bool,
     pub note: Option<String>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub expires_at: Option<DateTime<Utc>>,
     pub attempt: u32,
     /// Seconds.

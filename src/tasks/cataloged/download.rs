@@ -3,7 +3,7 @@
 use super::{Asked, Asker, Nothing, ask};
 use crate::core::ident::QName;
 use crate::error::Result;
-use crate::ports::catalog::{As, Catalog, Repeat};
+use crate::ports::catalog::{As, Catalog, Repeat, moment_if_any};
 use crate::tasks::download::{Content, DownloadFormat};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -132,8 +132,11 @@ pub struct ExportStatus {
     pub size_bytes: Option<u64>,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub finished_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub expires_at: Option<DateTime<Utc>>,
 }
 

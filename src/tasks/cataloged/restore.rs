@@ -3,7 +3,7 @@
 use super::{Asked, Asker, ask};
 use crate::core::ident::QName;
 use crate::error::Result;
-use crate::ports::catalog::{As, Catalog, Repeat};
+use crate::ports::catalog::{As, Catalog, Repeat, moment, moment_if_any};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -73,8 +73,11 @@ pub struct RestoreStatus {
     pub mode: String,
     pub preview: bool,
     pub undo_of: Option<Uuid>,
+    #[serde(deserialize_with = "moment")]
     pub created_at: DateTime<Utc>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub started_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub completed_at: Option<DateTime<Utc>>,
     pub initiated_by: Option<String>,
     pub progress: Option<Value>,
@@ -84,6 +87,7 @@ pub struct RestoreStatus {
     pub safety_backup_id: Option<Uuid>,
     pub error_code: Option<String>,
     pub error_message: Option<String>,
+    #[serde(default, deserialize_with = "moment_if_any")]
     pub undone_at: Option<DateTime<Utc>>,
     /// Seconds.
     pub estimated_seconds: Option<u64>,

@@ -11,12 +11,20 @@ use serde_json::json;
 const DAY: u64 = 24 * 3600;
 
 /// Drops exports that ended, the staging of restores that died and, once a day, objects of the store that no backup uses.
+/// What one of them stands on may be down; the others are done all the same.
 pub async fn clean_up(workshop: &Workshop, ctx: &Context) -> Result<()> {
-    exports::drop_ended(&workshop.catalog, &workshop.store).await?;
-    let dropped = in_place::drop_leftovers(&workshop.source).await?;
-    if !dropped.is_empty() {
+    let exports = exports::drop_ended(&workshop.catalog, &workshop.store).await;
+    let staging = in_place::drop_leftovers(&workshop.source).await;
+    if let Ok(dropped) = &staging
+        && !dropped.is_empty()
+    {
         tracing::info!(?dropped, "dropped what dead restores had staged");
     }
+    let pruned = prune_daily(workshop, ctx).await;
+    exports.map(drop).and(staging.map(drop)).and(pruned)
+}
+
+async fn prune_daily(workshop: &Workshop, ctx: &Context) -> Result<()> {
     let claim = json!({ "chore": "prune", "seconds": DAY });
     let ours: bool = workshop
         .catalog

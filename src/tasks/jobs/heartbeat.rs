@@ -28,7 +28,10 @@ pub(super) struct Held {
     token: u32,
     tenant: Tenant,
     lost: Arc<AtomicBool>,
+    gone: Arc<AtomicBool>,
     put_off: Arc<AtomicBool>,
+    /// The catalog has a restore's safety backup.
+    pub(super) safety_told: AtomicBool,
     /// What a function cannot end is for workers.
     to_worker: bool,
     beating: JoinHandle<()>,
@@ -39,6 +42,9 @@ struct Renewed {
     held: bool,
     #[serde(default)]
     cancel: bool,
+    /// What the job works on is not in the catalog any more.
+    #[serde(default)]
+    gone: bool,
 }
 
 impl Held {
@@ -51,13 +57,15 @@ impl Held {
             cancel: outer.cancel.child_token(),
             clock: Clock::default(),
         };
-        let (lost, put_off) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let (lost, gone) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
+        let put_off = Arc::<AtomicBool>::default();
         let beat = Beat {
             catalog: workshop.catalog.clone(),
             job: job.id,
             token: job.token,
             cancel: ctx.cancel.clone(),
             lost: lost.clone(),
+            gone: gone.clone(),
             deadline: workshop.deadline,
             stop: workshop.stop.clone(),
             put_off: put_off.clone(),
@@ -72,7 +80,9 @@ impl Held {
             token: job.token,
             tenant: job.tenant.clone(),
             lost,
+            gone,
             put_off,
+            safety_told: AtomicBool::new(false),
             to_worker: workshop.deadline.is_some(),
             beating: tokio::spawn(beat.run(events)),
         };
@@ -87,6 +97,7 @@ impl Held {
             .catalog
             .call(As::Jobs, function, &arguments, Repeat::Safely)
             .await?;
+        self.gone.fetch_or(answer.gone, Ordering::SeqCst);
         Ok(answer.held.then_some(()))
     }
 
@@ -94,8 +105,8 @@ impl Held {
     pub async fn end(self, ended: Ended) -> Outcome {
         self.beating.abort();
         if self.lost.load(Ordering::SeqCst) {
-            tracing::warn!(job = %self.job, "the job was lost to another worker; nothing is written");
-            return Outcome::Lost;
+            tracing::warn!(job = %self.job, "the job is not ours any more; nothing is written");
+            return self.not_ours();
         }
         let outcome = match &ended {
             Ended::Completed(_) => Outcome::Completed,
@@ -135,8 +146,8 @@ impl Held {
         match written {
             Ok(Some(())) => outcome,
             Ok(None) => {
-                tracing::warn!(job = %self.job, "another worker holds the job; the outcome is theirs");
-                Outcome::Lost
+                tracing::warn!(job = %self.job, "the job is not ours any more, nor its outcome");
+                self.not_ours()
             }
             Err(error) => {
                 tracing::error!(job = %self.job, %error, "the outcome could not be written");
@@ -152,6 +163,13 @@ impl Held {
         )
         .await
     }
+
+    fn not_ours(&self) -> Outcome {
+        match self.gone.load(Ordering::SeqCst) {
+            true => Outcome::Gone,
+            false => Outcome::Lost,
+        }
+    }
 }
 
 struct Beat {
@@ -160,6 +178,7 @@ struct Beat {
     token: u32,
     cancel: CancellationToken,
     lost: Arc<AtomicBool>,
+    gone: Arc<AtomicBool>,
     deadline: Option<Instant>,
     /// Cancelled when the worker shall stop.
     stop: CancellationToken,
@@ -211,14 +230,19 @@ impl Beat {
             .call(As::Jobs, "rovodev_renew_job", &arguments, Repeat::Safely)
             .await;
         match answer {
-            Ok(Renewed { held: true, cancel }) => {
+            Ok(Renewed {
+                held: true, cancel, ..
+            }) => {
                 self.latest = None;
                 if cancel {
                     self.cancel.cancel();
                 }
                 true
             }
-            Ok(Renewed { held: false, .. }) => {
+            Ok(Renewed {
+                held: false, gone, ..
+            }) => {
+                self.gone.fetch_or(gone, Ordering::SeqCst);
                 self.lose();
                 false
             }

@@ -5,6 +5,7 @@ mod backup;
 mod chores;
 mod delete;
 mod export;
+mod gone;
 mod heartbeat;
 mod own;
 mod restore;
@@ -24,12 +25,16 @@ use crate::tasks::Context;
 use heartbeat::Held;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::sync::atomic::Ordering;
 use uuid::Uuid;
 
 /// Seconds that a job stays ours without being renewed: so long a killed process keeps others away.
 const LEASE: u64 = 60;
 /// Seconds before a job that failed is tried again, times its attempts.
 const RETRY_AFTER: u64 = 10;
+/// Jobs that functions hold together, whoever asked for them: each opens several sessions of the app's own database,
+/// which has few. What waits is taken up by the first that is done.
+const AT_ONCE: u32 = 3;
 
 /// What `rovodev_take_job` hands out.
 #[derive(Debug, Clone, Deserialize)]
@@ -143,6 +148,8 @@ pub(crate) enum Outcome {
     GivenBack,
     /// Another worker holds it, or nothing could be told.
     Lost,
+    /// What it worked on is not in the catalog any more.
+    Gone,
 }
 
 impl Outcome {
@@ -153,6 +160,7 @@ impl Outcome {
             Outcome::Cancelled => "cancelled",
             Outcome::GivenBack => "given back to the queue",
             Outcome::Lost => "taken over by another worker",
+            Outcome::Gone => "gone from the catalog",
         }
     }
 }
@@ -164,24 +172,29 @@ pub(crate) enum Ended {
     Failed(Error),
 }
 
-/// Takes the job and works on it until it ends; for work behind the response that asked for it. Whatever goes wrong is
-/// in the catalog, or becomes so when the lease runs out: nobody waits for an answer here.
+/// Takes the job and works on it until it ends, then on what waited meanwhile; for work behind the response that asked
+/// for it. Whatever goes wrong is in the catalog, or becomes so when the lease runs out: nobody waits for an answer here.
 pub async fn work_on(workshop: Workshop, job: Uuid) {
     match take(&workshop, Some(job), false).await {
         Ok(Some(job)) => {
             run(&workshop, job).await;
         }
-        Ok(None) => tracing::info!(%job, "somebody else works on it"),
-        Err(error) => {
-            tracing::warn!(%job, %error, "the job could not be taken and waits for the next tick")
+        Ok(None) => {
+            return tracing::info!(%job, "somebody else works on it, or takes it up after theirs");
         }
+        Err(error) => {
+            return tracing::warn!(%job, %error, "the job could not be taken and waits for the next tick");
+        }
+    }
+    if let Err(error) = work_off(&workshop, &Context::default()).await {
+        tracing::warn!(%error, "what waits could not be taken and waits for the next tick");
     }
 }
 
-/// Works on whatever waits until nothing does, or `ctx` is cancelled. Returns the number of jobs.
+/// Works on whatever waits until nothing does, `ctx` is cancelled, or little time is left. Returns the number of jobs.
 pub async fn work_off(workshop: &Workshop, ctx: &Context) -> Result<usize> {
     let mut done = 0;
-    while ctx.check().is_ok() {
+    while ctx.check().is_ok() && workshop.has_time() {
         match take(workshop, None, false).await? {
             Some(job) => {
                 run(workshop, job).await;
@@ -197,6 +210,7 @@ pub async fn work_off(workshop: &Workshop, ctx: &Context) -> Result<usize> {
 async fn take(workshop: &Workshop, job: Option<Uuid>, long: bool) -> Result<Option<Job>> {
     let arguments = json!({
         "worker": workshop.name, "seconds": LEASE, "job_id": job, "long": long,
+        "most": workshop.deadline.map(|_| AT_ONCE),
     });
     workshop
         .catalog
@@ -210,7 +224,19 @@ async fn run(workshop: &Workshop, job: Job) -> Outcome {
     let (held, ctx) = Held::begin(workshop, &job);
     let ended = attempt(&ctx, workshop, &job, &held).await;
     drop(ctx);
-    held.end(ended).await
+    end(workshop, &job, held, ended).await
+}
+
+/// Writes the outcome. Of what is gone from the catalog nothing stays in the store's lists.
+async fn end(workshop: &Workshop, job: &Job, held: Held, ended: Ended) -> Outcome {
+    let safety_told = held.safety_told.load(Ordering::SeqCst);
+    let outcome = held.end(ended).await;
+    if outcome == Outcome::Gone
+        && let Err(error) = gone::take_away(workshop, job, safety_told).await
+    {
+        tracing::error!(job = %job.id, %error, "what is gone from the catalog is still in the store");
+    }
+    outcome
 }
 
 async fn attempt(ctx: &Context, workshop: &Workshop, job: &Job, held: &Held) -> Ended {

@@ -1,7 +1,7 @@
 //! Working on a job that one asked for oneself, at a terminal.
 
 use super::heartbeat::Held;
-use super::{Ended, Workshop, attempt, take, worth_a_retry};
+use super::{Ended, Workshop, attempt, end, take, worth_a_retry};
 use crate::error::{Error, Result};
 use uuid::Uuid;
 
@@ -37,7 +37,7 @@ pub async fn work_own(workshop: &Workshop, job: Uuid) -> Result<Own> {
         }
         Ended::Completed(_) | Ended::Cancelled => None,
     };
-    held.end(ended).await;
+    end(workshop, &job, held, ended).await;
     Ok(Own::Worked(told))
 }
 

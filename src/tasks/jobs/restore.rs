@@ -10,6 +10,7 @@ use crate::tasks::restore::safety::Keeper;
 use crate::tasks::restore::{RestoreRequest, in_place};
 use crate::tasks::{Context, backups};
 use serde_json::{Map, Value, json};
+use std::sync::atomic::Ordering;
 use uuid::Uuid;
 
 const IN_PLACE: &str = "inPlace";
@@ -187,7 +188,9 @@ async fn record(held: &Held, safety: Option<&Manifest>) -> Result<()> {
     let fields = Value::Object(backup::fields(manifest));
     held.call("rovodev_record_safety_backup", json!({ "fields": fields }))
         .await?
-        .ok_or_else(Error::cancelled)
+        .ok_or_else(Error::cancelled)?;
+    held.safety_told.store(true, Ordering::SeqCst);
+    Ok(())
 }
 
 async fn undo(

@@ -26,11 +26,13 @@ pub struct Worked {
     pub given_back: u64,
     /// Taken by another worker meanwhile.
     pub lost: u64,
+    /// Of what went from the catalog meanwhile.
+    pub gone: u64,
 }
 
 impl Worked {
     pub fn jobs(&self) -> u64 {
-        self.completed + self.failed + self.cancelled + self.given_back + self.lost
+        self.completed + self.failed + self.cancelled + self.given_back + self.lost + self.gone
     }
 
     fn count(&mut self, outcome: Outcome) {
@@ -40,6 +42,7 @@ impl Worked {
             Outcome::Cancelled => self.cancelled += 1,
             Outcome::GivenBack => self.given_back += 1,
             Outcome::Lost => self.lost += 1,
+            Outcome::Gone => self.gone += 1,
         }
     }
 }

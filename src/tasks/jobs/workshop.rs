@@ -7,10 +7,12 @@ use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::Store;
 use crate::tasks::{Context, create, places};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 const WRITERS: usize = 2;
+/// So much time must be left to begin one more job.
+const WORTH_BEGINNING: Duration = Duration::from_secs(120);
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -56,6 +58,13 @@ impl Workshop {
             room: None,
             stop: CancellationToken::new(),
         })
+    }
+
+    /// Whether another job may be begun: what the deadline stops moves to the workers, though a function that is just
+    /// called could end it.
+    pub(super) fn has_time(&self) -> bool {
+        let needed = Instant::now() + WORTH_BEGINNING;
+        self.deadline.is_none_or(|deadline| needed < deadline)
     }
 
     pub(super) fn stopped_by(&self, stop: &CancellationToken) -> Self {

@@ -28,15 +28,19 @@ pub async fn source_and_pg_dump(
     limit: Duration,
     each_table: bool,
 ) -> (Probe<Overview>, Probe<PgDumpFound>) {
-    let source = async {
-        let session = Session::connect(&places::source(settings)?, Purpose::Read).await?;
-        overview(&session, each_table).await
-    };
-    let source = within(limit, Code::DatabaseUnreachable, "the database", source).await;
+    let source = source(settings, limit, each_table).await;
     let server = source.ok().map_or(0, |o| o.server_version_num);
     let found = pg_dump(settings, server);
     let pg_dump = within(limit, Code::PgDumpFailed, "pg_dump", found).await;
     (source, pg_dump)
+}
+
+pub async fn source(settings: &Settings, limit: Duration, each_table: bool) -> Probe<Overview> {
+    let asked = async {
+        let session = Session::connect(&places::source(settings)?, Purpose::Read).await?;
+        overview(&session, each_table).await
+    };
+    within(limit, Code::DatabaseUnreachable, "the database", asked).await
 }
 
 async fn pg_dump(settings: &Settings, server_version_num: u32) -> Result<PgDumpFound> {

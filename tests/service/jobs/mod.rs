@@ -1,7 +1,10 @@
 //! Jobs that die, that two workers hold, that are watched.
 
 mod events;
+mod faults;
 mod fenced;
+mod gone;
 mod killed;
+mod lines;
 mod proxy;
 mod workplace;

@@ -36,7 +36,7 @@ pub fn workshop(settings: &Settings) -> Workshop {
     Workshop::new(settings, catalog(settings), Some(deadline)).unwrap()
 }
 
-fn catalog(settings: &Settings) -> Catalog {
+pub fn catalog(settings: &Settings) -> Catalog {
     let key = |variable| ApiKey::new(settings.require(variable).unwrap());
     Catalog::new(
         web::client().unwrap(),
@@ -131,6 +131,41 @@ impl Workplace {
         serde_json::from_str(row.get(0)).unwrap()
     }
 
+    /// The row of a job, with the jobs' own names.
+    pub async fn job(&self, id: Uuid) -> Value {
+        self.row("rovodev_jobs", id).await
+    }
+
+    /// Statements of the superuser, in one session.
+    pub async fn run(&self, statements: &str) {
+        self.superuser.batch_execute(statements).await.unwrap();
+    }
+
+    async fn count(&self, query: &str) -> i64 {
+        self.superuser.query_one(query, &[]).await.unwrap().get(0)
+    }
+
+    /// Jobs that are not over.
+    pub async fn open_jobs(&self) -> i64 {
+        let query = "SELECT count(*) FROM public.rovodev_jobs WHERE state IN ('queued', 'running')";
+        self.count(query).await
+    }
+
+    /// What waits in the queues, visible or not.
+    pub async fn messages(&self) -> i64 {
+        let query = "SELECT (SELECT count(*) FROM pgmq.q_rovodev_jobs) + \
+                     (SELECT count(*) FROM pgmq.q_rovodev_long_jobs)";
+        self.count(query).await
+    }
+
+    /// All that the audit log says of an object, as text.
+    pub async fn audit_of(&self, object: Uuid) -> String {
+        let query = "SELECT coalesce(jsonb_agg(to_jsonb(a))::text, '') FROM public.rovodev_audit_log a \
+                     WHERE object_id = $1";
+        let row = self.superuser.query_one(query, &[&object]).await;
+        row.unwrap().get(0)
+    }
+
     /// Why the last attempt at a job failed.
     pub async fn last_error(&self, object: Uuid) -> Option<String> {
         let query = "SELECT last_error::text FROM public.rovodev_jobs WHERE $1 IN (backup_id, operation_id)";
@@ -150,7 +185,7 @@ impl Workplace {
     /// Schemas that a restore left behind.
     pub async fn staging(&self) -> i64 {
         let query = r"SELECT count(*) FROM pg_namespace WHERE nspname LIKE 'staging\_%'";
-        self.superuser.query_one(query, &[]).await.unwrap().get(0)
+        self.count(query).await
     }
 
     /// The rows of the app.

@@ -1,6 +1,6 @@
 //! `GET`: the file behind a link, or a range of it, streamed.
 
-use super::secret_hash;
+use super::{secret_hash, soon};
 use crate::core::manifest::Manifest;
 use crate::http::guard::Failure;
 use crate::http::query::{id_in_path, parameters};
@@ -27,10 +27,11 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         .ok_or_else(no_link)?;
     let content = link.content().ok_or_else(Problem::internal)?;
     let store = service.store()?;
-    let manifest = backups::read(&store, &link.tenant, backup).await?;
+    let manifest = soon(backups::read(&store, &link.tenant, backup)).await?;
     let extent = extent(&link, &manifest)?;
     let ctx = Context::default();
-    let layout = download::layout(&ctx, &store, &manifest, &content, extent).await?;
+    let laid_out = download::layout(&ctx, &store, &manifest, &content, extent);
+    let layout = soon(laid_out).await?;
     let file = File::of(&layout, &manifest, &content, &link);
     let range = match file.asked(&request) {
         Ok(range) => range,

@@ -1,6 +1,6 @@
 //! `POST`: a link that streams, a link into the store, or an export that will be one.
 
-use super::secret_hash;
+use super::{secret_hash, soon};
 use crate::core::ident::QName;
 use crate::http::backups::restore::tables;
 use crate::http::caller::{caller, granted};
@@ -152,7 +152,8 @@ async fn stored_file(
     made: &DownloadAnswer,
     file: &str,
 ) -> Result<Answer, Failure> {
-    let manifest = backups::read(&service.store()?, &made.tenant, backup).await?;
+    let store = service.store()?;
+    let manifest = soon(backups::read(&store, &made.tenant, backup)).await?;
     let stored = manifest.config.iter().find(|f| f.path == file);
     let object = &stored.ok_or_else(Problem::not_found)?.object;
     let name = file.rsplit('/').next().unwrap_or(file);

@@ -1,0 +1,149 @@
+//! Rows that go from the catalog while a job works on them: deleted in order, past every rule, and with their tenant.
+
+use super::workplace::Workplace;
+use local::demo;
+use rovodev::core::keys;
+use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
+use rovodev::tasks::Context;
+use rovodev::tasks::backups;
+use rovodev::tasks::jobs::{clean_up, work_off};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+/// How rows go. `$id` is the backup's or the restore's.
+const WAYS: [&str; 3] = [
+    "DELETE FROM public.rovodev_jobs WHERE $id IN (backup_id, operation_id); \
+     DELETE FROM public.restore_operations WHERE id = $id; DELETE FROM public.backups WHERE id = $id",
+    // Nothing that hangs on it is told.
+    "BEGIN; SET LOCAL session_replication_role = replica; DELETE FROM public.restore_operations WHERE id = $id; \
+     DELETE FROM public.backups WHERE id = $id; COMMIT",
+    "DELETE FROM public.rovodev_jobs WHERE $id IN (backup_id, operation_id)",
+];
+
+/// A worker that stands still for a while at its n-th call to the store, where it is when this returns.
+async fn begun(place: &Workplace, call: u64) -> JoinHandle<()> {
+    let pause = Rule::new(When::Call(call), Fault::Stall(Duration::from_secs(2)));
+    let watched = Unreliable::new(place.workshop().store().clone(), [pause]);
+    let slow = Store::Unreliable(watched.clone());
+    let workshop = place.workshop().with_store(slow);
+    let work = tokio::spawn(async move {
+        work_off(&workshop, &Context::default()).await.unwrap();
+    });
+    while watched.calls() < call && !work.is_finished() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    assert!(!work.is_finished(), "it never makes {call} calls");
+    work
+}
+
+/// Nothing waits, nothing is held, and the next tick finds nothing to do.
+async fn nothing_is_left(place: &Workplace) {
+    place.time_passes().await;
+    let (workshop, ctx) = (place.workshop(), Context::default());
+    assert_eq!(work_off(&workshop, &ctx).await.unwrap(), 0);
+    clean_up(&workshop, &ctx).await.unwrap();
+    assert_eq!(place.open_jobs().await, 0);
+    assert_eq!(place.messages().await, 0);
+    assert_eq!(place.staging().await, 0);
+}
+
+async fn is_stored(place: &Workplace, backup: Uuid) -> bool {
+    let listed = backups::list(place.workshop().store(), "default").await;
+    listed.unwrap().iter().any(|stored| stored.id == backup)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_row_goes_is_in_no_list() {
+    let place = Workplace::start().await;
+    for way in WAYS {
+        for call in [1, 6, 11] {
+            let asked = place.ask_for_backup().await;
+            let work = begun(&place, call).await;
+            place
+                .run(&way.replace("$id", &format!("'{}'", asked.id)))
+                .await;
+            work.await.unwrap();
+            assert!(!is_stored(&place, asked.id).await, "{way} at {call}");
+            nothing_is_left(&place).await;
+            place.assert_store_and_catalog_agree().await;
+        }
+    }
+}
+
+/// It goes after the last look at it and before its end is written.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_row_goes_at_the_last_moment_is_taken_out_of_the_store() {
+    let place = Workplace::start().await;
+    let asked = place.ask_for_backup().await;
+    let work = begun(&place, 3).await;
+    let id = format!("'{}'", asked.id);
+    place
+        .run(&format!("BEGIN; {}", WAYS[0].replace("$id", &id)))
+        .await;
+    let (workshop, manifest) = (place.workshop(), keys::manifest("default", asked.id));
+    while workshop.store().head(&manifest).await.unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    place.run("COMMIT").await;
+    work.await.unwrap();
+    assert!(!is_stored(&place, asked.id).await);
+    nothing_is_left(&place).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_whose_row_goes_changes_nothing() {
+    let mut place = Workplace::start().await;
+    let backup = place.ask_for_backup().await.id;
+    work_off(&place.workshop(), &Context::default())
+        .await
+        .unwrap();
+    for way in WAYS {
+        for call in [2, 20, 37] {
+            demo::damage(&mut place.owner).await.unwrap();
+            let damaged = place.contents().await;
+            let asked = place.ask_for_restore(backup).await;
+            let work = begun(&place, call).await;
+            place
+                .run(&way.replace("$id", &format!("'{}'", asked.operation_id)))
+                .await;
+            work.await.unwrap();
+            assert_eq!(place.contents().await, damaged, "{way} at {call}");
+            nothing_is_left(&place).await;
+            place.assert_store_and_catalog_agree().await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_asked_may_leave_and_so_may_the_tenant() {
+    let place = Workplace::start().await;
+    let asked = place.ask_for_backup().await;
+    let work = begun(&place, 3).await;
+    place.run("DELETE FROM public.rovodev_members").await;
+    work.await.unwrap();
+    assert_eq!(place.row("backups", asked.id).await["status"], "completed");
+    assert!(is_stored(&place, asked.id).await);
+    place.run(local::project::TENANTS).await;
+
+    let asked = place.ask_for_backup().await;
+    let work = begun(&place, 3).await;
+    let own = "WHERE tenant_id = (SELECT id FROM public.rovodev_tenants WHERE slug = 'default')";
+    let tables = [
+        "rovodev_jobs",
+        "rovodev_exports",
+        "restore_operations",
+        "backups",
+    ];
+    for table in tables {
+        place
+            .run(&format!("DELETE FROM public.{table} {own}"))
+            .await;
+    }
+    place
+        .run("DELETE FROM public.rovodev_tenants WHERE slug = 'default'")
+        .await;
+    work.await.unwrap();
+    assert!(!is_stored(&place, asked.id).await);
+    nothing_is_left(&place).await;
+}
