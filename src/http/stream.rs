@@ -71,7 +71,7 @@ const HELD_BY_SERVER: usize = 16;
 
 /// What is still to be handed to the server.
 enum Rest {
-    /// One piece is kept back, for it may be the last.
+    /// What may be the last bytes is kept back.
     Open(mpsc::Receiver<Sent>, Bytes),
     Ending(Bytes),
 }
@@ -93,8 +93,16 @@ async fn next(rest: Rest) -> Option<std::result::Result<(Bytes, Rest), &'static 
         Rest::Ending(last) => last,
         Rest::Open(mut receiver, mut kept) => loop {
             match receiver.recv().await {
-                Some(Sent::Piece(piece)) if kept.is_empty() => kept = piece,
-                Some(Sent::Piece(piece)) => return Some(Ok((kept, Rest::Open(receiver, piece)))),
+                Some(Sent::Piece(mut piece)) => {
+                    if piece.len() < HELD_BY_SERVER {
+                        let tail = kept.len().saturating_sub(HELD_BY_SERVER);
+                        piece = [kept.split_off(tail), piece].concat().into();
+                    }
+                    let before = std::mem::replace(&mut kept, piece);
+                    if !before.is_empty() {
+                        return Some(Ok((before, Rest::Open(receiver, kept))));
+                    }
+                }
                 Some(Sent::End) => break kept,
                 None => return Some(Err("the stream broke off")),
             }
