@@ -33,13 +33,20 @@ def measured(stack, dataset, writers):
     """`writers` is the script that makes them. What the line for programs says of the service."""
     live(stack, dataset, LIVE, writers)
     client = Client(stack.project)
-    answer = {"main_job": main_job(stack, dataset, client, writers), "create_ms": create(client)}
+    answer = {}
+
+    def told(title, figure):
+        answer[title] = figure
+        print(f"  {title:14} {json.dumps(figure)}", flush=True)
+
+    told("main_job", main_job(stack, dataset, client, writers))
+    told("create_ms", create(client))
     stack.psql(CATALOG, FILL, superuser=True)
-    answer["list_ms"], answer["list_requests"] = page(stack, client)
-    answer["sse_ms"] = events(stack, client)
-    answer["at_once"] = at_once(client)
-    for title, figure in answer.items():
-        print(f"  {title:12} {json.dumps(figure)}")
+    median, requests = page(stack, client)
+    told("list_ms", median)
+    told("list_requests", requests)
+    told("at_once", at_once(client))
+    told("sse_ms", events(stack, client))
     return answer
 
 
@@ -75,7 +82,7 @@ def main_job(stack, dataset, client, script):
     dataset.drop(EXPECTED)
     return {
         "backup_s": round(backed_up, 2), "restore_s": round(restored, 2), "steps": writers.done(),
-        "undone": writers.done() - sum(steps.values()), "equal": True,
+        "undone": writers.done() - sum(steps.values()), "refused": writers.refused, "equal": True,
     }
 
 
@@ -85,6 +92,7 @@ class Writers:
     def __init__(self, stack):
         self.stack = stack
         self.steps = {w: 0 for w in WRITERS}
+        self.refused = 0
         self.failure = None
         self.stopped = threading.Event()
         self.threads = [threading.Thread(target=self._write, args=(w,)) for w in WRITERS]
@@ -108,8 +116,10 @@ class Writers:
         conversation = Conversation(self.stack, LIVE)
         try:
             while not self.stopped.is_set():
-                conversation.ask(f"SELECT bench_step({writer})")
-                self.steps[writer] += 1
+                if conversation.ask(f"SELECT bench_step({writer})") == "0":
+                    self.refused += 1
+                else:
+                    self.steps[writer] += 1
                 time.sleep(0.002)
         except Exception as error:
             self.failure = error
@@ -156,12 +166,18 @@ def events(stack, client):
         time.sleep(random.uniform(0, 0.5))
         stack.psql(CATALOG, change.format(number, backup), superuser=True)
         begun = time.perf_counter()
-        while f'"current":{number},'.encode() not in stream.readline():
-            pass
+        while not (line := stream.readline()).startswith(b"data: ") or current(line) != number:
+            if not line:
+                raise Failed("the stream of events ended before its backup did")
         times.append(time.perf_counter() - begun)
     stack.psql(CATALOG, f"UPDATE backups SET status = 'cancelled' WHERE id = '{backup}'", superuser=True)
     stream.close()
     return milliseconds(max(times))
+
+
+def current(line):
+    progress = json.loads(line.removeprefix(b"data: "))["progress"]
+    return progress["current"]
 
 
 def at_once(client):
