@@ -98,13 +98,13 @@ async fn subscriptions(session: &Session, found: &mut LeftOut) -> Result<()> {
 }
 
 /// Tables of the role itself in schemas that are taken for the platform's. What the platform makes there belongs to roles
-/// of its own, but for its record of migrations; queues are told of by themselves.
+/// of its own, but for its record of migrations; queues, which their script makes too, are told of by themselves.
 async fn own_tables(session: &Session, found: &mut LeftOut) -> Result<()> {
     let sql = "SELECT n.nspname::text, c.relname::text \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          JOIN pg_catalog.pg_roles r ON r.oid = c.relowner AND r.rolname = current_user \
          WHERE n.nspname ~ $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
-           AND n.nspname <> 'supabase_migrations' AND NOT (n.nspname = 'pgmq' AND c.relname ~ '^[qa]_') \
+           AND n.nspname NOT IN ('pgmq', 'supabase_migrations') \
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
                             AND d.objid = c.oid AND d.deptype = 'e') \
          ORDER BY 1, 2";

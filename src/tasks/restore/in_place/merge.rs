@@ -14,11 +14,12 @@ use crate::tasks::Context;
 use std::collections::HashMap;
 use std::time::Duration;
 
-/// Writers queue behind a lock that is waited for: short waits, and some of them.
-const LOCK_TRIES: u64 = 12;
-const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '2s'";
-/// Who holds rows while waiting for others gives up before the server looks for deadlocks and ends somebody else's work.
-const ROW_WAIT: &str = "SET LOCAL lock_timeout = '500ms'";
+/// Writers queue behind a lock that is waited for: short waits, and many of them. Each is shorter than the second after
+/// which the server looks for deadlocks, so that we give way and not the app.
+const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '500ms'";
+const LOCK_TRIES: u64 = 30;
+/// Milliseconds between two of them, at most.
+const LONGEST_PAUSE: u64 = 1000;
 
 /// What was written, by unit; nothing is committed yet.
 pub type Done = HashMap<i32, Counts>;
@@ -33,12 +34,12 @@ pub async fn lock(ctx: &Context, work: &Work) -> Result<()> {
         .map(|u| relation(&u.table, u.partitioned))
         .collect();
     // The mode of any writer keeps the tables' shape, and none of them waits for it.
-    let (wait, mode) = match work.rows_alone {
-        true => (ROW_WAIT, "ROW EXCLUSIVE"),
-        false => (LOCK_WAIT, "SHARE ROW EXCLUSIVE"),
+    let mode = match work.rows_alone {
+        true => "ROW EXCLUSIVE",
+        false => "SHARE ROW EXCLUSIVE",
     };
     let lock = format!(
-        "BEGIN ISOLATION LEVEL READ COMMITTED; {wait}; SET LOCAL synchronous_commit = on; LOCK TABLE {} IN {mode} MODE",
+        "BEGIN ISOLATION LEVEL READ COMMITTED; {LOCK_WAIT}; SET LOCAL synchronous_commit = on; LOCK TABLE {} IN {mode} MODE",
         list.join(", ")
     );
     let mut turn = 1;
@@ -46,11 +47,16 @@ pub async fn lock(ctx: &Context, work: &Work) -> Result<()> {
         match work.session.batch("locking the tables", &lock).await {
             Err(e) if e.code == Code::LockTimeout && turn < LOCK_TRIES => {
                 work.session.batch("ending a turn", "ROLLBACK").await?;
-                ctx.progress
-                    .notice("Another session holds a lock on these tables; waiting for it.");
+                if turn == 1 {
+                    ctx.progress
+                        .notice("Another session holds a lock on these tables; waiting for it.");
+                }
                 // Never in step with another waiter.
                 let jitter = u64::from(uuid::Uuid::new_v4().as_bytes()[0]) * 2;
-                tokio::time::sleep(Duration::from_millis(100 * turn + jitter)).await;
+                tokio::time::sleep(Duration::from_millis(
+                    (100 * turn).min(LONGEST_PAUSE) + jitter,
+                ))
+                .await;
                 turn += 1;
             }
             done => return done,
