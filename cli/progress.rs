@@ -49,6 +49,9 @@ static STOP: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new)
 static RUNNING: Mutex<Option<Progress>> = Mutex::new(None);
 static LISTENING: Once = Once::new();
 
+/// Shows an event, or that the stage under way goes on.
+type Sink = Box<dyn FnMut(Option<&Event>) + Send>;
+
 /// Runs `work` with its progress shown. The first Ctrl-C (or SIGTERM) asks it and all that follows to stop, the second
 /// ends the program.
 pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T>) -> Result<T> {
@@ -68,7 +71,7 @@ pub async fn shown<T>(style: Style, work: impl AsyncFnOnce(&Context) -> Result<T
     });
     let ended = finished.clone();
     let display = tokio::spawn(async move {
-        let mut sink: Box<dyn FnMut(Option<&Event>) + Send> = match style {
+        let mut sink: Sink = match style {
             Style::Bar => {
                 let mut bar = Bar::new();
                 Box::new(move |event| match event {
