@@ -2,10 +2,10 @@
 
 import random
 import subprocess
-import threading
 import time
 
 from .measure import Failed
+from .meanwhile import Meanwhile
 
 READ_EVERY = 0.01
 WATCH_EVERY = 0.005
@@ -41,7 +41,7 @@ class Conversation:
         self.psql.wait(timeout=30)
 
 
-class Readers:
+class Readers(Meanwhile):
     """Runs while the `with` block does. `reads`: (begin, seconds) of each; `merge`: its begin and end."""
 
     def __init__(self, stack, database):
@@ -49,24 +49,8 @@ class Readers:
         self.ids = ids
         self.reads = []
         self.merge = None
-        self.failure = None
-        self.stopped = threading.Event()
         work = [(self._read, sql) for sql in READS.values()] + [(self._watch, LOCKED)]
-        self.threads = [
-            threading.Thread(target=self._converse, args=(Conversation(stack, database), *step)) for step in work
-        ]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind, error, trace):
-        self.stopped.set()
-        for thread in self.threads:
-            thread.join()
-        if self.failure and not error:
-            raise self.failure
+        super().__init__((self._converse, Conversation(stack, database), *step) for step in work)
 
     def longest(self):
         return max(wait for _, wait in self.reads)
@@ -77,14 +61,7 @@ class Readers:
         return max(wait for at, wait in self.reads if at + wait >= begin and at <= end)
 
     def _converse(self, conversation, step, sql):
-        try:
-            conversation.ask("SELECT 1")
-            while not self.stopped.is_set():
-                step(conversation, sql)
-        except Exception as error:
-            self.failure = error
-        finally:
-            conversation.close()
+        self._talk(conversation, lambda connected: step(connected, sql), first="SELECT 1")
 
     def _read(self, conversation, sql):
         begun = time.perf_counter()

@@ -8,6 +8,7 @@ import time
 
 from .client import Client
 from .dataset import TABLES
+from .meanwhile import Meanwhile
 from .measure import Failed
 from .readers import Conversation
 
@@ -86,45 +87,27 @@ def main_job(stack, dataset, client, script):
     }
 
 
-class Writers:
+class Writers(Meanwhile):
     """Step after step, each in a transaction, while the `with` block runs."""
 
     def __init__(self, stack):
         self.stack = stack
         self.steps = {w: 0 for w in WRITERS}
         self.refused = 0
-        self.failure = None
-        self.stopped = threading.Event()
-        self.threads = [threading.Thread(target=self._write, args=(w,)) for w in WRITERS]
-
-    def __enter__(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def __exit__(self, kind, error, trace):
-        self.stopped.set()
-        for thread in self.threads:
-            thread.join()
-        if self.failure and not error:
-            raise self.failure
+        super().__init__((self._write, writer) for writer in WRITERS)
 
     def done(self):
         return sum(self.steps.values())
 
     def _write(self, writer):
-        conversation = Conversation(self.stack, LIVE)
-        try:
-            while not self.stopped.is_set():
-                if conversation.ask(f"SELECT bench_step({writer})") == "0":
-                    self.refused += 1
-                else:
-                    self.steps[writer] += 1
-                time.sleep(0.002)
-        except Exception as error:
-            self.failure = error
-        finally:
-            conversation.close()
+        def step(conversation):
+            if conversation.ask(f"SELECT bench_step({writer})") == "0":
+                self.refused += 1
+            else:
+                self.steps[writer] += 1
+            time.sleep(0.002)
+
+        self._talk(Conversation(self.stack, LIVE), step)
 
 
 def milliseconds(seconds):
