@@ -10,6 +10,8 @@ pub mod constraints;
 pub mod foreign_keys;
 pub mod names;
 pub mod order;
+pub mod orphans;
+mod parents;
 pub mod scope;
 pub mod stage;
 pub mod stranded;

@@ -3,6 +3,10 @@
 use super::names::OP;
 use super::{Names, Unit, relation, shown};
 use crate::core::ident::{self, QName};
+use std::collections::BTreeSet;
+
+/// What people see of a row.
+pub(super) const SHOWN: &str = "\"rovodev shown\"";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForeignKey {
@@ -65,7 +69,14 @@ impl ForeignKey {
             .copied()
     }
 
-    fn parent_live(&self) -> String {
+    /// What says to which row a child's row refers.
+    pub(super) fn child_columns(&self, child: &str) -> String {
+        let once: BTreeSet<&String> = self.columns.iter().collect();
+        let each = once.iter().map(|c| format!("{child}.{}", ident::quote(c)));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    pub(super) fn parent_live(&self) -> String {
         relation(&self.parent, self.parent_partitioned)
     }
 
@@ -89,62 +100,6 @@ impl ForeignKey {
             && has(self.child_unit, &self.columns)
             && has(self.parent_unit, &self.parent_columns)
     }
-}
-
-/// Decided rows that would have no parent: `decided.ctid` as `at`, and what people see of the row.
-fn orphans(names: &Names, units: &[Unit], fk: &ForeignKey, child: &Unit, decided: &str) -> String {
-    let parent_matches = fk.matches("p", "s");
-    let mut missing = match fk.parent_unit.map(|p| &units[p]) {
-        None => format!(
-            "NOT EXISTS (SELECT FROM {} p WHERE {parent_matches})",
-            fk.parent_live()
-        ),
-        Some(parent) => format!(
-            "NOT EXISTS (SELECT FROM {live} p WHERE {parent_matches} AND NOT EXISTS (SELECT FROM {decided} x \
-             WHERE x.unit = {n} AND x.op IN ('-', '~') AND x.lid = p.ctid AND x.loid = p.tableoid))",
-            live = fk.parent_live(),
-            n = parent.number,
-        ),
-    };
-    if let Some(parent) = fk.parent_unit.map(|p| &units[p]) {
-        missing += &format!(
-            " AND NOT EXISTS (SELECT FROM {decided} y JOIN {values} p ON p.ctid = y.sid \
-             WHERE y.unit = {n} AND y.op IN ('+', '~') AND {parent_matches})",
-            values = names.values(parent),
-            n = parent.number,
-        );
-    }
-    format!(
-        "SELECT d.ctid AS at, {shown} AS shown FROM {decided} d JOIN {values} s ON s.ctid = d.sid \
-         WHERE d.unit = {n} AND d.op IN ('+', '~') AND {refers} AND {missing}",
-        shown = fk.shown_child("s", Some(child)),
-        values = names.values(child),
-        n = child.number,
-        refers = fk.refers("s"),
-    )
-}
-
-/// Counts rows that would have no parent, and shows up to five of them.
-pub fn find_orphans(
-    names: &Names,
-    units: &[Unit],
-    fk: &ForeignKey,
-    child: &Unit,
-    decided: &str,
-) -> String {
-    counted(&orphans(names, units, fk, child, decided))
-}
-
-/// Leaves rows without a parent out. Repeated over all keys until none is left.
-pub fn leave_out_orphans(
-    names: &Names,
-    units: &[Unit],
-    fk: &ForeignKey,
-    child: &Unit,
-    decided: &str,
-) -> String {
-    let orphans = orphans(names, units, fk, child, decided);
-    format!("DELETE FROM {decided} WHERE ctid IN (SELECT o.at FROM ({orphans}) o)")
 }
 
 /// Holds the parents of the rows to be written, where they are no part of the merge: else a concurrent delete

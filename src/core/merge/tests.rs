@@ -68,7 +68,7 @@ fn statements_of_a_merge() {
     all.push(compare::full(&names, &keyless, Mode::Exact, &names.found()));
     all.push(compare::count_touched(&keyed, 7));
     all.extend(compare::refine(&names, &keyed, Mode::Exact, 7, true));
-    all.push(foreign_keys::find_orphans(
+    all.push(orphans::find_orphans(
         &names,
         &units,
         &key(Some(0), Some(1)),

@@ -17,6 +17,7 @@ pub(super) mod room;
 mod select;
 mod sequences;
 mod staging;
+mod statistics;
 mod tenant;
 mod undo;
 mod work;

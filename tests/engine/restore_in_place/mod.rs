@@ -14,5 +14,6 @@ mod owners;
 mod references;
 mod refusals;
 mod server_crash;
+mod statistics;
 mod stores;
 mod tenants;

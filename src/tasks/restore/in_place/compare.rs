@@ -1,7 +1,7 @@
 //! Comparing live rows with staged ones while everybody goes on working.
 
 use super::work::{Seen, Work};
-use super::{checks, references, tenant};
+use super::{checks, references, statistics, tenant};
 use crate::core::counted::counted;
 use crate::core::manifest::Warning;
 use crate::core::merge::apply::Counts;
@@ -40,6 +40,9 @@ pub struct Compared {
 /// Finds what would change, and refuses what would fail.
 pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
     ctx.progress.stage(Stage::Compare, 0);
+    work.session
+        .cancellable(&ctx.cancel, statistics::gather(work).boxed())
+        .await?;
     let next = AtomicUsize::new(0);
     let sessions = work.writers.clamp(1, work.units.len().max(1));
     let seen = future::try_join_all((0..sessions).map(|_| compare_some(ctx, work, &next))).await?;

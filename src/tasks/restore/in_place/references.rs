@@ -4,7 +4,7 @@ use super::compare;
 use super::work::Work;
 use crate::core::ident::QName;
 use crate::core::merge::apply::Counts;
-use crate::core::merge::{ForeignKey, Unit, foreign_keys, stranded};
+use crate::core::merge::{ForeignKey, Unit, orphans, stranded};
 use crate::core::restore_plan::{Broken, BrokenReference, Mode};
 use crate::error::Result;
 use crate::ports::postgres::Session;
@@ -25,7 +25,7 @@ pub async fn missing(
 ) -> Result<Vec<BrokenReference>> {
     let mut found = Vec::new();
     for (key, child) in children(work) {
-        let sql = foreign_keys::find_orphans(&work.names, &work.units, key, child, decided);
+        let sql = orphans::find_orphans(&work.names, &work.units, key, child, decided);
         found.extend(look(work, session, key, Broken::ParentMissing, &sql).await?);
     }
     Ok(found)
@@ -51,8 +51,7 @@ pub async fn leave_out(work: &Work, session: &Session, decided: &str) -> Result<
         let before = left_out;
         for (key, child) in children(work) {
             let doing = format!("looking for the parents of {}", child.table);
-            let sql =
-                foreign_keys::leave_out_orphans(&work.names, &work.units, key, child, decided);
+            let sql = orphans::leave_out_orphans(&work.names, &work.units, key, child, decided);
             left_out += session.execute(&doing, &sql, &[]).await?;
         }
         if left_out == before {
@@ -66,7 +65,7 @@ pub async fn keep_referred(work: &Work, decided: &str) -> Result<u64> {
     let mut kept = 0;
     for key in losing(work, &compare::counts(&work.session, decided).await?) {
         let doing = format!("looking for rows that refer to {}", key.parent);
-        for sql in stranded::keep_referred(&work.names, &work.units, key, decided) {
+        if let Some(sql) = stranded::keep_referred(&work.names, &work.units, key, decided) {
             kept += work.session.execute(&doing, &sql, &[]).await?;
         }
     }

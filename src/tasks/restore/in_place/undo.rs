@@ -5,7 +5,7 @@ use super::commit::{self, Record};
 use super::merge::{self, Done};
 use super::operations::{self, Operation};
 use super::work::{Work, lead, look_on};
-use super::{checks, hold, outcome, references, refresh};
+use super::{checks, hold, outcome, references, refresh, statistics};
 use crate::core::counted::counted;
 use crate::core::ident::QName;
 use crate::core::manifest::{Codec, Warning};
@@ -247,6 +247,9 @@ fn left_changed(changed: &[(QName, u64)], recorded: bool, work: &Work) -> Option
 
 /// What was done, and the rows of each table that were left because they changed since.
 async fn run(ctx: &Context, work: &mut Work, record: &Record) -> Result<(Done, Vec<(QName, u64)>)> {
+    work.session
+        .cancellable(&ctx.cancel, statistics::gather(work).boxed())
+        .await?;
     let mut waits = 0;
     loop {
         match run_once(ctx, work, record).await {
