@@ -5,6 +5,7 @@ pub mod extras;
 pub mod left_out;
 pub mod overview;
 mod pg_dump;
+pub mod scope_value;
 mod session;
 pub mod source;
 pub mod target;

@@ -179,3 +179,41 @@ async fn owners_and_default_privileges_are_told_beforehand() {
     drop(session);
     source.database.drop_with_role(&role).await;
 }
+
+/// A restore needs them, and whoever may read the store reads them: said when it is taken and when it is restored.
+#[tokio::test]
+async fn passwords_in_definitions_are_told() {
+    let sql = r#"CREATE TABLE t (a int); CREATE EXTENSION postgres_fdw;
+        CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'far');
+        CREATE USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (user 'me', password 'word');
+        CREATE SERVER quiet FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'password');
+        CREATE FUNCTION call() RETURNS text LANGUAGE sql AS $$ SELECT 'Bearer abcdefghijklmnopqrstuv' $$;
+        CREATE FUNCTION called() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER hook AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION called('{"Authorization":"Bearer abcdefghijklmnopqrstuv"}');"#;
+    let source = Source::new(sql).await;
+    let backup = source.back_up().await;
+    let message = told(&backup.left_out, "readable_secrets").concat();
+    let named = "FUNCTION public.call(), USER MAPPING ";
+    assert!(message.contains(named), "{message}");
+    assert!(
+        message.contains(" SERVER far, TRIGGER public.t hook ("),
+        "{message}"
+    );
+    assert!(
+        !message.contains("word ") && !message.contains("abcdef"),
+        "{message}"
+    );
+
+    let target = Database::create("restoredb_target").await;
+    let plan = source.plan(&request(&backup, &target.url)).await.unwrap();
+    assert_eq!(told(&plan.notes, "readable_secrets"), [message]);
+    target.drop().await;
+
+    let session = source.database.session().await;
+    let sql = "DROP USER MAPPING FOR CURRENT_USER SERVER far; DROP FUNCTION call(); DROP TRIGGER hook ON t";
+    session.batch("without secrets", sql).await.unwrap();
+    let backup = source.back_up().await;
+    assert!(told(&backup.left_out, "readable_secrets").is_empty());
+    drop(session);
+    source.database.drop().await;
+}
