@@ -15,5 +15,5 @@ mod url;
 
 pub use error::{from_postgres, sqlstate};
 pub use pg_dump::{DumpArgs, NoPgDump, PgDump, Section};
-pub use session::{Identity, Purpose, Session};
+pub use session::{Identity, NO_ENCODING, Purpose, Session};
 pub use url::DatabaseUrl;
