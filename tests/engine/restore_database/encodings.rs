@@ -1,6 +1,6 @@
 //! Databases without an encoding, whose text is any bytes: exact where the target has none either, told where it has.
 
-use super::support::{Source, one, request};
+use super::support::{Source, one, request, tables};
 use crate::pg_dump::Database;
 use crate::support::assert_told;
 use rovodev::core::manifest::Manifest;
@@ -125,5 +125,27 @@ async fn text_of_an_encoding_goes_into_a_database_without_one_as_utf_8() {
         .unwrap();
     assert_eq!(bytes(&target).await, "1=636166c3a9");
     target.drop().await;
+    source.database.drop().await;
+}
+
+/// A plan names rows for people, whatever their bytes.
+#[tokio::test]
+async fn rows_without_an_encoding_can_be_named() {
+    let sql = "CREATE TABLE p (k text PRIMARY KEY); INSERT INTO p VALUES ('caf' || convert_from('\\xe9', 'SQL_ASCII'));
+        CREATE TABLE c (k text PRIMARY KEY REFERENCES p); INSERT INTO c SELECT k FROM p";
+    let database = Database::create_without_encoding("restoredb_source").await;
+    let source = Source::of(database, sql).await;
+    let backup = source.back_up().await;
+    let session = source.database.session().await;
+    session.batch("emptying", "TRUNCATE p, c").await.unwrap();
+    drop(session);
+    let mut here = request(&backup, &source.database.url);
+    here.choice.selection = tables(&[("public", "c")]);
+    let ctx = Context::default();
+    let plan = in_place::plan(&ctx, &source.opened.store, &here)
+        .await
+        .unwrap();
+    let broken = &plan.broken_references[0];
+    assert!(broken.examples[0].contains("k=caf\\351"), "{broken}");
     source.database.drop().await;
 }
