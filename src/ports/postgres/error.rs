@@ -113,9 +113,9 @@ fn classify(state: &SqlState, message: &str) -> (Code, Option<&'static str>) {
         SqlState::CHARACTER_NOT_IN_REPERTOIRE | SqlState::UNTRANSLATABLE_CHARACTER => (
             Code::InvalidEncoding,
             Some(
-                "The text is no UTF-8, or the database cannot hold it. Rows of a database whose encoding is SQL_ASCII go \
-                 into another one of that encoding (CREATE DATABASE … ENCODING 'SQL_ASCII' TEMPLATE template0); elsewhere \
-                 correct the text that the message shows.",
+                "The text is no UTF-8, or the database cannot hold it. Rows of a database whose encoding is SQL_ASCII are \
+                 kept as bytes and go into another one of that encoding (CREATE DATABASE … ENCODING 'SQL_ASCII' TEMPLATE \
+                 template0); its names and definitions must be UTF-8: correct what holds the bytes of the message.",
             ),
         ),
         SqlState::QUERY_CANCELED => (Code::Cancelled, None),
