@@ -48,6 +48,7 @@ codes! {
     TablesChanged "tables_changed" Failed "Tables kept changing while the backup started.";
     Yielded "yielded" Failed "The backup gave way to a session that waited for it.";
     RowTooLarge "row_too_large" Refused "A row's text is larger than one gigabyte.";
+    InvalidEncoding "invalid_encoding" Failed "Text is not valid in the encoding that is needed.";
     LargeObjects "large_objects" Refused "The database holds large objects, which are not supported.";
     PgDumpFailed "pg_dump_failed" Failed "pg_dump ran and failed.";
     NothingSelected "nothing_selected" Usage "The chosen schemas, tables or scope match nothing.";
@@ -69,6 +70,7 @@ codes! {
     NotEmpty "not_empty" Refused "The target holds data.";
     SchemaMissing "schema_missing" Refused "The backup holds no table definitions.";
     SchemaDrift "schema_drift" Refused "The target's tables no longer fit the backup.";
+    TooManyColumns "too_many_columns" Refused "A table has too many columns for a restore in place.";
     RestoreRunning "restore_running" Refused "Another restore of this database is running.";
     RestoreUnfinished "restore_unfinished" Refused "A restore into the database has not ended, so it is incomplete.";
     StagingChanged "staging_changed" Failed "Staged rows are not what was planned.";

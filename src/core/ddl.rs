@@ -6,6 +6,7 @@ mod filter;
 mod kind;
 pub mod lexer;
 mod references;
+pub mod secrets;
 pub mod statement;
 
 pub use catalog::without_catalog;
@@ -58,6 +59,8 @@ impl Entry {
     pub fn label(&self) -> String {
         match &self.schema {
             Some(schema) => format!("{} {schema}.{}", self.type_name, self.name),
+            // The name of a user mapping begins with its type.
+            None if self.name.starts_with(&self.type_name) => self.name.clone(),
             None => format!("{} {}", self.type_name, self.name),
         }
     }

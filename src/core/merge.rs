@@ -144,9 +144,18 @@ pub fn shown(names: &[String], alias: &str) -> String {
     }
     let parts = names.iter().map(|name| {
         let label = ident::literal(&format!("{}=", name.trim_matches('"')));
-        format!("{label} || coalesce(left({alias}.{name}::text, 60), 'null')")
+        let value = readable(&format!("left({alias}.{name}::text, 60)"));
+        format!("{label} || coalesce({value}, 'null')")
     });
     parts.collect::<Vec<_>>().join(" || ', ' || ")
+}
+
+/// Text of a database without an encoding may be none that a client takes: bytes beyond ASCII come as `\351`.
+fn readable(text: &str) -> String {
+    format!(
+        "CASE pg_catalog.getdatabaseencoding() WHEN 'SQL_ASCII' \
+         THEN pg_catalog.encode(pg_catalog.convert_to({text}, 'SQL_ASCII'), 'escape') ELSE {text} END"
+    )
 }
 
 /// A table in a FROM clause: with its partitions, but without inheritance children.

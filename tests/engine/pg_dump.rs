@@ -31,12 +31,22 @@ pub struct Database {
 impl Database {
     /// A new database on the tests' server.
     pub async fn create(prefix: &str) -> Database {
+        Self::create_with(prefix, "").await
+    }
+
+    /// Its text is whatever bytes were written.
+    pub async fn create_without_encoding(prefix: &str) -> Database {
+        let options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0";
+        Self::create_with(prefix, options).await
+    }
+
+    async fn create_with(prefix: &str, options: &str) -> Database {
         let server = std::env::var("ROVODEV_TEST_SUPERUSER_URL")
             .expect("ROVODEV_TEST_SUPERUSER_URL names the server; run the tests by bin/test");
         let server = DatabaseUrl::parse(&server).unwrap();
         let admin = Session::connect(&server, Purpose::Write).await.unwrap();
         let name = format!("{prefix}_{}", uuid::Uuid::new_v4().simple());
-        let create = format!("CREATE DATABASE {}", quote(&name));
+        let create = format!("CREATE DATABASE {} {options}", quote(&name));
         admin.batch("creating a database", &create).await.unwrap();
         Database {
             url: server.with_database(&name).unwrap(),

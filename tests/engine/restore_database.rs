@@ -1,6 +1,7 @@
 //! Restore into another database: round trips on data made to break them, refusals, and what a stop leaves behind.
 
 mod damage;
+mod encodings;
 mod hostile;
 mod kills;
 mod missed;

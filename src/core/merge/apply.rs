@@ -24,6 +24,9 @@ pub fn write_record(names: &Names) -> String {
     )
 }
 
+/// Columns that [`keep`] puts before those of the app.
+pub const COLUMNS_OF_OURS: usize = 4;
+
 /// Keeps, in a logged table, each version that goes and each row that comes.
 pub fn keep(names: &Names, unit: &Unit) -> String {
     let all: Vec<_> = unit.all_names().collect();

@@ -110,6 +110,14 @@ fn classify(state: &SqlState, message: &str) -> (Code, Option<&'static str>) {
             Code::LockTableFull,
             Some("Raise max_locks_per_transaction, or choose fewer tables."),
         ),
+        SqlState::CHARACTER_NOT_IN_REPERTOIRE | SqlState::UNTRANSLATABLE_CHARACTER => (
+            Code::InvalidEncoding,
+            Some(
+                "The text is no UTF-8, or the database cannot hold it. Rows of a database whose encoding is SQL_ASCII are \
+                 kept as bytes and go into another one of that encoding (CREATE DATABASE … ENCODING 'SQL_ASCII' TEMPLATE \
+                 template0); its names and definitions must be UTF-8: correct what holds the bytes of the message.",
+            ),
+        ),
         SqlState::QUERY_CANCELED => (Code::Cancelled, None),
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
             (Code::ConnectionLost, Some(LOST))

@@ -1,8 +1,9 @@
 //! What a database has and a backup of it does not hold. Asked in the backup's snapshot, so it takes no locks and
 //! reads the catalogs alone: an error would end the snapshot.
 
+mod own;
+
 use super::Session;
-use crate::core::ident::QName;
 use crate::core::managed;
 use crate::core::manifest::Warning;
 use crate::error::Result;
@@ -23,7 +24,8 @@ pub async fn find(session: &Session) -> Result<LeftOut> {
     let mut found = LeftOut::default();
     queues(session, &mut found).await?;
     subscriptions(session, &mut found).await?;
-    own_tables(session, &mut found).await?;
+    own::tables(session, &mut found).await?;
+    own::objects(session, &mut found).await?;
     platform_rows(session, &mut found).await?;
     Ok(found)
 }
@@ -90,40 +92,6 @@ async fn subscriptions(session: &Session, found: &mut LeftOut) -> Result<()> {
             format!(
                 "subscriptions are not in the backup, since their text holds passwords: {} \
                  (elsewhere, make them again with CREATE SUBSCRIPTION)",
-                names.join(", ")
-            ),
-        ));
-    }
-    Ok(())
-}
-
-/// Tables of the role itself in schemas that are taken for the platform's. What the platform makes there belongs to roles
-/// of its own, but for its record of migrations; queues, which their script makes too, are told of by themselves.
-async fn own_tables(session: &Session, found: &mut LeftOut) -> Result<()> {
-    let sql = "SELECT n.nspname::text, c.relname::text \
-         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         JOIN pg_catalog.pg_roles r ON r.oid = c.relowner AND r.rolname = current_user \
-         WHERE n.nspname ~ $1 AND c.relkind IN ('r', 'p') AND NOT c.relispartition \
-           AND n.nspname NOT IN ('pgmq', 'supabase_migrations') \
-           AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-                            AND d.objid = c.oid AND d.deptype = 'e') \
-         ORDER BY 1, 2";
-    let regex = managed::not_app_regex();
-    let rows = session
-        .query("looking for tables of the app's", sql, &[&regex])
-        .await?;
-    let names: Vec<String> = rows
-        .iter()
-        .map(|r| QName::new(r.get::<_, String>(0), r.get::<_, String>(1)))
-        .filter(|name| managed::is_platform(&name.schema))
-        .map(|name| name.to_string())
-        .collect();
-    if !names.is_empty() {
-        found.lost.push(told(
-            "own_tables_in_platform_schemas",
-            format!(
-                "tables of this role in schemas that the platform keeps are not in the backup, neither rows nor definitions: \
-                 {} (move them to a schema of the app's own)",
                 names.join(", ")
             ),
         ));

@@ -34,6 +34,9 @@ const PINNED_TO_READ: &str = "; SET search_path=''; SET max_parallel_workers_per
 const FOLLOW_DATABASE: &str = "RESET extra_float_digits; RESET DateStyle; RESET IntervalStyle; RESET TimeZone; \
     RESET lc_monetary; RESET bytea_output; RESET xmlbinary; RESET xmloption; RESET array_nulls";
 
+/// What the server calls the encoding of a database that has none.
+pub const NO_ENCODING: &str = "SQL_ASCII";
+
 /// Which server and database a session really reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
@@ -54,6 +57,9 @@ pub struct Session {
     client: Client,
     tls: MakeRustlsConnect,
     pub identity: Identity,
+    /// The database has no encoding (SQL_ASCII): its text is whatever bytes were written. Rows pass as they are;
+    /// as UTF-8 the server would refuse some.
+    raw_text: bool,
     _end: DropGuard,
 }
 
@@ -109,7 +115,7 @@ impl Session {
             .batch_execute(&pinned)
             .await
             .map_err(|e| from_postgres(&doing, e))?;
-        let identity = identify(&client, &doing).await?;
+        let (identity, encoding) = identify(&client, &doing).await?;
         if identity.database != url.database() {
             return Err(Error::new(
                 Code::DatabaseMismatch,
@@ -125,6 +131,7 @@ impl Session {
             client,
             tls,
             identity,
+            raw_text: encoding == NO_ENCODING,
             _end: end,
         })
     }
@@ -191,19 +198,34 @@ impl Session {
             .map_err(|e| from_postgres(doing, e))
     }
 
-    /// One item of the stream is one row of `COPY … TO STDOUT`.
+    /// One item of the stream is one row of `COPY … TO STDOUT`, which `sql` is without options.
     pub async fn copy_out(&self, doing: &str, sql: &str) -> Result<CopyOutStream> {
         self.client
-            .copy_out(sql)
+            .copy_out(&self.with_options(sql, false))
             .await
             .map_err(|e| from_postgres(doing, e))
     }
 
-    pub async fn copy_in(&self, doing: &str, sql: &str) -> Result<CopyInSink<bytes::Bytes>> {
+    /// `sql` is `COPY … FROM STDIN` without options. `freeze` needs a table that this transaction has emptied.
+    pub async fn copy_in(
+        &self,
+        doing: &str,
+        sql: &str,
+        freeze: bool,
+    ) -> Result<CopyInSink<bytes::Bytes>> {
         self.client
-            .copy_in(sql)
+            .copy_in(&self.with_options(sql, freeze))
             .await
             .map_err(|e| from_postgres(doing, e))
+    }
+
+    fn with_options(&self, copy: &str, freeze: bool) -> String {
+        match (freeze, self.raw_text) {
+            (false, false) => copy.to_string(),
+            (true, false) => format!("{copy} WITH (FREEZE)"),
+            (false, true) => format!("{copy} WITH (ENCODING '{NO_ENCODING}')"),
+            (true, true) => format!("{copy} WITH (FREEZE, ENCODING '{NO_ENCODING}')"),
+        }
     }
 
     /// From here on expressions give what they give in the app's own sessions. For statements that compute new
@@ -211,6 +233,11 @@ impl Session {
     pub async fn follow_database(&self) -> Result<()> {
         self.batch("taking the database's own settings", FOLLOW_DATABASE)
             .await
+    }
+
+    /// Whether the database takes any bytes for text.
+    pub fn has_raw_text(&self) -> bool {
+        self.raw_text
     }
 
     pub fn client(&self) -> &Client {
@@ -269,20 +296,22 @@ async fn ask_to_cancel(token: CancelToken, tls: MakeRustlsConnect) {
     }
 }
 
-async fn identify(client: &Client, doing: &str) -> Result<Identity> {
+/// Which database this is, and its encoding.
+async fn identify(client: &Client, doing: &str) -> Result<(Identity, String)> {
     let row = client
         .query_one(
             "SELECT current_database()::text, (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
-             current_setting('server_version_num')::int",
+             current_setting('server_version_num')::int, current_setting('server_encoding')",
             &[],
         )
         .await
         .map_err(|e| from_postgres(doing, e))?;
-    Ok(Identity {
+    let identity = Identity {
         database: row.get(0),
         system_identifier: row.get(1),
         version: row.get::<_, i32>(2).unsigned_abs(),
-    })
+    };
+    Ok((identity, row.get(3)))
 }
 
 fn cannot_connect(url: &DatabaseUrl, error: tokio_postgres::Error) -> Error {

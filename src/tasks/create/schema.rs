@@ -4,7 +4,8 @@ use super::CreateRequest;
 use super::selected::Selected;
 use super::snapshot::{LockBudget, Snapshot};
 use crate::core::codec;
-use crate::core::ddl;
+use crate::core::ddl::secrets::{holds_secret, looks_like_credential};
+use crate::core::ddl::{self, Entry};
 use crate::core::extras::{Extras, ManagedSchema};
 use crate::core::managed;
 use crate::core::manifest::{Codec, Manifest, Object, Schema, SchemaStatus, Warning};
@@ -133,6 +134,7 @@ pub async fn store(
     if manifest.selection.is_whole() {
         name_what_is_left_out(&captured, manifest);
     }
+    manifest.left_out.extend(readable_secrets(&captured));
     let path = |name: &str| format!("{folder}schema/{name}.zst");
     let extras = captured.extras.to_json()?;
     let (pre_data, post_data, extras) = tokio::try_join!(
@@ -170,6 +172,33 @@ fn name_what_is_left_out(captured: &Captured, manifest: &mut Manifest) {
             message: format!("not in the backup: {}", secret.join("; ")),
         });
     }
+}
+
+/// Passwords and keys that stand readable in the definitions, which a restore needs as they are.
+fn readable_secrets(captured: &Captured) -> Option<Warning> {
+    let texts = [&captured.pre_data, &captured.post_data];
+    let entries = texts.map(|text| ddl::parse(&String::from_utf8_lossy(text)).entries);
+    let entries = entries.iter().flatten().filter(|e| holds_secret(e));
+    let extras = &captured.extras;
+    let lists = [
+        &extras.triggers,
+        &extras.cron_jobs,
+        &extras.database_settings,
+        &extras.role_settings,
+        &extras.role_settings_here,
+    ];
+    let items = lists.into_iter().flatten();
+    let items = items.filter(|item| looks_like_credential(&item.sql));
+    let items = items.map(|item| item.name.clone());
+    let names: Vec<String> = entries.map(Entry::label).chain(items).collect();
+    (!names.is_empty()).then(|| Warning {
+        code: "readable_secrets".into(),
+        message: format!(
+            "in the backup, readable for whoever may read the store: what looks like passwords or keys in {} \
+             (let few read the store, or keep such secrets in the vault)",
+            names.join(", ")
+        ),
+    })
 }
 
 /// What a backup of one tenant lacks.

@@ -11,11 +11,11 @@ use crate::core::ident::{self, literal, quote};
 use crate::core::manifest::{Range, Scope};
 use crate::core::segmenter::Cut;
 use crate::error::{Code, Error, Result};
+use crate::ports::postgres::scope_value::{require_canonical, unfit};
 use crate::ports::postgres::source::{ForeignKey, foreign_keys};
-use crate::ports::postgres::{Session, from_postgres, sqlstate};
+use crate::ports::postgres::{Session, from_postgres};
 use futures_util::{StreamExt, pin_mut};
 use std::collections::{BTreeSet, HashMap, HashSet};
-use tokio_postgres::error::SqlState;
 
 /// Tables (`$1`) that have a column (`$2`), and its type there.
 const COLUMN: &str = "SELECT a.attrelid, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a \
@@ -49,6 +49,11 @@ pub async fn closure(
         .into_iter()
         .filter_map(|k| Some((*place.get(&k.child)?, *place.get(&k.parent)?, k)))
         .collect();
+    // A safety backup follows the scope of a restore, or of the backup that it restores.
+    if !may_be_empty {
+        let tables: Vec<u32> = place.keys().copied().collect();
+        require_canonical(session, &tables, scope).await?;
+    }
     let mut walk = Walk {
         session,
         selected,
@@ -122,7 +127,7 @@ impl Walk<'_> {
             let rows = self
                 .ctids(table, &sql)
                 .await
-                .map_err(|e| unfit(e, table, type_name, scope))?;
+                .map_err(|e| unfit(e, &table.listed.name.to_string(), type_name, scope))?;
             if !rows.is_empty() {
                 self.found.entry(i).or_default().rows.extend(rows);
             }
@@ -222,24 +227,6 @@ impl Walk<'_> {
         }
         Ok(found)
     }
-}
-
-/// The value is no value of the column's type, or that type has no equality.
-fn unfit(error: Error, table: &Sized, type_name: &str, scope: &Scope) -> Error {
-    let fits_not = sqlstate(&error)
-        .is_some_and(|s| s.code().starts_with("22") || *s == SqlState::UNDEFINED_FUNCTION);
-    if !fits_not {
-        return error;
-    }
-    Error::new(
-        Code::NothingSelected,
-        format!(
-            "the scope {}={} does not fit {}: the column is of type {}",
-            scope.column, scope.value, table.listed.name, type_name
-        ),
-    )
-    .hint("Name a tenant's value as it stands in that column, or choose the tables with --table.")
-    .source(error)
 }
 
 fn array(rows: &[u64]) -> String {

@@ -8,6 +8,7 @@ use crate::core::extras::{Extras, Item, ManagedSchema};
 use crate::core::ident::{QName, list, literal, quote};
 use crate::core::loaded;
 use crate::core::manifest::{Manifest, Scope, Table};
+use crate::ports::postgres::NO_ENCODING;
 use std::fmt::Write;
 
 /// As `pg_dump` sets them, and what the rows' text relies on.
@@ -15,7 +16,6 @@ const SETTINGS: &str = "\
 SET statement_timeout = 0;
 SET lock_timeout = 0;
 SET idle_in_transaction_session_timeout = 0;
-SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
 SET check_function_bodies = false;
 SET xmloption = content;
@@ -27,9 +27,21 @@ SELECT pg_catalog.set_config('search_path', '', false);
 
 ";
 
+/// Rows of a database without an encoding are bytes as they were.
+fn encoding(manifest: &Manifest) -> &'static str {
+    match &manifest.source {
+        Some(source) if source.encoding == NO_ENCODING => NO_ENCODING,
+        _ => "UTF8",
+    }
+}
+
 /// Everything before the rows.
 pub fn before_rows(manifest: &Manifest, ddl: &Ddl) -> String {
     let mut out = header(manifest, ddl);
+    out.push_str(&format!(
+        "SET client_encoding = '{}';\n",
+        encoding(manifest)
+    ));
     out.push_str(SETTINGS);
     match ddl.is_whole() {
         true => definitions_before_rows(&mut out, ddl),

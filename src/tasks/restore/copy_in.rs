@@ -19,8 +19,10 @@ const MESSAGE: usize = 128 << 10;
 pub struct CopyIn<'a> {
     pub session: &'a Session,
     pub doing: &'a str,
-    /// The COPY statement.
+    /// The COPY statement, without options.
     pub sql: &'a str,
+    /// Whether the rows are written frozen, into a table that the transaction has emptied.
+    pub freeze: bool,
     /// The table, for progress.
     pub label: &'a str,
 }
@@ -34,7 +36,10 @@ impl CopyIn<'_> {
         codec: Codec,
         segments: &[&Segment],
     ) -> Result<u64> {
-        let sink = self.session.copy_in(self.doing, self.sql).await?;
+        let sink = self
+            .session
+            .copy_in(self.doing, self.sql, self.freeze)
+            .await?;
         let mut sink = std::pin::pin!(sink);
         let fetches: Vec<_> = segments.iter().map(|s| fetch(store, codec, s)).collect();
         let mut fetched = stream::iter(fetches).buffered(AHEAD);

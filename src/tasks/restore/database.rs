@@ -20,6 +20,7 @@ mod roles;
 mod rows;
 mod steps;
 mod target;
+mod verify;
 mod work;
 mod writers;
 
@@ -33,7 +34,7 @@ use crate::tasks::Context;
 use crate::tasks::restore::RestoreRequest;
 use crate::tasks::segments::explained;
 use content::Content;
-use target::Target;
+use target::{Target, UserSchema};
 use uuid::Uuid;
 
 /// Heap, indexes and WAL of restored rows need at most about this many times their COPY text.
@@ -99,10 +100,7 @@ fn told(request: &RestoreRequest, ready: Ready<'_>) -> Plan {
         .iter()
         .chain(&content.post_data)
         .filter(is_object);
-    let dropped = match content.has_definitions() {
-        true => target.to_drop(content),
-        false => Vec::new(),
-    };
+    let dropped = to_drop(target, content);
     Plan {
         operation: Uuid::now_v7(),
         backup: content.backup.id,
@@ -124,6 +122,14 @@ fn told(request: &RestoreRequest, ready: Ready<'_>) -> Plan {
     }
 }
 
+/// Schemas that make way: rows alone go into tables that are there.
+fn to_drop(target: &Target, content: &Content<'_>) -> Vec<UserSchema> {
+    match content.has_definitions() {
+        true => target.to_drop(content),
+        false => Vec::new(),
+    }
+}
+
 fn bytes_needed(content: &Content<'_>) -> u64 {
     content.raw_bytes() * ROOM_FACTOR
 }
@@ -141,6 +147,10 @@ pub async fn apply(
         left_out,
         ..
     } = look(ctx, store, request).await?;
+    // What an unfinished restore left is no loss, and an empty target has nothing to lose.
+    if target.markers.is_empty() && !to_drop(&target, &content).is_empty() {
+        verify::segments(ctx, store, &content).await?;
+    }
     let undo = recover::Recovery::prepare(&target, &content, plan).await?;
     let work = work::Work {
         ctx,

@@ -1,9 +1,11 @@
 //! What is no plain table: each handled and named in the manifest.
 
 use crate::support::{Source, changed, names, public, table};
+use rovodev::core::extras::Extras;
 use rovodev::core::ident::QName;
 use rovodev::core::manifest::{Selection, Sequence};
 use rovodev::ports::postgres::DatabaseUrl;
+use rovodev::tasks::segments::fetch_object;
 
 #[tokio::test]
 async fn sequences_say_where_they_go_on() {
@@ -131,6 +133,49 @@ async fn an_apps_tables_in_the_platforms_schemas_are_missed_aloud() {
         .find(|w| w.code == "own_tables_in_platform_schemas");
     let told = &told.expect("somebody will miss them").message;
     assert!(told.contains(": cron.runs, etl.orders ("), "{told}");
+}
+
+/// The platform's own objects are no reason to warn, whoever owns them; a trigger that calls the app's function comes back.
+#[tokio::test]
+async fn an_apps_objects_in_the_platforms_schemas_are_missed_aloud() {
+    let source = Source::new("CREATE FUNCTION public.joined() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'").await;
+    let admin = source.admin().await;
+    let sql = "CREATE SCHEMA IF NOT EXISTS extensions; GRANT CREATE, USAGE ON SCHEMA auth, extensions TO postgres; CREATE EXTENSION moddatetime SCHEMA extensions;
+        ALTER FUNCTION auth.uid() OWNER TO postgres; GRANT CREATE ON SCHEMA storage TO service_role;
+        SET SESSION AUTHORIZATION postgres;
+        CREATE TRIGGER joined AFTER INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION public.joined();
+        CREATE TRIGGER touched BEFORE UPDATE ON auth.users FOR EACH ROW EXECUTE FUNCTION extensions.moddatetime('updated_at');";
+    admin.batch_execute(sql).await.unwrap();
+    let manifest = source.back_up(|_| {}).await.unwrap();
+    assert_eq!(manifest.warnings, [], "these come back");
+    let extras = manifest.schema.extras.as_ref().unwrap();
+    let extras = fetch_object(&source.opened.store, extras).await.unwrap();
+    let extras = Extras::from_json(&extras).unwrap();
+    let triggers: Vec<_> = extras.triggers.iter().map(|t| t.name.as_str()).collect();
+    assert_eq!(
+        triggers,
+        [
+            "trigger joined on auth.users",
+            "trigger touched on auth.users"
+        ]
+    );
+
+    let sql = "CREATE FUNCTION auth.org(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE FUNCTION auth.org(text) RETURNS int LANGUAGE sql AS 'SELECT 1';
+        CREATE FUNCTION auth.check_it() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER checked BEFORE INSERT ON auth.users FOR EACH ROW EXECUTE FUNCTION auth.check_it();
+        CREATE VIEW auth.people AS SELECT id FROM auth.users; CREATE TYPE auth.mood AS ENUM ('a'); CREATE TYPE auth.pair AS (a int, b int);
+        CREATE TYPE auth.span AS RANGE (subtype = int4); CREATE SEQUENCE extensions.numbers;
+        RESET SESSION AUTHORIZATION; SET SESSION AUTHORIZATION service_role; CREATE DOMAIN storage.path AS text;";
+    admin.batch_execute(sql).await.unwrap();
+    let manifest = source.back_up(|_| {}).await.unwrap();
+    let told = manifest
+        .warnings
+        .iter()
+        .find(|w| w.code == "own_objects_in_platform_schemas");
+    let told = &told.expect("somebody will miss them").message;
+    let all = ": function auth.check_it, function auth.org, trigger auth.users.checked, type auth.mood, type auth.pair, \
+               type auth.span, view auth.people, sequence extensions.numbers, type storage.path (";
+    assert!(told.contains(all), "{told}");
 }
 
 #[tokio::test]

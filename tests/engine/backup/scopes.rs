@@ -130,6 +130,70 @@ async fn a_value_of_another_type_is_told() {
     source.assert_nothing_left(&[]).await;
 }
 
+/// One value, one tenant, whatever the types of the columns that hold it.
+#[tokio::test]
+async fn a_value_means_the_same_in_columns_of_every_type() {
+    let upper = "A0000000-0000-0000-0000-00000000000B";
+    let sql = format!(
+        "CREATE DOMAIN tenant_number AS int CHECK (VALUE > 0);
+        CREATE TABLE i (org int, v int); CREATE TABLE b (org bigint, v int); CREATE TABLE d (org tenant_number, v int);
+        CREATE TABLE n (org numeric(6,2), v int); CREATE TABLE t (org text, v int); CREATE TABLE vc (org varchar(3), v int);
+        CREATE TABLE c (org char(3), v int);
+        CREATE TABLE u (tenant uuid, v int); CREATE TABLE ut (tenant text, v int); CREATE TABLE padded (code char(3), v int);
+        INSERT INTO i VALUES (1, 1); INSERT INTO b VALUES (1, 1); INSERT INTO d VALUES (1, 1); INSERT INTO n VALUES (1, 1);
+        INSERT INTO t VALUES ('1', 1), ('01', 2); INSERT INTO vc VALUES ('1', 1), ('01', 2); INSERT INTO c VALUES ('1', 1), ('01', 2);
+        INSERT INTO u VALUES ('{upper}', 1); INSERT INTO ut VALUES ('{upper}', 2), (lower('{upper}'), 1); INSERT INTO padded VALUES ('a', 1)"
+    );
+    let source = Source::new(&sql).await;
+    let one = scoped(&source, "org", "1").await.unwrap();
+    assert_eq!(one.totals.rows, 7, "one of each table");
+    let lower = scoped(&source, "tenant", &upper.to_lowercase())
+        .await
+        .unwrap();
+    assert_eq!(lower.totals.rows, 2);
+    assert_eq!(scoped(&source, "code", "a").await.unwrap().totals.rows, 1);
+
+    let only = async |table: &str, value: &str| {
+        let scope = Scope {
+            column: "org".into(),
+            value: value.into(),
+        };
+        let change = |r: &mut rovodev::tasks::create::CreateRequest| {
+            r.selection.scope = Some(scope);
+            r.selection.tables = vec![crate::support::public(table)];
+        };
+        source.back_up(change).await
+    };
+    for table in ["t", "vc", "c"] {
+        assert_eq!(only(table, "01").await.unwrap().totals.rows, 1, "{table}");
+    }
+    for (table, type_name) in [
+        ("i", "integer"),
+        ("b", "bigint"),
+        ("d", "tenant_number"),
+        ("n", "numeric(6,2)"),
+    ] {
+        for value in ["01", "+1", " 1"] {
+            let error = only(table, value).await.unwrap_err();
+            let table = format!("public.{table}");
+            let parts = [table.as_str(), type_name, "\"1\"", "--scope org=1"];
+            assert_told(&error, Code::NothingSelected, &parts);
+        }
+    }
+    for (column, value, canonical) in [
+        ("org", "01", "1"),
+        ("tenant", upper, &upper.to_lowercase()),
+        ("code", "a ", "a"),
+    ] {
+        let error = scoped(&source, column, value).await.unwrap_err();
+        let parts = [
+            format!("{canonical:?}"),
+            format!("--scope {column}={canonical}"),
+        ];
+        assert_told(&error, Code::NothingSelected, &[&parts[0], &parts[1]]);
+    }
+}
+
 #[tokio::test]
 async fn many_rows_of_a_tenant_keep_their_order() {
     let sql = "CREATE TABLE t (id int PRIMARY KEY, tenant int);

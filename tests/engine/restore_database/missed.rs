@@ -1,6 +1,6 @@
 //! What a new database will lack or lose is named in the plan and at the end, and is what then is lacking.
 
-use super::support::{Source, one, request, schema};
+use super::support::{PLATFORM, Source, one, request, schema};
 use crate::pg_dump::Database;
 use rovodev::core::manifest::Warning;
 use rovodev::ports::postgres::Session;
@@ -178,4 +178,76 @@ async fn owners_and_default_privileges_are_told_beforehand() {
     session.batch("roles", &gone).await.unwrap();
     drop(session);
     source.database.drop_with_role(&role).await;
+}
+
+/// A restore needs them, and whoever may read the store reads them: said when it is taken and when it is restored.
+#[tokio::test]
+async fn passwords_in_definitions_are_told() {
+    let sql = r#"CREATE TABLE t (a int); CREATE EXTENSION postgres_fdw;
+        CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'far');
+        CREATE USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (user 'me', password 'word');
+        CREATE SERVER quiet FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host 'password');
+        CREATE FUNCTION call() RETURNS text LANGUAGE sql AS $$ SELECT 'Bearer abcdefghijklmnopqrstuv' $$;
+        CREATE FUNCTION called() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+        CREATE TRIGGER hook AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION called('{"Authorization":"Bearer abcdefghijklmnopqrstuv"}');"#;
+    let source = Source::new(sql).await;
+    let backup = source.back_up().await;
+    let message = told(&backup.left_out, "readable_secrets").concat();
+    let named = "FUNCTION public.call(), USER MAPPING ";
+    assert!(message.contains(named), "{message}");
+    assert!(
+        message.contains(" SERVER far, TRIGGER public.t hook ("),
+        "{message}"
+    );
+    assert!(
+        !message.contains("word ") && !message.contains("abcdef"),
+        "{message}"
+    );
+
+    let target = Database::create("restoredb_target").await;
+    let plan = source.plan(&request(&backup, &target.url)).await.unwrap();
+    assert_eq!(told(&plan.notes, "readable_secrets"), [message]);
+    target.drop().await;
+
+    let session = source.database.session().await;
+    let sql = "DROP USER MAPPING FOR CURRENT_USER SERVER far; DROP FUNCTION call(); DROP TRIGGER hook ON t";
+    session.batch("without secrets", sql).await.unwrap();
+    let backup = source.back_up().await;
+    assert!(told(&backup.left_out, "readable_secrets").is_empty());
+    drop(session);
+    source.database.drop().await;
+}
+
+/// What the app put into the platform's schemas comes along with them, and where they are there already it is missing.
+#[tokio::test]
+async fn objects_of_the_app_in_the_platforms_schemas_are_told_where_they_will_be_missing() {
+    let own = "CREATE FUNCTION auth.org() RETURNS int LANGUAGE sql AS 'SELECT 7'; CREATE TABLE t (org int DEFAULT auth.org())";
+    let source = Source::new(&format!("{PLATFORM} {own}")).await;
+    let backup = source.back_up().await;
+    let code = "own_objects_in_platform_schemas";
+    let missed = told(&backup.warnings, code).concat();
+    assert!(missed.contains(": function auth.org ("), "{missed}");
+
+    let plain = Database::create("restoredb_target").await;
+    let wanted = request(&backup, &plain.url);
+    let plan = source.plan(&wanted).await.unwrap();
+    assert_eq!(told(&plan.warnings, code), Vec::<&str>::new());
+    source.restore(&wanted).await.unwrap();
+    let session = plain.session().await;
+    let sql = "INSERT INTO t DEFAULT VALUES RETURNING org";
+    assert_eq!(one::<i32>(&session, sql).await, 7);
+    drop(session);
+    plain.drop().await;
+
+    let project = Database::create("restoredb_target").await;
+    let session = project.session().await;
+    session.batch("the platform", PLATFORM).await.unwrap();
+    let wanted = request(&backup, &project.url);
+    let plan = source.plan(&wanted).await.unwrap();
+    assert_eq!(told(&plan.warnings, code), [missed]);
+    let refused = source.restore(&wanted).await.unwrap_err();
+    assert!(refused.message.contains("auth.org"), "{refused}");
+    drop(session);
+    project.drop().await;
+    source.database.drop().await;
 }

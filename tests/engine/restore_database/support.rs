@@ -33,11 +33,14 @@ pub struct Source {
 
 impl Source {
     pub async fn new(sql: &str) -> Source {
+        Self::of(Database::create("restoredb_source").await, sql).await
+    }
+
+    pub async fn of(database: Database, sql: &str) -> Source {
         let folder = tempfile::tempdir().unwrap();
         let location = folder.path().to_str().unwrap();
         let store = Store::open(location, &S3Settings::default()).unwrap();
         store.create().await.unwrap();
-        let database = Database::create("restoredb_source").await;
         let session = database.session().await;
         session.batch("roles", ROLES).await.unwrap();
         session.batch("source", sql).await.unwrap();

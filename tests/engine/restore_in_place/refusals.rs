@@ -6,6 +6,7 @@ use rovodev::core::ident::QName;
 use rovodev::core::manifest::{Manifest, Selection};
 use rovodev::core::restore_plan::Mode;
 use rovodev::error::{Code, Error};
+use rovodev::tasks::Context;
 use rovodev::tasks::restore::in_place;
 
 async fn refused(f: &Fixture, backup: &Manifest, mode: Mode) -> Error {
@@ -228,5 +229,41 @@ async fn a_name_that_the_backup_does_not_hold_is_no_smaller_restore() {
         assert_eq!(refused.code, Code::NothingSelected);
         assert_eq!(refused.message, format!("not in the backup: {missing}"));
     }
+    f.drop().await;
+}
+
+/// What is kept of each row for the undo has columns of its own, and a table has 1,600 at most.
+#[tokio::test]
+async fn a_table_of_too_many_columns_is_refused_beforehand() {
+    let columns = |n: usize| {
+        let each: Vec<_> = (1..=n).map(|i| format!("c{i} int2")).collect();
+        each.join(", ")
+    };
+    let sql = format!(
+        "CREATE TABLE wide (id int PRIMARY KEY, {}); INSERT INTO wide (id, c7) VALUES (1, 1), (2, 2)",
+        columns(1596)
+    );
+    let f = Fixture::new(&sql).await;
+    let backup = f.back_up().await;
+    f.run("UPDATE wide SET c7 = 9 WHERE id = 1; DELETE FROM wide WHERE id = 2")
+        .await;
+    let ctx = Context::default();
+    let request = f.request(&backup, Mode::Exact);
+    let planned = in_place::plan(&ctx, &f.store.store, &request).await;
+    let error = refused(&f, &backup, Mode::Exact).await;
+    for error in [planned.unwrap_err(), error] {
+        let parts = ["public.wide has 1597 columns", "1596", "--target-url"];
+        assert_told(&error, Code::TooManyColumns, &parts);
+    }
+
+    f.run("ALTER TABLE wide DROP c1596").await;
+    let (changed, backup) = (f.contents().await, f.back_up().await);
+    f.run("UPDATE wide SET c7 = 10 WHERE id = 1; INSERT INTO wide (id) VALUES (3)")
+        .await;
+    let before = f.contents().await;
+    let done = f.restore(&backup, Mode::Exact).await.unwrap();
+    assert_eq!(f.contents().await, changed, "1,596 columns are kept");
+    f.undo(done.operation).await.unwrap();
+    assert_eq!(f.contents().await, before);
     f.drop().await;
 }

@@ -99,6 +99,7 @@ async fn a_scope_never_takes_a_value_for_another() {
     f.run("UPDATE o SET v = 'new'").await;
     for (column, value) in [
         ("tenant", "acme-europe"),
+        ("number", "02"),
         ("number", "1.6"),
         ("number", "x"),
         ("nosuch", "1"),

@@ -32,7 +32,8 @@ pub fn memberships() -> String {
     )
 }
 
-/// Triggers on tables outside the app's schemas that call the app's functions.
+/// Triggers on tables outside the app's schemas that call the app's functions, or those that the platform lends to every
+/// table (webhooks, `moddatetime`).
 pub const TRIGGERS: &str = "
     SELECT pg_catalog.format('trigger %s on %s.%s', t.tgname, n.nspname, c.relname),
            pg_catalog.pg_get_triggerdef(t.oid) || CASE t.tgenabled WHEN 'O' THEN '' ELSE
@@ -41,7 +42,8 @@ pub const TRIGGERS: &str = "
       FROM pg_catalog.pg_trigger t
       JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid JOIN pg_catalog.pg_namespace f ON f.oid = p.pronamespace
-     WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND n.nspname ~ $1 AND f.nspname !~ $1
+     WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND n.nspname ~ $1
+       AND (f.nspname !~ $1 OR f.nspname <> n.nspname AND f.nspname IN ('supabase_functions', 'extensions', 'pg_catalog'))
      ORDER BY n.nspname, c.relname, t.tgname";
 
 /// Policies on managed tables that are no extension's own.
@@ -106,8 +108,9 @@ pub fn secret_settings() -> String {
     )
 }
 
+/// A command may hold a key, so a job without a name is called by its number.
 pub const CRON_JOBS: &str = "
-    SELECT 'cron job ' || coalesce(jobname, command),
+    SELECT 'cron job ' || coalesce(jobname, jobid::text),
            pg_catalog.format('SELECT cron.alter_job(cron.schedule(%s%L, %L), active := %L::boolean)',
              CASE WHEN jobname IS NULL THEN '' ELSE pg_catalog.quote_literal(jobname) || ', ' END, schedule, command, active)
       FROM cron.job WHERE database = pg_catalog.current_database() ORDER BY jobid";

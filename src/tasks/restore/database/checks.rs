@@ -4,8 +4,9 @@ use super::content::Content;
 use super::target::Target;
 use crate::core::counted::counted;
 use crate::core::ident::QName;
-use crate::core::manifest::Warning;
+use crate::core::manifest::{Source, Warning};
 use crate::error::{Code, Error, Result};
+use crate::ports::postgres::NO_ENCODING;
 use crate::tasks::restore::RestoreRequest;
 use crate::tasks::restore::in_place::room;
 use std::collections::HashSet;
@@ -49,6 +50,16 @@ pub async fn check(
                 ),
             );
         }
+    }
+    let bytes = |s: &Source| s.encoding == NO_ENCODING;
+    if content.backup.source.as_ref().is_some_and(bytes) && !target.session.has_raw_text() {
+        warn(
+            "encoding",
+            format!(
+                "the source had no encoding ({NO_ENCODING}) and the target has one: rows that hold anything else stop the restore \
+                 (CREATE DATABASE … ENCODING '{NO_ENCODING}' TEMPLATE template0 makes a target that takes them all)"
+            ),
+        );
     }
     if request.room.is_none() {
         warn(

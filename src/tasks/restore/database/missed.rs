@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::tasks::restore::RestoreRequest;
 
 /// What a backup of the whole database lacks and the app would miss, as its manifest tells it.
-const LOST: &[&str] = &["queue_messages", "subscriptions"];
+const LOST: &[&str] = &["queue_messages", "subscriptions", IN_PLATFORM];
+const IN_PLATFORM: &str = "own_objects_in_platform_schemas";
 
 /// Takes out of the content what cannot be made, and tells of it.
 pub async fn look(ready: &mut Ready<'_>, request: &RestoreRequest) -> Result<()> {
@@ -23,14 +24,14 @@ pub async fn look(ready: &mut Ready<'_>, request: &RestoreRequest) -> Result<()>
     left_out.extend(outside::leave_out(content, target, request).await?);
     left_out.extend(publications::leave_out(content, target).await?);
     left_out.extend(dropped::elsewhere(target, content).await?);
+    let platform = Platform::missing(content, target);
     match content.is_partial() {
         true => notes.extend(not_of_a_part(content)),
         false => {
-            left_out.extend(not_in_the_backup(content));
+            left_out.extend(not_in_the_backup(content, &platform));
             notes.extend(platforms(content));
         }
     }
-    let platform = Platform::missing(content, target);
     let roles = Roles::read(&target.session).await?;
     let (theirs, of_roles) = roles.foresee(&platform.with(content), content.own_roles());
     warnings.extend(theirs);
@@ -38,9 +39,13 @@ pub async fn look(ready: &mut Ready<'_>, request: &RestoreRequest) -> Result<()>
     Ok(())
 }
 
-fn not_in_the_backup(content: &Content<'_>) -> Vec<Warning> {
+fn not_in_the_backup(content: &Content<'_>, platform: &Platform) -> Vec<Warning> {
     let told = content.backup.warnings.iter();
-    let told = told.filter(|w| LOST.contains(&w.code.as_str())).cloned();
+    // Where the platform's schemas are made too, they come with all that the app has put into them.
+    let comes_along = |w: &&Warning| w.code == IN_PLATFORM && !platform.pre_data.is_empty();
+    let told = told
+        .filter(|w| LOST.contains(&w.code.as_str()) && !comes_along(w))
+        .cloned();
     let more = content.extras.left_out.iter().map(|what| Warning {
         code: "left_out".into(),
         message: format!("not part of the backup: {what}"),

@@ -138,18 +138,18 @@ async fn stream_in(
     let rows = CopyIn {
         session,
         doing: "writing rows",
-        sql: &copy_statement(piece.table, freeze),
+        sql: &copy_statement(piece.table),
+        freeze,
         label: &piece.table.name.to_string(),
     };
     rows.write(ctx, store, codec, &piece.segments).await
 }
 
-fn copy_statement(table: &Table, freeze: bool) -> String {
+fn copy_statement(table: &Table) -> String {
     let columns = ident::list(table.columns.iter().map(|c| c.name.as_str()));
     let columns = match table.columns.is_empty() {
         true => String::new(),
         false => format!(" ({columns})"),
     };
-    let options = if freeze { " WITH (FREEZE)" } else { "" };
-    format!("COPY {}{columns} FROM STDIN{options}", table.name.sql())
+    format!("COPY {}{columns} FROM STDIN", table.name.sql())
 }

@@ -4,7 +4,7 @@ use super::tenant;
 use super::work::Work;
 use crate::core::counted::counted;
 use crate::core::manifest::{Manifest, Warning};
-use crate::core::merge::apply::Counts;
+use crate::core::merge::apply::{self, Counts};
 use crate::core::merge::{ForeignKey, constraints};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Identity;
@@ -15,6 +15,7 @@ use std::collections::HashMap;
 /// Rights, row security, triggers, locks, and whether the scope can mean anything.
 pub async fn beforehand(work: &Work) -> Result<()> {
     rights(work)?;
+    columns(work)?;
     for (index, _) in work.merged() {
         triggers(work, &work.targets[index])?;
     }
@@ -96,6 +97,27 @@ pub fn needs_parent_lock(work: &Work, key: &ForeignKey) -> bool {
     let merged = |unit: Option<usize>| unit.is_some_and(|u| work.units[u].merged);
     let locked_with_its_table = merged(key.parent_unit) && !work.rows_alone;
     key.validated && merged(key.child_unit) && !locked_with_its_table
+}
+
+/// PostgreSQL's limit for one table.
+const MOST_COLUMNS: usize = 1600;
+
+/// What the merge keeps of a row for its undo has columns of its own.
+fn columns(work: &Work) -> Result<()> {
+    let most = MOST_COLUMNS - apply::COLUMNS_OF_OURS;
+    let wide = work.merged().find(|(_, u)| u.all_names().count() > most);
+    let Some((_, unit)) = wide else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Code::TooManyColumns,
+        format!(
+            "{} has {} columns; a restore in place can keep rows of up to {most} for its undo",
+            unit.table,
+            unit.all_names().count()
+        ),
+    )
+    .hint("Leave the table out (choose the others with --table or --schema), or restore into another database with --target-url and copy its rows."))
 }
 
 /// Triggers and rules that would fire although we try not to.

@@ -260,6 +260,7 @@ async fn copy(
         session,
         doing: &doing,
         sql: &sql,
+        freeze: false,
         label: &chunk.table.name.to_string(),
     };
     let staged = rows.write(ctx, store, work.codec, &chunk.segments).await?;

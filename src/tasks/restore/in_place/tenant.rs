@@ -6,6 +6,7 @@ use crate::core::ident;
 use crate::core::manifest::Scope;
 use crate::core::merge::scope::{self, Side};
 use crate::error::{Code, Error, Result};
+use crate::ports::postgres::scope_value::require_canonical;
 use crate::ports::postgres::{Session, sqlstate};
 use std::collections::HashMap;
 
@@ -20,6 +21,11 @@ pub async fn possible(work: &Work, wanted: &Scope) -> Result<()> {
             format!("no table of the restore has a column {:?}", wanted.column),
         )
         .hint(NAME_THE_SCOPE));
+    }
+    // What a backup of one tenant holds was found when it was taken.
+    if !work.of_one_tenant {
+        let tables: Vec<u32> = holding.iter().map(|i| work.units[*i].oid).collect();
+        require_canonical(&work.session, &tables, wanted).await?;
     }
     for index in holding {
         // Without a row, and yet the value is read as the column's type.
