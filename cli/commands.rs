@@ -59,7 +59,7 @@ pub async fn run(command: Command, common: Common, settings: Settings) -> Result
     match command {
         Command::Backup(args) => backup::run(args, &common, settings).await,
         Command::Restore(args) => restore::run(*args, &common, settings).await,
-        Command::List(args) => list::run(args, &settings).await,
+        Command::List(args) => list::run(args, &common, &settings).await,
         Command::Show(args) => show::run(args, &settings).await,
         Command::Check(args) => check::run(args, &common, &settings).await,
         Command::Delete(args) => delete::run(args, &common, &settings).await,

@@ -199,10 +199,10 @@ fn schema(schema: &SchemaSummary) -> String {
 }
 
 fn tables(tables: &[TableShown]) -> String {
-    let mut table = Columns::new(&["<Table", ">Rows", ">Size", ">Stored"]);
+    let mut table = Columns::new(&["<Table", ">Rows", ">Size", ">Stored"]).giving_way(0, 12);
     for t in tables {
         table.row([
-            human::fitted(&t.name, 40),
+            t.name.clone(),
             human::count(t.rows),
             human::bytes(t.raw_bytes),
             human::bytes(t.stored_bytes),

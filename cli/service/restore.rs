@@ -48,7 +48,7 @@ pub async fn run(service: &Service, args: RestoreArgs, common: &Common) -> Resul
         return Ok(dry(&plan, begun));
     }
     if !common.json {
-        eprintln!("{}\n", plan::text(&plan));
+        output::tell(&format!("{}\n", plan::text(&plan)));
     }
     plan.refuse_broken()?;
     in_place::confirm(args.force, &plan)?;

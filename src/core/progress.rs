@@ -18,6 +18,7 @@ pub enum Stage {
     ForeignKeys,
     Merge,
     Refresh,
+    Download,
     Finish,
 }
 
@@ -37,6 +38,7 @@ impl Stage {
             Stage::ForeignKeys => "Checking foreign keys",
             Stage::Merge => "Merging",
             Stage::Refresh => "Refreshing materialized views",
+            Stage::Download => "Downloading",
             Stage::Finish => "Finishing",
         }
     }

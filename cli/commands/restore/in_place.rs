@@ -53,7 +53,7 @@ pub(super) async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<A
     .await?;
     let planned = prepared.plan().clone();
     if !asked.json {
-        eprintln!("{}\n", plan::text(&planned));
+        output::tell(&format!("{}\n", plan::text(&planned)));
     }
     let go_on = planned
         .refuse_broken()

@@ -5,7 +5,7 @@ use crate::{ask, human, output};
 use chrono::{DateTime, Utc};
 use rovodev::config::{self, Settings};
 use rovodev::core::keys;
-use rovodev::core::manifest::Manifest;
+use rovodev::core::manifest::{Manifest, Trigger};
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::store::Store;
 use rovodev::tasks::backups::{self, Summary, Wanted};
@@ -91,10 +91,11 @@ fn doubtful(latest: &Manifest, doubt: String) -> Error {
     ))
 }
 
-/// What `latest` would be is preselected; never a safety backup, which Enter alone would bring back.
+/// What `latest` would be is preselected; never a safety backup, which Enter alone would bring back. These come last.
 async fn choose(store: &Store, wanted: Wanted) -> Result<Manifest> {
     let newest = backups::newest(store, TENANT, OFFERED).await?.backups;
-    let usable: Vec<Summary> = newest.into_iter().filter_map(|l| l.manifest.ok()).collect();
+    let mut usable: Vec<Summary> = newest.into_iter().filter_map(|l| l.manifest.ok()).collect();
+    usable.sort_by_key(|m| m.trigger == Trigger::Safety);
     let now = Utc::now();
     let items: Vec<String> = usable.iter().map(|m| item(m, now)).collect();
     if items.is_empty() {

@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::output::Answer;
 use crate::table::Columns;
 use crate::{ask, human};
+use chrono::Utc;
 use rovodev::config::Settings;
 use rovodev::error::{Code, Error, Result};
 use rovodev::tasks::places;
@@ -36,32 +37,45 @@ fn state(all: &[Operation], operation: &Operation) -> &'static str {
 }
 
 fn table(all: &[Operation]) -> String {
-    let mut table = Columns::new(&[
+    let heads = [
         "<Operation",
         "<Done",
         "<Restore of",
-        ">Added",
-        ">Changed",
-        ">Removed",
+        "<Rows",
         ">Kept",
         "<State",
-    ]);
+    ];
+    let mut table = Columns::new(&heads).giving_way(2, 12).expendable(&[4]);
+    let now = Utc::now();
     for o in all {
         table.row([
-            o.id.to_string(),
-            human::exact(o.at),
-            human::fitted(&o.backup_name, 36),
-            human::count(o.added),
-            human::count(o.changed),
-            human::count(o.removed),
+            human::operation(o.id),
+            human::shortly_ago(o.at, now),
+            o.backup_name.clone(),
+            rows(o),
             human::bytes(o.bytes),
             state(all, o).into(),
         ]);
     }
     format!(
-        "{}\n\nUndo one with `rovodev restore --undo OPERATION`; drop what one keeps with --forget OPERATION.",
+        "{}\n\nRows: + added, ~ changed, - removed. Undo one with `rovodev restore --undo OPERATION`; drop what one \
+         keeps, and the room that it takes in the database, with --forget OPERATION.",
         table.text()
     )
+}
+
+/// `+10 ~1 -5`, without what is nothing.
+fn rows(operation: &Operation) -> String {
+    let counts = [
+        ('+', operation.added),
+        ('~', operation.changed),
+        ('-', operation.removed),
+    ];
+    let told = counts.iter().filter(|(_, rows)| *rows > 0);
+    let told: Vec<_> = told
+        .map(|(sign, rows)| format!("{sign}{}", human::count(*rows)))
+        .collect();
+    told.join(" ")
 }
 
 /// Drops what an operation keeps, or what all of them keep.

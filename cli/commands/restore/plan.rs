@@ -59,7 +59,8 @@ fn broken(reference: &BrokenReference) -> String {
 }
 
 fn table(plan: &Plan) -> String {
-    let mut table = Columns::new(&["<Table", ">In backup", ">Add", ">Change", ">Remove"]);
+    let heads = ["<Table", ">In backup", ">Add", ">Change", ">Remove"];
+    let mut table = Columns::new(&heads).giving_way(0, 12);
     let number = |n: u64| if n == 0 { "-".into() } else { human::count(n) };
     let row = |name: String, rows: u64, t: [u64; 3]| {
         [
@@ -71,7 +72,7 @@ fn table(plan: &Plan) -> String {
         ]
     };
     for t in &plan.tables {
-        let name = human::fitted(&t.table.to_string(), 36);
+        let name = t.table.to_string();
         table.row(row(name, t.rows_in_backup, [t.add, t.change, t.remove]));
     }
     let rows = plan.tables.iter().map(|t| t.rows_in_backup).sum();

@@ -85,9 +85,9 @@ async fn what_is_missing_is_asked_for() {
         .unwrap();
     let mut person = Terminal::start(&shell, &["restore"]);
     person.sees("Which backup?");
-    // The list starts with the newest, a safety backup; what is preselected is the latest that is none.
-    person.sees("safety");
+    // What is preselected is the latest; the safety backup is newer and comes last.
     person.sees("full");
+    person.sees("safety");
     person.types("\r");
     person.sees("How far?");
     person.types("\r");
