@@ -27,13 +27,18 @@ fn theme() -> Box<dyn Theme> {
     }
 }
 
-/// Yes or no; no unless said otherwise.
+/// Yes or no; Enter is a no.
 pub fn yes(question: &str) -> Result<bool> {
+    yes_or(question, false)
+}
+
+/// Yes or no; Enter is `default`.
+pub fn yes_or(question: &str, default: bool) -> Result<bool> {
     let question = short(question);
     answer(move || {
         Confirm::with_theme(&*theme())
             .with_prompt(question)
-            .default(false)
+            .default(default)
             .interact()
     })
 }

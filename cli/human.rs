@@ -47,6 +47,22 @@ pub fn operation(id: Uuid) -> String {
     }
 }
 
+/// Of a moment in a table: how long ago on a terminal, the moment itself elsewhere.
+pub fn moment(moment: DateTime<Utc>) -> String {
+    match std::io::stdout().is_terminal() {
+        true => shortly_ago(moment, Utc::now()),
+        false => exact(moment),
+    }
+}
+
+/// Rows added, changed and removed, as `+10 ~1 -5`, without what is nothing.
+pub fn rows(counts: [u64; 3]) -> String {
+    let told = ['+', '~', '-'].into_iter().zip(counts);
+    let told = told.filter(|(_, rows)| *rows > 0);
+    let told: Vec<_> = told.map(|(sign, rows)| format!("{sign}{}", count(rows))).collect();
+    told.join(" ")
+}
+
 /// `2025-12-22 14:30:00 UTC`
 pub fn exact(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M:%S UTC").to_string()

@@ -138,6 +138,9 @@ pub async fn run(args: BackupArgs, common: &Common, settings: Settings) -> Resul
     let (begun, key) = (Instant::now(), settings.get(&config::STORE_KEY));
     let style = Style::choose(common.json, common.progress);
     let manifest = progress::shown(style, async |ctx| {
+        if !store.is_there().await? {
+            create::beforehand(ctx, &request).await?;
+        }
         let opened = open_store::open(ctx, &store, key, true).await?;
         create_or_wait(ctx, &opened, &request, args.wait).await
     })

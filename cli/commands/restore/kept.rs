@@ -6,7 +6,6 @@ use crate::exit::Exit;
 use crate::output::Answer;
 use crate::table::Columns;
 use crate::{ask, human};
-use chrono::Utc;
 use rovodev::config::Settings;
 use rovodev::error::{Code, Error, Result};
 use rovodev::tasks::places;
@@ -46,13 +45,12 @@ fn table(all: &[Operation]) -> String {
         "<State",
     ];
     let mut table = Columns::new(&heads).giving_way(2, 12).expendable(&[4]);
-    let now = Utc::now();
     for o in all {
         table.row([
             human::operation(o.id),
-            human::shortly_ago(o.at, now),
+            human::moment(o.at),
             o.backup_name.clone(),
-            rows(o),
+            human::rows([o.added, o.changed, o.removed]),
             human::bytes(o.bytes),
             state(all, o).into(),
         ]);
@@ -62,20 +60,6 @@ fn table(all: &[Operation]) -> String {
          keeps, and the room that it takes in the database, with --forget OPERATION.",
         table.text()
     )
-}
-
-/// `+10 ~1 -5`, without what is nothing.
-fn rows(operation: &Operation) -> String {
-    let counts = [
-        ('+', operation.added),
-        ('~', operation.changed),
-        ('-', operation.removed),
-    ];
-    let told = counts.iter().filter(|(_, rows)| *rows > 0);
-    let told: Vec<_> = told
-        .map(|(sign, rows)| format!("{sign}{}", human::count(*rows)))
-        .collect();
-    told.join(" ")
 }
 
 /// Drops what an operation keeps, or what all of them keep.

@@ -47,6 +47,45 @@ pub fn text(plan: &Plan) -> String {
     lines.join("\n")
 }
 
+/// Whether the modes would do different things; `plan` is that of the mode `exact`.
+pub fn modes_differ(plan: &Plan) -> bool {
+    plan.mode == Some(Mode::Exact) && plan.change() + plan.remove() > 0
+}
+
+/// The modes, and what each would do; `plan` is that of the first.
+pub fn modes(plan: &Plan) -> [(Mode, String); 3] {
+    let back = format!("{} back", human::counted(plan.add(), "row"));
+    let changed = format!("{} changed back", human::count(plan.change()));
+    let removed = format!("{} removed", human::count(plan.remove()));
+    [
+        (
+            Mode::Exact,
+            format!("exact       {back}, {changed}, {removed}"),
+        ),
+        (
+            Mode::KeepNewer,
+            format!("keep-newer  {back}, {changed}; none removed"),
+        ),
+        (
+            Mode::Missing,
+            format!("missing     {back}; none changed, none removed"),
+        ),
+    ]
+}
+
+/// A plan that stays one, for people.
+pub fn dry_text(plan: &Plan, mode_said: bool) -> String {
+    let mut text = format!("{}\n\n", text(plan));
+    if !mode_said && modes_differ(plan) {
+        text += "What each --mode would do (this plan is the first, the default):\n";
+        for (_, told) in modes(plan) {
+            text += &format!("  {told}\n");
+        }
+        text += "\n";
+    }
+    text + "A dry run: nothing was changed."
+}
+
 fn scope(plan: &Plan) -> String {
     let scope = plan.scope.as_ref();
     let scope = scope.map(|s| format!(", only rows of {}={}", s.column, s.value));
@@ -61,7 +100,6 @@ fn broken(reference: &BrokenReference) -> String {
 fn table(plan: &Plan) -> String {
     let heads = ["<Table", ">In backup", ">Add", ">Change", ">Remove"];
     let mut table = Columns::new(&heads).giving_way(0, 12);
-    let number = |n: u64| if n == 0 { "-".into() } else { human::count(n) };
     let row = |name: String, rows: u64, t: [u64; 3]| {
         [
             name,
@@ -105,6 +143,24 @@ fn room(plan: &Plan) -> String {
         "Needs at most {}{free} on the target's disk, and about {time}.",
         human::bytes(plan.bytes_needed)
     )
+}
+
+/// What an undo did, or would do, table by table.
+pub fn changes(outcome: &Outcome) -> String {
+    let heads = ["<Table", ">Added", ">Changed", ">Removed"];
+    let mut table = Columns::new(&heads).giving_way(0, 12);
+    for t in &outcome.changes {
+        let numbers = [t.added, t.changed, t.removed].map(number);
+        table.row([t.table.to_string()].into_iter().chain(numbers));
+    }
+    table.text()
+}
+
+fn number(rows: u64) -> String {
+    match rows {
+        0 => "-".into(),
+        rows => human::count(rows),
+    }
 }
 
 /// `3 rows added, 2 changed, 1 removed in 4 tables`
