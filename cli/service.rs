@@ -73,8 +73,11 @@ pub async fn run(service: Service, command: Command, common: Common) -> Result<A
         Command::Show(args) => show::run(&service, args).await,
         Command::Delete(args) => delete::run(&service, args, &common).await,
         Command::Restore(args) => restore::run(&service, *args, &common).await,
-        Command::Status(_) => match &service {
-            Service::Deployment(deployment) => remote::status(deployment).await,
+        Command::Status(args) => match &service {
+            Service::Deployment(deployment) => {
+                args.refuse_remotely()?;
+                remote::status(deployment, common.verbosity > 0).await
+            }
             Service::Catalog(_) => Err(not_cataloged()),
         },
         Command::Check(_) => Err(remote::refused("check", "it reads the whole store")),
