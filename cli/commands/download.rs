@@ -77,9 +77,9 @@ impl DownloadArgs {
 
 pub async fn run(args: DownloadArgs, common: &Common, settings: &Settings) -> Result<Answer> {
     let format = args.format();
-    let store = places::store(settings)?;
+    let (store, tenant) = (places::store(settings)?, super::tenant(settings)?);
     super::readable(&Context::default(), settings, &store).await?;
-    let manifest = super::named(&store, &args.backup, Wanted::Database).await?;
+    let manifest = super::named(&store, tenant, &args.backup, Wanted::Database).await?;
     let (file, name) = (args.file.as_deref(), &manifest.name);
     let destination = Destination::choose(file, name, format, args.force, common)?;
     let style = Style::choose(common.json, common.progress);

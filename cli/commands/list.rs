@@ -1,4 +1,3 @@
-use super::TENANT;
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::human;
@@ -7,6 +6,7 @@ use crate::table::Columns;
 use chrono::{DateTime, Utc};
 use clap::Args;
 use rovodev::config::Settings;
+use rovodev::core::keys::DEFAULT_TENANT;
 use rovodev::error::Result;
 use rovodev::tasks::backups::{self, Listed, Newest, Summary};
 use rovodev::tasks::places;
@@ -76,17 +76,21 @@ impl ListArgs {
 
 pub async fn run(args: ListArgs, common: &Common, settings: &Settings) -> Result<Answer> {
     let store = places::store(settings)?;
-    let shown = args.shown(common);
+    let (tenant, shown) = (super::tenant(settings)?, args.shown(common));
     let newest = match super::readable_if_any(settings, &store).await? {
         Some(_) => {
             let wanted = |listed: &Listed| shown.shows(listed.is_safety());
-            backups::newest_of(&store, TENANT, args.limit(), wanted).await?
+            backups::newest_of(&store, tenant, args.limit(), wanted).await?
         }
         None => Newest::default(),
     };
     let objects: Vec<_> = newest.backups.iter().map(as_json).collect();
     let result = json!({ "store": store.describe(), "total": newest.total, "backups": objects });
-    let text = text(&newest, shown, &store.describe(), Utc::now());
+    let place = match tenant == DEFAULT_TENANT {
+        true => store.describe(),
+        false => format!("{} of tenant {tenant}", store.describe()),
+    };
+    let text = text(&newest, shown, &place, Utc::now());
     Ok(Answer::new(&result, text, Exit::Done))
 }
 

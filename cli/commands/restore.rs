@@ -3,7 +3,7 @@
 mod database;
 mod files;
 pub mod in_place;
-mod input;
+pub mod input;
 mod kept;
 pub mod plan;
 mod safety;
@@ -155,6 +155,11 @@ impl RestoreArgs {
         self.target_url.is_none() && !self.list_undo && self.forget.is_none() && !self.wants_files()
     }
 
+    /// Whether it is about what restores keep in the database.
+    pub fn is_about_operations(&self) -> bool {
+        self.undo.is_some() || self.list_undo || self.forget.is_some()
+    }
+
     pub fn wants_files(&self) -> bool {
         self.components.contains(&ComponentArg::Config)
     }
@@ -182,6 +187,7 @@ struct Asked<'a> {
     dry_run: bool,
     force: bool,
     json: bool,
+    tenant: &'a str,
     /// Whether `--mode` was said.
     mode_said: bool,
     style: Style,
@@ -216,11 +222,14 @@ pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Resu
         dry_run: args.dry_run,
         force: args.force,
         json: common.json,
+        tenant: super::tenant(&settings)?,
         mode_said: args.mode.is_some(),
         style,
     };
     let wanted = wanted(&args.components, args.target_url.is_some());
-    let backup = input::backup(&store, what.as_deref(), wanted, asked.person()).await?;
+    let (what, person) = (what.as_deref(), asked.person());
+    let found = input::backup(&store, asked.tenant, what, wanted, person).await;
+    let backup = input::beside_a_folder(args.input.as_deref(), found)?;
     if args.components == [ComponentArg::Config] {
         return files::run(&asked, &backup, &args.project).await;
     }

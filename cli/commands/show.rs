@@ -28,11 +28,11 @@ pub struct ShowArgs {
 }
 
 pub async fn run(args: ShowArgs, settings: &Settings) -> Result<Answer> {
-    let store = places::store(settings)?;
+    let (store, tenant) = (places::store(settings)?, super::tenant(settings)?);
     if super::readable_if_any(settings, &store).await?.is_none() {
         return Err(backups::none_yet(&store));
     }
-    let manifest = super::named(&store, &args.backup, Wanted::Anything).await?;
+    let manifest = super::named(&store, tenant, &args.backup, Wanted::Anything).await?;
     Ok(Answer::new(
         &as_json(&manifest),
         text(&Shown::of(&manifest)),

@@ -3,7 +3,7 @@
 use super::find::{choose, find};
 use super::{Service, undo};
 use crate::args::Common;
-use crate::commands::restore::{DEFAULT_MODE, RestoreArgs, in_place, plan};
+use crate::commands::restore::{DEFAULT_MODE, RestoreArgs, in_place, input, plan};
 use crate::exit::Exit;
 use crate::output::{self, Answer};
 use crate::{ask, human, remote};
@@ -32,7 +32,10 @@ pub async fn run(service: &Service, args: RestoreArgs, common: &Common) -> Resul
         .hint("See the plan with --dry-run; say --force to restore without being asked."));
     }
     let backup = match &args.input {
-        Some(what) => find(service, what, Some("database")).await?,
+        Some(what) => {
+            let found = find(service, what, Some("database")).await;
+            input::beside_a_folder(Some(what), found)?
+        }
         None if person => choose(service).await?,
         None => {
             return Err(

@@ -135,12 +135,12 @@ fn removed(table: &TablePlan) -> Option<String> {
 
 fn room(plan: &Plan) -> String {
     let free = match plan.bytes_free {
-        Some(free) => format!(" of {} free", human::bytes(free)),
-        None => String::new(),
+        Some(free) => format!(", of {} free", human::bytes(free)),
+        None => " (SQL cannot tell what is free there; --room says it)".into(),
     };
     let time = human::seconds(Duration::from_secs(plan.estimated_seconds.max(1)));
     format!(
-        "Needs at most {}{free} on the target's disk, and about {time}.",
+        "Needs at most {} on the target's disk{free}, and about {time}.",
         human::bytes(plan.bytes_needed)
     )
 }

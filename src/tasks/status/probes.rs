@@ -99,6 +99,8 @@ pub async fn undoable(settings: &Settings, limit: Duration) -> Probe<Vec<Operati
 
 pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound> {
     let key = settings.get(&config::STORE_KEY);
+    let tenant = settings.get(&config::ROVODEV_TENANT);
+    let tenant = tenant.unwrap_or(keys::DEFAULT_TENANT);
     let found = async {
         let store = places::store(settings)?;
         // The first backup makes the directory; until then it is an empty store.
@@ -114,7 +116,7 @@ pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound>
             });
         }
         store.reach(patience.reach).await?;
-        look_into(&store, key).await
+        look_into(&store, tenant, key).await
     };
     let named = places::store(settings).map(|store| store.describe());
     let part = named.unwrap_or_else(|_| "the store".into());
@@ -123,8 +125,7 @@ pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound>
 
 /// What a store holds, and whether a backup could be written with this `STORE_KEY`. However many backups there are,
 /// only the newest are read.
-pub async fn look_into(store: &Store, key: Option<&str>) -> Result<StoreFound> {
-    let tenant = keys::DEFAULT_TENANT;
+pub async fn look_into(store: &Store, tenant: &str, key: Option<&str>) -> Result<StoreFound> {
     let (ids, writable) = tokio::join!(
         backups::newest_first(store, tenant),
         store.probe(Access::Write)
