@@ -32,10 +32,11 @@ fn tenant(settings: &Settings) -> Result<&str> {
     let tenant = settings.get(&ROVODEV_TENANT).unwrap_or(DEFAULT_TENANT);
     match keys::is_tenant(tenant) {
         true => Ok(tenant),
-        false => Err(
-            Error::new(Code::Usage, format!("{tenant:?} is no tenant's name in paths"))
-                .hint("It has small letters, digits and hyphens; the dashboard shows it."),
-        ),
+        false => Err(Error::new(
+            Code::Usage,
+            format!("{tenant:?} is no tenant's name in paths"),
+        )
+        .hint("It has small letters, digits and hyphens; the dashboard shows it.")),
     }
 }
 

@@ -59,7 +59,9 @@ pub fn moment(moment: DateTime<Utc>) -> String {
 pub fn rows(counts: [u64; 3]) -> String {
     let told = ['+', '~', '-'].into_iter().zip(counts);
     let told = told.filter(|(_, rows)| *rows > 0);
-    let told: Vec<_> = told.map(|(sign, rows)| format!("{sign}{}", count(rows))).collect();
+    let told: Vec<_> = told
+        .map(|(sign, rows)| format!("{sign}{}", count(rows)))
+        .collect();
     told.join(" ")
 }
 

@@ -155,7 +155,8 @@ fn refuse_tenants(settings: &Settings) -> Result<()> {
     if tenant == DEFAULT_TENANT {
         return Ok(());
     }
-    let message = format!("a backup of tenant {tenant} is taken through the catalog, which knows its rows");
+    let message =
+        format!("a backup of tenant {tenant} is taken through the catalog, which knows its rows");
     Err(Error::new(Code::Usage, message).hint(
         "Set SUPABASE_URL and SUPABASE_SECRET_KEY and name no place of its own; or say --tenant default, and choose one \
          tenant's rows by --scope COLUMN=VALUE.",

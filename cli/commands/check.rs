@@ -39,7 +39,11 @@ pub async fn run(args: CheckArgs, common: &Common, settings: &Settings) -> Resul
         let readable = super::readable(ctx, settings, &store).await?;
         let mut ids = Vec::new();
         for wanted in &args.backups {
-            ids.push(super::named(&store, tenant, wanted, Wanted::Anything).await?.id);
+            ids.push(
+                super::named(&store, tenant, wanted, Wanted::Anything)
+                    .await?
+                    .id,
+            );
         }
         check::check(ctx, &readable, tenant, &ids).await
     })

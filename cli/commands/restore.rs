@@ -257,11 +257,7 @@ fn wanted(components: &[ComponentArg], anew: bool) -> Wanted {
     }
 }
 
-fn request(
-    args: &RestoreArgs,
-    settings: &Settings,
-    backup: Manifest,
-) -> Result<RestoreRequest> {
+fn request(args: &RestoreArgs, settings: &Settings, backup: Manifest) -> Result<RestoreRequest> {
     let target = match &args.target_url {
         Some(url) => DatabaseUrl::parse(url)?,
         None => DatabaseUrl::parse(settings.require(&config::DATABASE_URL)?)?,

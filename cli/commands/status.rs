@@ -1,10 +1,10 @@
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::human;
-use crate::width;
 use crate::output::Answer;
 use crate::remote;
 use crate::table::Columns;
+use crate::width;
 use chrono::Utc;
 use clap::Args;
 use dialoguer::console::style;
@@ -12,9 +12,7 @@ use rovodev::config::{DATABASE_URL, Settings};
 use rovodev::error::Result;
 use rovodev::ports::postgres::overview::Overview;
 use rovodev::tasks::restore::in_place::Operation;
-use rovodev::tasks::status::{
-    self, CatalogFound, Details, Health, Probe, Status, StoreFound,
-};
+use rovodev::tasks::status::{self, CatalogFound, Details, Health, Probe, Status, StoreFound};
 use std::time::Duration;
 
 /// Tables that `--verbose` shows to people; `--json` has all.

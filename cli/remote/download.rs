@@ -100,7 +100,9 @@ impl Deployment {
                     );
                     let ready = self.await_export(ctx, backup, export).await;
                     ready.map_err(|e| match e.code {
-                        Code::Cancelled => e.hint("It is still made ready there; the same command goes on with it."),
+                        Code::Cancelled => e.hint(
+                            "It is still made ready there; the same command goes on with it.",
+                        ),
                         _ => e,
                     })?;
                 }

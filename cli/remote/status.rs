@@ -53,10 +53,13 @@ fn everything(health: &Value) -> String {
     while let Some((path, value)) = open.pop() {
         match value {
             Value::Object(fields) => {
-                let below = fields.iter().rev().map(|(name, value)| match path.is_empty() {
-                    true => (name.clone(), value),
-                    false => (format!("{path}.{name}"), value),
-                });
+                let below = fields
+                    .iter()
+                    .rev()
+                    .map(|(name, value)| match path.is_empty() {
+                        true => (name.clone(), value),
+                        false => (format!("{path}.{name}"), value),
+                    });
                 open.extend(below);
             }
             Value::Null => {}
@@ -72,7 +75,9 @@ fn everything(health: &Value) -> String {
 }
 
 fn word(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_string)
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_string)
 }
 
 fn deployed(url: &str, deployment: &Value) -> String {

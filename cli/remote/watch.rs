@@ -191,8 +191,10 @@ fn ended(state: Value) -> Result<Value> {
             Err(Error::new(code.unwrap_or(Code::ServiceError), message))
         }
         Some("cancelled") => Err(Error::cancelled()),
-        Some("expired") => Err(Error::new(Code::ServiceError, "it has expired meanwhile")
-            .hint("Ask for it again.")),
+        Some("expired") => {
+            Err(Error::new(Code::ServiceError, "it has expired meanwhile")
+                .hint("Ask for it again."))
+        }
         _ => Ok(state),
     }
 }

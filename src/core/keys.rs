@@ -19,9 +19,7 @@ pub const DEFAULT_TENANT: &str = "default";
 /// Whether a tenant's folder may have this name, which the catalog calls its slug.
 pub fn is_tenant(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.len() <= 63
-        && name.starts_with(plain)
-        && name.chars().all(|c| plain(c) || c == '-')
+    name.len() <= 63 && name.starts_with(plain) && name.chars().all(|c| plain(c) || c == '-')
 }
 
 /// `backups/<tenant>/`
