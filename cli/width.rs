@@ -23,20 +23,25 @@ fn columns(term: &Term) -> Option<usize> {
 
 /// Lines that are too long go on in the next, two columns further in.
 pub fn wrapped(text: &str, columns: Option<usize>) -> String {
+    further_in(text, columns, 2)
+}
+
+/// The same, `further` columns further in.
+pub fn further_in(text: &str, columns: Option<usize>, further: usize) -> String {
     let Some(columns) = columns else {
         return text.to_string();
     };
-    let lines: Vec<String> = text.split('\n').map(|l| line(l, columns)).collect();
-    lines.join("\n")
+    let lines = text.split('\n').map(|l| line(l, columns, further));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
-fn line(line: &str, columns: usize) -> String {
+fn line(line: &str, columns: usize, further: usize) -> String {
     if measure_text_width(line) <= columns {
         return line.to_string();
     }
     let rest = line.trim_start();
     let own = " ".repeat(line.len() - rest.len());
-    let next = format!("{own}  ");
+    let next = own.clone() + &" ".repeat(further);
     let options = Options::new(columns)
         .initial_indent(&own)
         .subsequent_indent(&next)

@@ -62,7 +62,9 @@ pub async fn run(args: DeleteArgs, common: &Common, settings: &Settings) -> Resu
         delete::delete(ctx, &store, tenant, &ids, &Clock::default(), false).await
     })
     .await?;
-    Ok(answer(&deleted, &what))
+    let mut answer = answer(&deleted, &what);
+    answer.json["names"] = json!(names);
+    Ok(answer)
 }
 
 /// `before-migration (5605a37e, 2025-12-22 14:30:00 UTC)`: names may be equal, and `latest` is none.

@@ -14,6 +14,7 @@ use rovodev::ports::postgres::overview::Overview;
 use rovodev::tasks::restore::in_place::Operation;
 use rovodev::tasks::status::{self, CatalogFound, Details, Health, Probe, Status, StoreFound};
 use std::time::Duration;
+use url::Url;
 
 /// Tables that `--verbose` shows to people; `--json` has all.
 const TABLES_SHOWN: usize = 20;
@@ -89,7 +90,7 @@ fn text(status: &Status, detailed: bool) -> String {
 
 fn overview(status: &Status) -> String {
     let mut lines = vec![
-        ("Database", told(&status.source, database)),
+        ("Database", told(&status.source, |o| database(o, status))),
         (
             "pg_dump",
             told(&status.pg_dump, |p| {
@@ -110,7 +111,7 @@ fn overview(status: &Status) -> String {
 /// What a line is about, and what it says; what does not fit goes on below that.
 pub fn line(name: &str, text: &str) -> String {
     let columns = width::of_stdout().map(|columns| columns.saturating_sub(BESIDE));
-    let text = width::wrapped(text, columns).replace('\n', &format!("\n{:BESIDE$}", ""));
+    let text = width::further_in(text, columns, 0).replace('\n', &format!("\n{:BESIDE$}", ""));
     format!("{} {text}", style(format!("{name:<12}")).bold())
 }
 
@@ -123,7 +124,16 @@ fn told<T>(probe: &Probe<T>, tell: impl Fn(&T) -> String) -> String {
     }
 }
 
-fn database(source: &Overview) -> String {
+/// Host and port, where the setting is an address.
+fn place(status: &Status) -> Option<String> {
+    let mut settings = status.configuration.iter();
+    let address = settings.find(|s| s.name == DATABASE_URL.name)?;
+    let address = Url::parse(address.value.as_ref()?).ok()?;
+    let port = address.port().unwrap_or(5432);
+    Some(format!(" at {}:{port}", address.host_str()?))
+}
+
+fn database(source: &Overview, status: &Status) -> String {
     let role = if source.bypasses_row_security {
         "sees every row"
     } else {
@@ -134,8 +144,9 @@ fn database(source: &Overview) -> String {
         None => String::new(),
     };
     format!(
-        "{} on PostgreSQL {}\nas {}, who {role}\n{} to back up, about {}; {} on disk in all{written}",
+        "{}{}, PostgreSQL {}\nas {}, who {role}\n{} to back up, about {}; {} on disk in all{written}",
         source.database,
+        place(status).unwrap_or_default(),
         human::version(&source.server_version),
         source.role,
         human::counted(source.tables, "table"),

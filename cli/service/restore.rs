@@ -179,8 +179,11 @@ pub(super) async fn carried_out(
 fn dry(plan: &Plan, mode_said: bool, begun: Instant) -> Answer {
     let report = json!({ "plan": plan, "dryRun": true, "seconds": begun.elapsed().as_secs_f64() });
     let text = plan::dry_text(plan, mode_said);
-    let refused = !plan.broken_references.is_empty();
-    Answer::new(&report, text, Exit::with_warnings(refused))
+    let exit = match plan.broken_references.is_empty() {
+        true => Exit::Done,
+        false => Exit::Refused,
+    };
+    Answer::new(&report, text, exit)
 }
 
 async fn restored(

@@ -106,20 +106,20 @@ fn not_found(operation: &str) -> Error {
     .hint("`rovodev restore --list-undo`, beside the database, lists what is kept there.")
 }
 
-/// `the restore of one (2025-12-22 14:30:00 UTC, 5605a37e)`
+/// `restore of one (2025-12-22 14:30:00 UTC, 5605a37e)`
 fn called(restore: &RestoreRow) -> String {
     let name = restore.backup_name.as_deref().unwrap_or("a backup");
     let at = restore.completed_at.map(human::exact).unwrap_or_default();
     let what = match restore.undo_of {
-        None => "the restore",
-        Some(_) => "the undo of a restore",
+        None => "restore",
+        Some(_) => "undo of a restore",
     };
     format!("{what} of {name} ({at}, {})", short_id(restore.id))
 }
 
 fn described(restore: &RestoreRow) -> String {
     format!(
-        "{}, which had {} added, {} changed, {} removed",
+        "the {}, which had {} added, {} changed, {} removed",
         called(restore),
         human::counted(restore.count("rowsAdded"), "row"),
         human::count(restore.count("rowsChanged")),

@@ -11,11 +11,11 @@ pub fn text(plan: &Plan) -> String {
         Some(Mode::Exact) => "in place, exact",
         Some(Mode::Missing) => "in place, missing rows",
         Some(Mode::KeepNewer) => "in place, keeping newer rows",
-        None => "into another database",
+        None => "made anew",
     };
     let taken = human::exact(plan.backup_taken_at);
     let mut lines = vec![format!(
-        "Restoring {} ({taken})\ninto {}, {way}{}:\n",
+        "Restoring {} ({taken})\ninto {}\n{way}{}:\n",
         plan.backup_name,
         plan.target,
         scope(plan)
@@ -136,7 +136,7 @@ fn removed(table: &TablePlan) -> Option<String> {
 fn room(plan: &Plan) -> String {
     let free = match plan.bytes_free {
         Some(free) => format!(", of {} free", human::bytes(free)),
-        None => " (SQL cannot tell what is free there; --room says it)".into(),
+        None => " (SQL cannot tell what is free there)".into(),
     };
     let time = human::seconds(Duration::from_secs(plan.estimated_seconds.max(1)));
     format!(

@@ -53,7 +53,7 @@ pub async fn run(
 
 fn confirm(target: &DatabaseUrl, operation: &Operation, common: &Common) -> Result<()> {
     let what = format!(
-        "{}, which had {} added, {} changed, {} removed",
+        "the {}, which had {} added, {} changed, {} removed",
         called(operation),
         human::counted(operation.added, "row"),
         human::count(operation.changed),
@@ -76,13 +76,13 @@ fn text(operation: &Operation, outcome: &Outcome, dry_run: bool, took: &str) -> 
     told(&called(operation), outcome, dry_run, took)
 }
 
-/// `the restore of one (2025-12-22 14:30:00 UTC, 5605a37e)`
+/// `restore of one (2025-12-22 14:30:00 UTC, 5605a37e)`
 fn called(operation: &Operation) -> String {
     let at = human::exact(operation.at);
     let (id, name) = (short_id(operation.id), &operation.backup_name);
     match operation.reverses {
-        None => format!("the restore of {name} ({at}, {id})"),
-        Some(_) => format!("the undo of a restore of {name} ({at}, {id})"),
+        None => format!("restore of {name} ({at}, {id})"),
+        Some(_) => format!("undo of a restore of {name} ({at}, {id})"),
     }
 }
 
@@ -95,10 +95,10 @@ pub fn told(what: &str, outcome: &Outcome, dry_run: bool, took: &str) -> String 
     };
     if dry_run {
         return format!(
-            "Undoing {what} would be: {done}.{tables}\nA dry run: nothing was changed."
+            "Undoing the {what} would be: {done}.{tables}\nA dry run: nothing was changed."
         );
     }
-    let mut text = format!("Undone: {what}. {done} in {took}.{tables}");
+    let mut text = format!("The {what} is undone: {done} in {took}.{tables}");
     if outcome.undo_schema.is_some() {
         let id = human::operation(outcome.operation);
         text += &format!("\nUndo the undo with:  rovodev restore --undo {id}");

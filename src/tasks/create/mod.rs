@@ -101,7 +101,8 @@ pub async fn beforehand(ctx: &Context, request: &CreateRequest) -> Result<()> {
         usable(name)?;
     }
     if let Some(url) = &request.database {
-        Box::pin(snapshot::begin(ctx, request, url)).await?;
+        ctx.progress.stage(Stage::Connect, 0);
+        snapshot::beforehand(ctx, request, url).await?;
     }
     Ok(())
 }

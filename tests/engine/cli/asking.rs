@@ -127,13 +127,15 @@ async fn the_mode_is_asked_for_with_the_plan_before_it() {
         ("\r", "one\r", (1145, 0, 0)),
     ] {
         let mut person = Terminal::start(&shell, &["restore", "--input", "one"]);
-        person.sees("in place, exact");
+        person.sees("in place, exact:");
         person.sees("How far?");
-        told.map(|mode| person.sees(mode.split_whitespace().next().unwrap()));
+        for mode in told {
+            person.sees(mode.split_whitespace().next().unwrap());
+        }
         person.types(keys);
         match answer {
             "y" => {
-                person.sees("in place, missing rows");
+                person.sees("in place, missing rows:");
                 person.sees("Restore?");
             }
             _ => person.sees("Type the backup's name"),
