@@ -5,6 +5,7 @@ use crate::proxy::{Cut, Proxy};
 use crate::shell::Shell;
 use crate::stack::{Person, Running};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 fn follows(requests: &[String]) -> Vec<&String> {
     let link = |r: &&String| r.starts_with("GET ") && r.contains("/download?link=");
@@ -52,9 +53,19 @@ async fn a_file_is_the_deployments_and_outlasts_a_broken_line() {
     let kept = shell.run(&["download", "app", "-o", "app.tar"]).await;
     assert_eq!(kept.code, 5, "an existing file stays: {kept:?}");
 
-    // Of unknown length: begun anew.
+    // Of unknown length: begun anew after the first break.
+    let seen = AtomicUsize::new(0);
+    proxy.now(move |request, _| {
+        // The request itself is the first, and the second piece of its answer the third.
+        let follows = request.contains("/download?link=");
+        match follows && seen.fetch_add(1, Ordering::SeqCst) == 2 {
+            true => Cut::Middle,
+            false => Cut::Nothing,
+        }
+    });
     let got = shell.run(&["download", "app", "-o", "app.sql.gz"]).await;
     assert_eq!(got.code, 0, "{got:?}");
+    assert!(got.err.contains("broke off; going on"), "{got:?}");
     let expected = sent(&running, &token, &backup, "sql.gz").await;
     assert!(shell.bytes("app.sql.gz") == expected);
 
