@@ -48,7 +48,7 @@ fn database(answered: Settings) -> Result<Settings> {
     let question = "Database URL (postgres://USER:PASSWORD@HOST:5432/DATABASE, not shown)";
     let before = answered.get(&config::DATABASE_URL);
     let Some(before) = before.map(DatabaseUrl::parse).transpose()? else {
-        let url = ask::secret(question, usable)?;
+        let url = ask::secret(question, |url| usable(url))?;
         return Ok(answered.flag(&config::DATABASE_URL, Some(url)));
     };
     let question = format!("Database URL (Enter keeps {before})");
@@ -59,7 +59,7 @@ fn database(answered: Settings) -> Result<Settings> {
     Ok(answered.flag(&config::DATABASE_URL, filled(url)))
 }
 
-fn usable(url: &String) -> Result<(), Error> {
+fn usable(url: &str) -> Result<(), Error> {
     DatabaseUrl::parse(url).map(drop).map_err(answerable)
 }
 
