@@ -141,7 +141,7 @@ fn confirm(what: &str, common: &Common) -> Result<()> {
     if common.json || !ask::person_is_there() {
         return Err(Error::new(
             Code::ConfirmationNeeded,
-            format!("undoing {what} changes the database"),
+            format!("undoing {what}, would change the database"),
         )
         .hint("See what it would do with --dry-run; say --force to undo without being asked."));
     }

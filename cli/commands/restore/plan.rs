@@ -163,13 +163,17 @@ fn number(rows: u64) -> String {
     }
 }
 
-/// `3 rows added, 2 changed, 1 removed in 4 tables`
+/// `3 rows added, 2 changed, 1 removed in 2 of 4 tables`
 pub fn done(outcome: &Outcome) -> String {
+    let all = human::counted(outcome.tables, "table");
+    let tables = match outcome.changes.len() as u64 {
+        changed if changed == 0 || changed == outcome.tables => all,
+        changed => format!("{} of {all}", human::count(changed)),
+    };
     format!(
-        "{} added, {} changed, {} removed in {}",
+        "{} added, {} changed, {} removed in {tables}",
         human::counted(outcome.rows_added, "row"),
         human::count(outcome.rows_changed),
         human::count(outcome.rows_removed),
-        human::counted(outcome.tables, "table")
     )
 }

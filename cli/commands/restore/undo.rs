@@ -62,7 +62,7 @@ fn confirm(target: &DatabaseUrl, operation: &Operation, common: &Common) -> Resu
     if common.json || !ask::person_is_there() {
         return Err(Error::new(
             Code::ConfirmationNeeded,
-            format!("undoing {what} changes {target}"),
+            format!("undoing {what}, would change {target}"),
         )
         .hint("See what it would do with --dry-run; say --force to undo without being asked."));
     }
