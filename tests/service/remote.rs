@@ -79,6 +79,7 @@ async fn everything_works_from_afar() {
         changes.as_array().is_some_and(|c| !c.is_empty()),
         "{undone:?}"
     );
+    assert_ne!(local::demo::contents(&mut owner).await.unwrap(), before);
     let asked = shell.run(&["restore", "--input", "ci", "--force"]).await;
     assert_eq!(asked.code, 0, "{asked:?}");
     let (_, follow) = asked.out.split_once("Follow it with:  rovodev ").unwrap();
@@ -101,7 +102,6 @@ async fn everything_works_from_afar() {
         detailed.out.contains("services.store.status"),
         "{detailed:?}"
     );
-    assert_ne!(local::demo::contents(&mut owner).await.unwrap(), before);
 
     let deleted = shell.run(&["delete", "ci", "--force", "--json"]).await;
     assert_eq!(deleted.code, 0, "{deleted:?}");
