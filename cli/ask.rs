@@ -1,12 +1,18 @@
 //! Questions to a person, on stderr. Never asked where nobody can answer.
 
 use crate::progress::Signals;
+use crate::{human, output, width};
 use dialoguer::console::Term;
 use dialoguer::theme::{ColorfulTheme, SimpleTheme, Theme};
 use dialoguer::{Confirm, Input, Password, Select};
 use rovodev::error::{Error, Result};
 use std::io::IsTerminal;
 use std::sync::mpsc::{Sender, channel};
+
+/// What a question has around it: a mark in front, `(y/n)` and the answer behind.
+const BESIDE_QUESTION: usize = 14;
+/// What an item of a choice has in front.
+const BESIDE_ITEM: usize = 4;
 
 /// Whether a person sits at both ends.
 pub fn person_is_there() -> bool {
@@ -21,15 +27,30 @@ fn theme() -> Box<dyn Theme> {
     }
 }
 
-/// Yes or no; no unless said otherwise.
+/// Yes or no; Enter is a no.
 pub fn yes(question: &str) -> Result<bool> {
-    let question = question.to_string();
+    yes_or(question, false)
+}
+
+/// Yes or no; Enter is `default`.
+pub fn yes_or(question: &str, default: bool) -> Result<bool> {
+    let question = short(question);
     answer(move || {
         Confirm::with_theme(&*theme())
             .with_prompt(question)
-            .default(false)
+            .default(default)
             .interact()
     })
+}
+
+/// A question of one line, for that is all the terminal can take back; what is longer is told before it.
+fn short(question: &str) -> String {
+    let fits = |columns: usize| question.chars().count() + BESIDE_QUESTION <= columns;
+    if width::of_stderr().is_none_or(fits) {
+        return question.to_string();
+    }
+    output::tell(question);
+    "Go on?".into()
 }
 
 /// Whether the person types exactly `expected`; Enter alone is a no, and anything else is asked for again.
@@ -80,7 +101,11 @@ pub fn secret(question: &str, check: fn(&String) -> Result<(), Error>) -> Result
 
 /// The index of the chosen item. Where none is preselected, Enter alone chooses nothing.
 pub fn choose(question: &str, items: &[String], preselected: Option<usize>) -> Result<usize> {
-    let (question, items) = (question.to_string(), items.to_vec());
+    let items = items.iter().map(|item| match width::of_stderr() {
+        Some(columns) => human::short(item, columns.saturating_sub(BESIDE_ITEM)),
+        None => item.clone(),
+    });
+    let (question, items) = (question.to_string(), items.collect::<Vec<_>>());
     answer(move || {
         let theme = theme();
         let mut select = Select::with_theme(&*theme)

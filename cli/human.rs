@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use indicatif::{HumanBytes, HumanCount, HumanDuration};
+use rovodev::tasks::backups::short_id;
 use std::io::IsTerminal;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// `1.23 GiB`
 pub fn bytes(bytes: u64) -> String {
@@ -29,6 +31,40 @@ pub fn ago(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
     }
 }
 
+/// The same for a table: `3m ago`.
+pub fn shortly_ago(moment: DateTime<Utc>, now: DateTime<Utc>) -> String {
+    match (now - moment).to_std() {
+        Ok(age) if age >= Duration::from_secs(1) => format!("{:#} ago", HumanDuration(age)),
+        _ => "just now".into(),
+    }
+}
+
+/// The id of a restore, as `--undo` takes it: on a terminal the digits that tell it apart.
+pub fn operation(id: Uuid) -> String {
+    match std::io::stdout().is_terminal() {
+        true => short_id(id),
+        false => id.to_string(),
+    }
+}
+
+/// Of a moment in a table: how long ago on a terminal, the moment itself elsewhere.
+pub fn moment(moment: DateTime<Utc>) -> String {
+    match std::io::stdout().is_terminal() {
+        true => shortly_ago(moment, Utc::now()),
+        false => exact(moment),
+    }
+}
+
+/// Rows added, changed and removed, as `+10 ~1 -5`, without what is nothing.
+pub fn rows(counts: [u64; 3]) -> String {
+    let told = ['+', '~', '-'].into_iter().zip(counts);
+    let told = told.filter(|(_, rows)| *rows > 0);
+    let told: Vec<_> = told
+        .map(|(sign, rows)| format!("{sign}{}", count(rows)))
+        .collect();
+    told.join(" ")
+}
+
 /// `2025-12-22 14:30:00 UTC`
 pub fn exact(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M:%S UTC").to_string()
@@ -48,16 +84,8 @@ pub fn version(server_version: &str) -> &str {
     server_version.split_whitespace().next().unwrap_or("?")
 }
 
-/// At most `width` characters on a terminal, the middle cut with `…`; in a pipe or a file all of it.
-pub fn fitted(text: &str, width: usize) -> String {
-    match std::io::stdout().is_terminal() {
-        true => middle_cut(text, width),
-        false => text.into(),
-    }
-}
-
-/// Names of one kind begin alike, and their ends tell them apart.
-fn middle_cut(text: &str, width: usize) -> String {
+/// At most `width` characters, the middle cut with `…`: names of one kind begin alike, and their ends tell them apart.
+pub fn middle_cut(text: &str, width: usize) -> String {
     let length = text.chars().count();
     if length <= width {
         return text.into();

@@ -12,6 +12,7 @@ mod remote;
 mod service;
 mod table;
 mod usage;
+mod width;
 
 use args::Cli;
 use clap::Parser;

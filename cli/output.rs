@@ -1,6 +1,7 @@
 //! Results on stdout, everything else on stderr; with `--json` one object on stdout, whatever happens.
 
 use crate::exit::Exit;
+use crate::width;
 use dialoguer::console::style;
 use rovodev::error::Error;
 use serde::Serialize;
@@ -38,7 +39,7 @@ impl Answer {
         if as_json {
             line(&self.json.to_string());
         } else if !self.text.is_empty() {
-            line(&self.text);
+            line(&width::wrapped(&self.text, width::of_stdout()));
         }
         self.exit
     }
@@ -94,14 +95,15 @@ pub fn line(text: &str) {
     let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
-/// One line on stderr, which may be gone as well.
+/// Lines on stderr, which may be gone as well.
 pub fn tell(text: &str) {
+    let text = width::wrapped(text, width::of_stderr());
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Something worth knowing that needs no action, on stderr.
 pub fn note(text: &str) {
-    eprintln!("{}: {text}", style("note").for_stderr().bold());
+    tell(&format!("{}: {text}", style("note").for_stderr().bold()));
 }
 
 /// A warning for people, on stderr.

@@ -1,10 +1,12 @@
 //! A deployment asked over HTTP, as CI does: `--api URL`, with the token in `ROVODEV_TOKEN`.
 
 mod client;
+mod download;
 mod problem;
 mod status;
 mod watch;
 
+pub use download::Out;
 pub use status::status;
 
 use client::{Client, Repeat};

@@ -3,6 +3,7 @@
 
 mod backup;
 mod delete;
+mod download;
 mod find;
 mod list;
 mod pages;
@@ -68,20 +69,20 @@ pub fn keeper(command: Command, common: &Common, settings: &Settings) -> Result<
 pub async fn run(service: Service, command: Command, common: Common) -> Result<Answer> {
     match command {
         Command::Backup(args) => backup::run(&service, args, &common).await,
-        Command::List(args) => list::run(&service, args).await,
+        Command::List(args) => list::run(&service, args, &common).await,
         Command::Show(args) => show::run(&service, args).await,
         Command::Delete(args) => delete::run(&service, args, &common).await,
         Command::Restore(args) => restore::run(&service, *args, &common).await,
-        Command::Status(_) => match &service {
-            Service::Deployment(deployment) => remote::status(deployment).await,
+        Command::Status(args) => match &service {
+            Service::Deployment(deployment) => {
+                args.refuse_remotely()?;
+                remote::status(deployment, common.verbosity > 0).await
+            }
             Service::Catalog(_) => Err(not_cataloged()),
         },
         Command::Check(_) => Err(remote::refused("check", "it reads the whole store")),
         Command::Prune(_) => Err(remote::refused("prune", "it works on the store itself")),
-        Command::Download(_) => Err(remote::refused(
-            "download",
-            "the dashboard makes a link for it",
-        )),
+        Command::Download(args) => download::run(&service, args, &common).await,
         Command::Worker(_) => Err(remote::refused(
             "worker",
             "it takes jobs with the project's secret key",

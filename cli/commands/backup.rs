@@ -1,4 +1,3 @@
-use super::TENANT;
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::output::Answer;
@@ -7,6 +6,7 @@ use crate::{human, names, output};
 use clap::{Args, ValueEnum};
 use rovodev::config::{self, Settings};
 use rovodev::core::ident::QName;
+use rovodev::core::keys::DEFAULT_TENANT;
 use rovodev::core::manifest::{BackupType, Codec, Manifest, Scope, Selection, Trigger};
 use rovodev::error::{Code, Error, Result};
 use rovodev::tasks::backups::Summary;
@@ -133,16 +133,34 @@ pub async fn run(args: BackupArgs, common: &Common, settings: Settings) -> Resul
     let settings = settings
         .flag(&config::DATABASE_URL, args.database_url.clone())
         .flag(&config::BACKUP_STORE, args.output.clone());
+    refuse_tenants(&settings)?;
     let request = request(&args, &settings)?;
     let store = places::store(&settings)?;
     let (begun, key) = (Instant::now(), settings.get(&config::STORE_KEY));
     let style = Style::choose(common.json, common.progress);
     let manifest = progress::shown(style, async |ctx| {
+        if !store.is_there().await? {
+            create::beforehand(ctx, &request).await?;
+        }
         let opened = open_store::open(ctx, &store, key, true).await?;
         create_or_wait(ctx, &opened, &request, args.wait).await
     })
     .await?;
     Ok(told(&manifest, &store.describe(), begun.elapsed(), common))
+}
+
+/// A tenant has the rows of its scope, which only the catalog knows.
+fn refuse_tenants(settings: &Settings) -> Result<()> {
+    let tenant = super::tenant(settings)?;
+    if tenant == DEFAULT_TENANT {
+        return Ok(());
+    }
+    let message =
+        format!("a backup of tenant {tenant} is taken through the catalog, which knows its rows");
+    Err(Error::new(Code::Usage, message).hint(
+        "Set SUPABASE_URL and SUPABASE_SECRET_KEY and name no place of its own; or say --tenant default, and choose one \
+         tenant's rows by --scope COLUMN=VALUE.",
+    ))
 }
 
 /// What there is to say of a backup that was taken.
@@ -208,7 +226,7 @@ fn request(args: &BackupArgs, settings: &Settings) -> Result<CreateRequest> {
         trigger: Trigger::Manual,
         codec: args.codec(),
         name: args.name.clone(),
-        tenant: TENANT.into(),
+        tenant: DEFAULT_TENANT.into(),
         selection: Selection {
             schemas: args.schemas.clone(),
             tables: args.tables.clone(),

@@ -1,4 +1,3 @@
-use super::TENANT;
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::human;
@@ -34,15 +33,19 @@ pub struct CheckArgs {
 }
 
 pub async fn run(args: CheckArgs, common: &Common, settings: &Settings) -> Result<Answer> {
-    let store = places::store(settings)?;
+    let (store, tenant) = (places::store(settings)?, super::tenant(settings)?);
     let style = Style::choose(common.json, common.progress);
     let report = progress::shown(style, async |ctx| {
         let readable = super::readable(ctx, settings, &store).await?;
         let mut ids = Vec::new();
         for wanted in &args.backups {
-            ids.push(super::named(&store, wanted, Wanted::Anything).await?.id);
+            ids.push(
+                super::named(&store, tenant, wanted, Wanted::Anything)
+                    .await?
+                    .id,
+            );
         }
-        check::check(ctx, &readable, TENANT, &ids).await
+        check::check(ctx, &readable, tenant, &ids).await
     })
     .await?;
     let exit = match (report.is_good(), &report.wrong_key) {

@@ -1,4 +1,3 @@
-use super::TENANT;
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::output::{self, Answer};
@@ -37,15 +36,15 @@ pub struct DeleteArgs {
 }
 
 pub async fn run(args: DeleteArgs, common: &Common, settings: &Settings) -> Result<Answer> {
-    let store = places::store(settings)?;
+    let (store, tenant) = (places::store(settings)?, super::tenant(settings)?);
     super::readable(&Context::default(), settings, &store).await?;
     let mut chosen: Vec<(Uuid, String)> = Vec::new();
     for wanted in &args.backups {
-        let one = match super::named(&store, wanted, Wanted::Anything).await {
+        let one = match super::named(&store, tenant, wanted, Wanted::Anything).await {
             Ok(manifest) => (manifest.id, called(&manifest)),
             // An id may name a deletion that was interrupted, or a manifest that is damaged.
             Err(e) if e.code == Code::Usage => return Err(e),
-            Err(e) => match backups::id_of(&store, TENANT, wanted).await {
+            Err(e) => match backups::id_of(&store, tenant, wanted).await {
                 Ok(id) => (id, wanted.clone()),
                 Err(_) => return Err(e),
             },
@@ -60,10 +59,12 @@ pub async fn run(args: DeleteArgs, common: &Common, settings: &Settings) -> Resu
     let ids: Vec<_> = chosen.iter().map(|(id, _)| *id).collect();
     let style = Style::choose(common.json, common.progress);
     let deleted = progress::shown(style, async |ctx| {
-        delete::delete(ctx, &store, TENANT, &ids, &Clock::default(), false).await
+        delete::delete(ctx, &store, tenant, &ids, &Clock::default(), false).await
     })
     .await?;
-    Ok(answer(&deleted, &what))
+    let mut answer = answer(&deleted, &what);
+    answer.json["names"] = json!(names);
+    Ok(answer)
 }
 
 /// `before-migration (5605a37e, 2025-12-22 14:30:00 UTC)`: names may be equal, and `latest` is none.

@@ -1,46 +1,50 @@
+pub mod destination;
+
 use crate::args::Common;
 use crate::exit::Exit;
 use crate::human;
 use crate::output::{self, Answer};
 use crate::progress::{self, Style};
 use clap::{Args, ValueEnum};
+use destination::{Destination, whole_file};
 use rovodev::config::Settings;
-use rovodev::core::manifest::Manifest;
-use rovodev::error::{Code, Error, Result};
-use rovodev::ports::store::Store;
+use rovodev::error::Result;
 use rovodev::tasks::backups::Wanted;
 use rovodev::tasks::download::{self, DownloadFormat, Downloaded};
 use rovodev::tasks::{Context, places};
 use serde_json::json;
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
+use uuid::Uuid;
 
 /// Write a backup as one file that needs nothing of ours
 #[derive(Args)]
 #[command(after_long_help = format!("\
 Examples:
   rovodev download latest --format sql.zst
-  rovodev download latest --file - | zstd -dc | psql \"$NEW_DATABASE_URL\"
+  rovodev download latest -o - | zstd -dc | psql -v ON_ERROR_STOP=1 \"$NEW_URL\"
   rovodev download backup_2025-12-22_14-30-00 --format tar --file app.tar
 
 sql.zst and sql.gz are scripts for psql that make the database in an empty
 one; tar holds everything the backup holds, file by file. Writes one file and
-changes nothing else. An existing file is kept unless --force.
+changes nothing else. An existing file is kept unless --force, and a download
+that breaks off leaves none. With --api the deployment sends the file: a line
+that breaks is taken up again, and what is too large to be sent from a function
+is made ready in its store first.
 
 {}", crate::exit::help()))]
 pub struct DownloadArgs {
     /// Name, id (or its first or last digits), or latest
     #[arg(value_name = "BACKUP")]
-    backup: String,
+    pub backup: String,
     /// What kind of file [default: as the file's name ends, else sql.zst]
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// Where to write; - is stdout. By default the backup's name in this directory
     #[arg(short = 'o', long, value_name = "FILE")]
-    file: Option<PathBuf>,
+    pub file: Option<PathBuf>,
     /// Overwrite the file
     #[arg(long)]
-    force: bool,
+    pub force: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -63,35 +67,36 @@ impl From<Format> for DownloadFormat {
     }
 }
 
+impl DownloadArgs {
+    pub fn format(&self) -> DownloadFormat {
+        let named = || named_format(self.file.as_deref()?);
+        let format = self.format.or_else(named);
+        DownloadFormat::from(format.unwrap_or(Format::SqlZst))
+    }
+}
+
 pub async fn run(args: DownloadArgs, common: &Common, settings: &Settings) -> Result<Answer> {
-    let format = args.format.or_else(|| named_format(args.file.as_deref()?));
-    let format = DownloadFormat::from(format.unwrap_or(Format::SqlZst));
-    let store = places::store(settings)?;
+    let format = args.format();
+    let (store, tenant) = (places::store(settings)?, super::tenant(settings)?);
     super::readable(&Context::default(), settings, &store).await?;
-    let manifest = super::named(&store, &args.backup, Wanted::Database).await?;
+    let manifest = super::named(&store, tenant, &args.backup, Wanted::Database).await?;
+    let (file, name) = (args.file.as_deref(), &manifest.name);
+    let destination = Destination::choose(file, name, format, args.force, common)?;
     let style = Style::choose(common.json, common.progress);
-    if args.file.as_deref() == Some(Path::new("-")) {
-        return to_stdout(&store, &manifest, format, common, style).await;
-    }
-    let file = args.file.unwrap_or_else(|| default_file(&manifest, format));
-    if file.exists() && !args.force {
-        let message = format!("{} exists already", file.display());
-        return Err(Error::new(Code::ConfirmationNeeded, message)
-            .hint("Choose another --file, or say --force to overwrite it."));
-    }
-    let written = progress::shown(style, async |ctx| {
-        to_file(ctx, &store, &manifest, format, &file).await
+    let written = progress::shown(style, async |ctx| match &destination {
+        Destination::Stdout => {
+            let mut out = tokio::io::stdout();
+            download::download(ctx, &store, &manifest, format, &mut out).await
+        }
+        Destination::File(file) => {
+            whole_file(file, async |out| {
+                download::download(ctx, &store, &manifest, format, out).await
+            })
+            .await
+        }
     })
     .await?;
-    let result = json!({ "file": file, "bytes": written.bytes, "rowsOnly": written.rows_only,
-                         "backup": manifest.id, "name": manifest.name });
-    let text = format!("{} ({})", file.display(), human::bytes(written.bytes));
-    warn_of_rows_alone(&written, common);
-    Ok(Answer::new(
-        &result,
-        text,
-        Exit::with_warnings(written.rows_only),
-    ))
+    Ok(told(&written, &destination, (manifest.id, name), common))
 }
 
 /// What the name of a file promises.
@@ -102,75 +107,22 @@ fn named_format(file: &Path) -> Option<Format> {
     Format::value_variants().iter().copied().find(ends)
 }
 
-/// The file appears whole under its name, or not at all.
-async fn to_file(
-    ctx: &Context,
-    store: &Store,
-    manifest: &Manifest,
-    format: DownloadFormat,
-    file: &Path,
-) -> Result<Downloaded> {
-    let failed = |e: std::io::Error| Error::io(format!("{} cannot be written", file.display()), e);
-    let folder = match file.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    let part = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    let mut out = tokio::fs::File::from_std(part.reopen().map_err(failed)?);
-    let written = download::download(ctx, store, manifest, format, &mut out)
-        .await
-        .map_err(|mut e| {
-            e.message
-                .push_str(&format!("; {} was not written", file.display()));
-            e
-        })?;
-    out.sync_all().await.map_err(failed)?;
-    part.persist(file).map_err(|e| failed(e.error))?;
-    Ok(written)
-}
-
-async fn to_stdout(
-    store: &Store,
-    manifest: &Manifest,
-    format: DownloadFormat,
+/// What there is to say of a download that is whole; stdout has the file itself.
+pub fn told(
+    written: &Downloaded,
+    destination: &Destination,
+    (id, name): (Uuid, &str),
     common: &Common,
-    style: Style,
-) -> Result<Answer> {
-    if common.json || std::io::stdout().is_terminal() {
-        return Err(Error::new(Code::Usage, "the file cannot go to stdout here")
-            .hint("Name a --file, or send stdout into a file or a program, without --json."));
-    }
-    let mut out = tokio::io::stdout();
-    let written = progress::shown(style, async |ctx| {
-        download::download(ctx, store, manifest, format, &mut out).await
-    })
-    .await?;
-    warn_of_rows_alone(&written, common);
-    Ok(Answer::new(
-        &json!({}),
-        "",
-        Exit::with_warnings(written.rows_only),
-    ))
-}
-
-fn warn_of_rows_alone(written: &Downloaded, common: &Common) {
+) -> Answer {
     if written.rows_only && !common.json {
         output::warn("the backup holds no table definitions; the script fills tables that exist");
     }
-}
-
-fn default_file(manifest: &Manifest, format: DownloadFormat) -> PathBuf {
-    let plain = |c: char| {
-        if c.is_alphanumeric() || "-_.".contains(c) {
-            c
-        } else {
-            '_'
-        }
+    let exit = Exit::with_warnings(written.rows_only);
+    let Destination::File(file) = destination else {
+        return Answer::new(&json!({}), "", exit);
     };
-    let name: String = manifest.name.chars().map(plain).collect();
-    PathBuf::from(format!(
-        "{}.{}",
-        name.trim_start_matches('.'),
-        format.suffix()
-    ))
+    let result = json!({ "file": file, "bytes": written.bytes, "rowsOnly": written.rows_only,
+                         "backup": id, "name": name });
+    let text = format!("{} ({})", file.display(), human::bytes(written.bytes));
+    Answer::new(&result, text, exit)
 }

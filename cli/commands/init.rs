@@ -1,4 +1,5 @@
 mod catalog;
+mod questions;
 
 use super::ENV_FILE;
 use crate::args::Common;
@@ -10,7 +11,6 @@ use dialoguer::console::style;
 use rovodev::config::{self, Origin, Settings, Variable};
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
-use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::init::{self, Change, Check, EnvFile, KeyNeeded, Verdict, vercel};
 use rovodev::tasks::status::{Health, Patience};
 use serde_json::json;
@@ -114,14 +114,23 @@ pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<
     let (mut written, mut steps) = (Vec::new(), Vec::new());
     if !args.check {
         let person = ask::person_is_there() && !common.json;
-        if person {
-            settings = ask_for_missing(settings)?;
+        let given = settings.clone();
+        loop {
+            if person {
+                settings = questions::ask_for_missing(&given, settings)?;
+            }
+            // Refused before anything is written: an unreadable URL or a pooler that cannot serve.
+            DatabaseUrl::parse(database_url(&settings)?)?;
+            catalog::beforehand(&args, &settings)?;
+            steps.extend(catalog::make_bucket(&args, &settings, person, patience.part).await?);
+            let complete = with_store_key(settings.clone(), patience).await?;
+            let complete = catalog::with_cron_secret(complete);
+            if let Some(changes) = write(&complete, person, &args)? {
+                (settings, written) = (complete, changes);
+                break;
+            }
+            questions::answer_again(&given)?;
         }
-        // Refused before anything is written: an unreadable URL or a pooler that cannot serve.
-        DatabaseUrl::parse(settings.require(&config::DATABASE_URL)?)?;
-        steps.extend(catalog::make_bucket(&args, &settings, person, patience.part).await?);
-        settings = catalog::with_cron_secret(with_store_key(settings, patience).await?);
-        written = write(&settings, person, &args)?;
         steps.extend(catalog::set_up(&args, &settings).await?);
     }
     let (status, mut checks) = init::check(&settings, patience).await;
@@ -145,57 +154,6 @@ pub async fn run(args: InitArgs, common: &Common, settings: Settings) -> Result<
     ))
 }
 
-fn ask_for_missing(mut settings: Settings) -> Result<Settings> {
-    if settings.get(&config::DATABASE_URL).is_none() {
-        let url = ask::secret(
-            "Database URL (postgres://USER:PASSWORD@HOST:5432/DATABASE, not shown)",
-            |url| DatabaseUrl::parse(url).map(drop).map_err(answerable),
-        )?;
-        settings = settings.flag(&config::DATABASE_URL, Some(url));
-    }
-    if settings.origin(&config::BACKUP_STORE) == Some(Origin::Default) {
-        let default = settings.get(&config::BACKUP_STORE);
-        let store = ask::text(
-            "Where backups go (a directory, or s3://BUCKET/PREFIX)",
-            default,
-            |store| {
-                Store::open(store, &S3Settings::default())
-                    .map(drop)
-                    .map_err(answerable)
-            },
-        )?;
-        settings = settings.flag(&config::BACKUP_STORE, Some(store));
-    }
-    let on_s3 = settings
-        .get(&config::BACKUP_STORE)
-        .is_some_and(|s| s.starts_with("s3://"));
-    if on_s3 && settings.get(&config::AWS_ACCESS_KEY_ID).is_none() {
-        settings = ask_for_keys(settings)?;
-    }
-    Ok(settings)
-}
-
-fn ask_for_keys(mut settings: Settings) -> Result<Settings> {
-    let given = |text: String| Some(text).filter(|t| !t.is_empty());
-    if settings.get(&config::S3_ENDPOINT).is_none() {
-        let endpoint = ask::text("S3 endpoint (empty: Amazon's)", Some(""), |_| Ok(()))?;
-        settings = settings.flag(&config::S3_ENDPOINT, given(endpoint));
-    }
-    let key = ask::text("Access key id", None, |_| Ok(()))?;
-    let secret = ask::secret("Secret access key (not shown)", |_| Ok(()))?;
-    Ok(settings
-        .flag(&config::AWS_ACCESS_KEY_ID, given(key))
-        .flag(&config::AWS_SECRET_ACCESS_KEY, given(secret)))
-}
-
-/// What is wrong with an answer, and what to do, in one line beside the question.
-fn answerable(wrong: Error) -> Error {
-    match wrong.hint.clone() {
-        Some(hint) => Error::new(wrong.code, format!("{wrong}. {hint}")),
-        None => wrong,
-    }
-}
-
 /// A new store gets a key. Where the store cannot be asked, the check that follows says why.
 async fn with_store_key(settings: Settings, patience: Patience) -> Result<Settings> {
     if settings.get(&config::STORE_KEY).is_some() {
@@ -214,8 +172,19 @@ async fn with_store_key(settings: Settings, patience: Patience) -> Result<Settin
     }
 }
 
-/// Brings `.env` to what flags, answers and the environment say; the environment replaces nothing there.
-fn write(settings: &Settings, person: bool, args: &InitArgs) -> Result<Vec<Change>> {
+/// Where nobody can be asked, `init` does not send people to `init`.
+fn database_url(settings: &Settings) -> Result<&str> {
+    settings.require(&config::DATABASE_URL).map_err(|e| {
+        e.hint(
+            "Say it: DATABASE_URL=postgres://… rovodev init --store STORE, or --database-url URL. On a terminal, \
+             without --json, init asks.",
+        )
+    })
+}
+
+/// Brings `.env` to what flags, answers and the environment say; the environment replaces nothing there. None where
+/// the person says no.
+fn write(settings: &Settings, person: bool, args: &InitArgs) -> Result<Option<Vec<Change>>> {
     let path = Path::new(ENV_FILE);
     let file = EnvFile::read(path)?;
     let filed = config::read_file(path)?;
@@ -231,10 +200,10 @@ fn write(settings: &Settings, person: bool, args: &InitArgs) -> Result<Vec<Chang
         .collect();
     let changes = file.changes(&wanted);
     if changes.is_empty() {
-        return Ok(changes);
+        return Ok(Some(changes));
     }
     for change in &changes {
-        eprintln!("{change}");
+        output::tell(&change.to_string());
     }
     let replaced: Vec<_> = changes
         .iter()
@@ -247,12 +216,13 @@ fn write(settings: &Settings, person: bool, args: &InitArgs) -> Result<Vec<Chang
             return Err(Error::new(Code::ConfirmationNeeded, message)
                 .hint("Say --force to replace it, or leave the flag out to keep it."));
         }
-        if !ask::yes(&format!("Write this to {ENV_FILE}?"))? {
-            return Err(Error::cancelled());
+        // Enter keeps what was answered, and never replaces what the file holds.
+        if !ask::yes_or(&format!("Write this to {ENV_FILE}?"), replaced.is_empty())? {
+            return Ok(None);
         }
     }
     file.apply(&changes)?;
-    Ok(changes)
+    Ok(Some(changes))
 }
 
 fn text(checks: &[Check], kit: &[String], catalog: &str, exit: Exit) -> String {

@@ -3,11 +3,11 @@
 mod database;
 mod files;
 pub mod in_place;
-mod input;
+pub mod input;
 mod kept;
 pub mod plan;
 mod safety;
-mod undo;
+pub mod undo;
 
 use crate::args::Common;
 use crate::output::Answer;
@@ -24,6 +24,9 @@ use rovodev::ports::store::Store;
 use rovodev::tasks::backups::Wanted;
 use rovodev::tasks::restore::RestoreRequest;
 use std::path::PathBuf;
+
+/// How far a restore in place goes where nobody says.
+pub const DEFAULT_MODE: Mode = Mode::Exact;
 
 /// Bring a backup back: in place, or into another database
 #[derive(Args)]
@@ -47,6 +50,8 @@ or without --force; --leave-out-orphans restores the others.
 
 Modes in place: exact makes the tables as they were, missing brings back only
 rows that are gone, keep-newer also changes rows back and removes nothing.
+Without --mode it is exact; on a terminal the plan comes first, and then the
+question, with what each mode would do.
 Configuration files come back only with --component config.
 
 {}", crate::exit::help()))]
@@ -57,7 +62,7 @@ pub struct RestoreArgs {
     /// Into this database instead of in place; its password is better kept in a variable
     #[arg(long, value_name = "URL")]
     pub target_url: Option<String>,
-    /// How far a restore in place goes; asked for on a terminal, else exact
+    /// How far a restore in place goes [default: exact; a terminal shows what each would do and asks]
     #[arg(long, value_enum, conflicts_with = "target_url")]
     mode: Option<ModeArg>,
     /// What comes back (repeatable) [default: database]
@@ -150,6 +155,11 @@ impl RestoreArgs {
         self.target_url.is_none() && !self.list_undo && self.forget.is_none() && !self.wants_files()
     }
 
+    /// Whether it is about what restores keep in the database.
+    pub fn is_about_operations(&self) -> bool {
+        self.undo.is_some() || self.list_undo || self.forget.is_some()
+    }
+
     pub fn wants_files(&self) -> bool {
         self.components.contains(&ComponentArg::Config)
     }
@@ -159,14 +169,9 @@ impl RestoreArgs {
         self.input.as_deref().is_some_and(input::is_path)
     }
 
-    /// A person is asked where none is said.
-    pub fn chosen_mode(&self, person: bool) -> Result<Mode> {
-        let mode = match self.mode {
-            Some(mode) => mode,
-            None if person && self.target_url.is_none() => ask_mode()?,
-            None => ModeArg::Exact,
-        };
-        Ok(match mode {
+    /// None where it is not said: a person is asked with the plan before them.
+    pub fn mode(&self) -> Option<Mode> {
+        self.mode.map(|mode| match mode {
             ModeArg::Exact => Mode::Exact,
             ModeArg::Missing => Mode::Missing,
             ModeArg::KeepNewer => Mode::KeepNewer,
@@ -182,6 +187,9 @@ struct Asked<'a> {
     dry_run: bool,
     force: bool,
     json: bool,
+    tenant: &'a str,
+    /// Whether `--mode` was said.
+    mode_said: bool,
     style: Style,
 }
 
@@ -214,14 +222,18 @@ pub async fn run(args: RestoreArgs, common: &Common, settings: Settings) -> Resu
         dry_run: args.dry_run,
         force: args.force,
         json: common.json,
+        tenant: super::tenant(&settings)?,
+        mode_said: args.mode.is_some(),
         style,
     };
     let wanted = wanted(&args.components, args.target_url.is_some());
-    let backup = input::backup(&store, what.as_deref(), wanted, asked.person()).await?;
+    let (what, person) = (what.as_deref(), asked.person());
+    let found = input::backup(&store, asked.tenant, what, wanted, person).await;
+    let backup = input::beside_a_folder(args.input.as_deref(), found)?;
     if args.components == [ComponentArg::Config] {
         return files::run(&asked, &backup, &args.project).await;
     }
-    let request = request(&args, &settings, backup, asked.person())?;
+    let request = request(&args, &settings, backup)?;
     let answer = match &args.target_url {
         Some(_) => database::run(&asked, &request).await?,
         None => in_place::run(&asked, &request).await?,
@@ -245,12 +257,7 @@ fn wanted(components: &[ComponentArg], anew: bool) -> Wanted {
     }
 }
 
-fn request(
-    args: &RestoreArgs,
-    settings: &Settings,
-    backup: Manifest,
-    person: bool,
-) -> Result<RestoreRequest> {
+fn request(args: &RestoreArgs, settings: &Settings, backup: Manifest) -> Result<RestoreRequest> {
     let target = match &args.target_url {
         Some(url) => DatabaseUrl::parse(url)?,
         None => DatabaseUrl::parse(settings.require(&config::DATABASE_URL)?)?,
@@ -263,13 +270,12 @@ fn request(
     }
     let source = settings.get(&config::DATABASE_URL);
     let source = source.map(DatabaseUrl::parse).transpose()?;
-    let mode = args.chosen_mode(person)?;
     Ok(RestoreRequest {
         operation: None,
         backup,
         target,
         source,
-        mode,
+        mode: args.mode().unwrap_or(DEFAULT_MODE),
         choice: Choice {
             components: vec![Component::Database],
             selection: Selection {
@@ -283,14 +289,4 @@ fn request(
         writers: usize::try_from(args.writers).unwrap_or(2),
         room: args.room,
     })
-}
-
-fn ask_mode() -> Result<ModeArg> {
-    let items = [
-        "missing     only rows that are gone come back",
-        "keep-newer  also rows that changed are changed back; nothing is removed",
-        "exact       the tables as they were: newer rows are removed",
-    ];
-    let chosen = ask::choose("How far?", &items.map(String::from), Some(0))?;
-    Ok([ModeArg::Missing, ModeArg::KeepNewer, ModeArg::Exact][chosen])
 }

@@ -28,11 +28,11 @@ pub struct ShowArgs {
 }
 
 pub async fn run(args: ShowArgs, settings: &Settings) -> Result<Answer> {
-    let store = places::store(settings)?;
+    let (store, tenant) = (places::store(settings)?, super::tenant(settings)?);
     if super::readable_if_any(settings, &store).await?.is_none() {
         return Err(backups::none_yet(&store));
     }
-    let manifest = super::named(&store, &args.backup, Wanted::Anything).await?;
+    let manifest = super::named(&store, tenant, &args.backup, Wanted::Anything).await?;
     Ok(Answer::new(
         &as_json(&manifest),
         text(&Shown::of(&manifest)),
@@ -199,10 +199,10 @@ fn schema(schema: &SchemaSummary) -> String {
 }
 
 fn tables(tables: &[TableShown]) -> String {
-    let mut table = Columns::new(&["<Table", ">Rows", ">Size", ">Stored"]);
+    let mut table = Columns::new(&["<Table", ">Rows", ">Size", ">Stored"]).giving_way(0, 12);
     for t in tables {
         table.row([
-            human::fitted(&t.name, 40),
+            t.name.clone(),
             human::count(t.rows),
             human::bytes(t.raw_bytes),
             human::bytes(t.stored_bytes),

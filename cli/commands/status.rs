@@ -2,7 +2,9 @@ use crate::args::Common;
 use crate::exit::Exit;
 use crate::human;
 use crate::output::Answer;
+use crate::remote;
 use crate::table::Columns;
+use crate::width;
 use chrono::Utc;
 use clap::Args;
 use dialoguer::console::style;
@@ -10,11 +12,15 @@ use rovodev::config::{DATABASE_URL, Settings};
 use rovodev::error::Result;
 use rovodev::ports::postgres::overview::Overview;
 use rovodev::tasks::restore::in_place::Operation;
-use rovodev::tasks::status::{self, Health, Probe, Status, StoreFound};
+use rovodev::tasks::status::{self, CatalogFound, Details, Health, Probe, Status, StoreFound};
 use std::time::Duration;
+use url::Url;
 
 /// Tables that `--verbose` shows to people; `--json` has all.
 const TABLES_SHOWN: usize = 20;
+
+/// Columns in front of what a line says.
+const BESIDE: usize = 13;
 
 /// Show whether everything is well: database, store, last backup, settings
 #[derive(Args)]
@@ -24,10 +30,12 @@ Examples:
   rovodev status --verbose        with the largest tables and every setting
   rovodev status --json
 
-Asks the database, pg_dump and the store at the same time; one that hangs is
-named. Changes nothing in the database; writes a small object into the store
-and deletes it. Exit code 0 when all is well, 3 with warnings, 6 when the
-database or the store cannot be reached.
+Asks the database, pg_dump, the store and the catalog, where there is one, at
+the same time; one that hangs is named. Changes nothing in the database; writes
+a small object into the store and deletes it. Counted are the tables that a
+backup takes, partitions one by one: the app's, and not the platform's or the
+catalog's. Exit code 0 when all is well, 3 with warnings, 6 when the database,
+the store or the catalog cannot be reached.
 
 {}", crate::exit::help()))]
 pub struct StatusArgs {
@@ -40,11 +48,22 @@ pub struct StatusArgs {
     timeout: u64,
 }
 
+impl StatusArgs {
+    pub fn refuse_remotely(&self) -> Result<()> {
+        let own = "the deployment has its own database";
+        remote::refuse(&[(self.database_url.is_some(), "--database-url", own)])
+    }
+}
+
 pub async fn run(args: StatusArgs, common: &Common, settings: Settings) -> Result<Answer> {
     let settings = settings.flag(&DATABASE_URL, args.database_url);
     let detailed = common.verbosity > 0;
     let limit = Duration::from_secs(args.timeout);
-    let status = status::look(&settings, limit.into(), detailed).await;
+    let details = Details {
+        each_table: detailed,
+        catalog: !common.without_catalog,
+    };
+    let status = status::look(&settings, limit.into(), details).await;
     let exit = match status.health {
         Health::Well => Exit::Done,
         Health::Warnings => Exit::Warnings,
@@ -70,22 +89,30 @@ fn text(status: &Status, detailed: bool) -> String {
 }
 
 fn overview(status: &Status) -> String {
-    let lines = [
-        ("Database", told(&status.source, database)),
+    let mut lines = vec![
+        ("Database", told(&status.source, |o| database(o, status))),
         (
             "pg_dump",
-            told(&status.pg_dump, |p| format!("version {}", p.version)),
+            told(&status.pg_dump, |p| {
+                format!("version {}, {}", p.version, p.path)
+            }),
         ),
         ("Store", told(&status.store, store)),
         ("Last backup", told(&status.store, last_backup)),
-        ("Undoable", told(&status.undoable, |all| undoable(all))),
-        ("Settings", configuration(status)),
     ];
-    let lines = lines.map(|(name, text)| {
-        let text = text.replace('\n', &format!("\n{:13}", ""));
-        format!("{} {text}", style(format!("{name:<12}")).bold())
-    });
+    let found = status.catalog.as_ref();
+    lines.extend(found.map(|found| ("Catalog", told(found, catalog))));
+    lines.push(("Undoable", told(&status.undoable, |all| undoable(all))));
+    lines.push(("Settings", configuration(status)));
+    let lines: Vec<_> = lines.iter().map(|(name, told)| line(name, told)).collect();
     lines.join("\n")
+}
+
+/// What a line is about, and what it says; what does not fit goes on below that.
+pub fn line(name: &str, text: &str) -> String {
+    let columns = width::of_stdout().map(|columns| columns.saturating_sub(BESIDE));
+    let text = width::further_in(text, columns, 0).replace('\n', &format!("\n{:BESIDE$}", ""));
+    format!("{} {text}", style(format!("{name:<12}")).bold())
 }
 
 fn told<T>(probe: &Probe<T>, tell: impl Fn(&T) -> String) -> String {
@@ -97,7 +124,16 @@ fn told<T>(probe: &Probe<T>, tell: impl Fn(&T) -> String) -> String {
     }
 }
 
-fn database(source: &Overview) -> String {
+/// Host and port, where the setting is an address.
+fn place(status: &Status) -> Option<String> {
+    let mut settings = status.configuration.iter();
+    let address = settings.find(|s| s.name == DATABASE_URL.name)?;
+    let address = Url::parse(address.value.as_ref()?).ok()?;
+    let port = address.port().unwrap_or(5432);
+    Some(format!(" at {}:{port}", address.host_str()?))
+}
+
+fn database(source: &Overview, status: &Status) -> String {
     let role = if source.bypasses_row_security {
         "sees every row"
     } else {
@@ -108,8 +144,9 @@ fn database(source: &Overview) -> String {
         None => String::new(),
     };
     format!(
-        "{} on PostgreSQL {}\nas {}, who {role}\n{}, about {}, {}{written}",
+        "{}{}, PostgreSQL {}\nas {}, who {role}\n{} to back up, about {}; {} on disk in all{written}",
         source.database,
+        place(status).unwrap_or_default(),
         human::version(&source.server_version),
         source.role,
         human::counted(source.tables, "table"),
@@ -139,6 +176,21 @@ fn store(store: &StoreFound) -> String {
     )
 }
 
+fn catalog(found: &CatalogFound) -> String {
+    let newest = found.newest.as_ref().map(|newest| {
+        let age = human::ago(newest.at, Utc::now());
+        let status = newest.status.replace('_', " ");
+        format!(", the newest {} ({status}, {age})", newest.name)
+    });
+    format!(
+        "{}, tenant {}\n{}{}",
+        found.url,
+        found.tenant,
+        human::counted(found.backups, "backup"),
+        newest.unwrap_or_default()
+    )
+}
+
 fn last_backup(store: &StoreFound) -> String {
     match &store.last_backup {
         None => "none yet".into(),
@@ -162,7 +214,7 @@ fn undoable(restores: &[Operation]) -> String {
         human::counted(restores.len() as u64, "restore"),
         human::ago(newest.at, Utc::now()),
         newest.backup_name,
-        newest.id
+        human::operation(newest.id)
     )
 }
 
@@ -179,10 +231,13 @@ fn configuration(status: &Status) -> String {
 }
 
 fn tables(source: &Overview) -> String {
-    let mut table = Columns::new(&["<Table", ">About rows", ">Size"]);
+    let mut table = Columns::new(&["<Table", ">About rows", ">Size"]).giving_way(0, 12);
     for t in source.largest_tables.iter().take(TABLES_SHOWN) {
-        let name = human::short(&t.table.to_string(), 50);
-        table.row([name, human::count(t.estimated_rows), human::bytes(t.bytes)]);
+        table.row([
+            t.table.to_string(),
+            human::count(t.estimated_rows),
+            human::bytes(t.bytes),
+        ]);
     }
     let rest = source.largest_tables.len().saturating_sub(TABLES_SHOWN) as u64;
     match rest {
@@ -196,10 +251,10 @@ fn tables(source: &Overview) -> String {
 }
 
 fn settings(status: &Status) -> String {
-    let mut table = Columns::new(&["<Setting", "<Value", "<From"]);
+    let mut table = Columns::new(&["<Setting", "<Value", "<From"]).giving_way(1, 12);
     for s in &status.configuration {
         let value = match (&s.value, s.set) {
-            (Some(value), _) => human::short(value, 44),
+            (Some(value), _) => value.clone(),
             (None, true) => "(hidden)".into(),
             (None, false) => "-".into(),
         };

@@ -130,7 +130,7 @@ impl Client {
         }
         let response = request.send().await.map_err(|e| Failed {
             unsent: e.is_connect(),
-            error: problem::unreachable(&self.url, &e),
+            error: problem::unreachable(&self.url, e),
         })?;
         if !response.status().is_success() {
             let unsent = matches!(response.status().as_u16(), 429 | 503);
@@ -139,7 +139,7 @@ impl Client {
         }
         response.bytes().await.map_err(|e| Failed {
             unsent: false,
-            error: problem::unreachable(&self.url, &e),
+            error: problem::unreachable(&self.url, e),
         })
     }
 

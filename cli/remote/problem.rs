@@ -14,16 +14,16 @@ struct Problem {
     hint: Option<String>,
 }
 
-pub fn unreachable(url: &str, error: &reqwest::Error) -> Error {
+pub fn unreachable(url: &str, error: reqwest::Error) -> Error {
     let what = match error.is_timeout() {
         true => "did not answer in time",
         false => "cannot be reached",
     };
-    // The cause's text may hold the request's URL, which holds no secret.
     Error::new(Code::ServiceUnreachable, format!("{url} {what}"))
         .hint("Check --api or ROVODEV_API, and the network.")
         .retry(true)
-        .source(error.to_string())
+        // The address of a download's link is its secret.
+        .source(error.without_url().to_string())
 }
 
 pub fn unreadable(url: &str) -> Error {

@@ -2,20 +2,25 @@
 
 use super::Deployment;
 use super::client::Repeat;
+use crate::commands::status::line;
 use crate::exit::Exit;
 use crate::human;
 use crate::output::Answer;
+use crate::table::Columns;
 use dialoguer::console::style;
 use reqwest::Method;
 use rovodev::error::Result;
 use serde_json::Value;
 
-pub async fn status(deployment: &Deployment) -> Result<Answer> {
+pub async fn status(deployment: &Deployment, detailed: bool) -> Result<Answer> {
     let path = "/api/status/health";
     let client = &deployment.0;
     let health: Value = client.call(Method::GET, path, None, Repeat::Safely).await?;
     let exit = Exit::with_warnings(health["healthy"] != true);
-    let text = text(deployment.url(), &health);
+    let mut text = text(deployment.url(), &health);
+    if detailed {
+        text += &format!("\n\n{}", everything(&health));
+    }
     Ok(Answer::new(&health, text, exit))
 }
 
@@ -41,8 +46,38 @@ fn text(url: &str, health: &Value) -> String {
     lines.join("\n")
 }
 
-fn line(name: &str, text: &str) -> String {
-    format!("{} {text}", style(format!("{name:<12}")).bold())
+/// Every word of the answer, one below the other; what is not known is left out.
+fn everything(health: &Value) -> String {
+    let mut table = Columns::new(&["<Said by the deployment", "<Value"]).giving_way(1, 12);
+    let mut open = vec![(String::new(), health)];
+    while let Some((path, value)) = open.pop() {
+        match value {
+            Value::Object(fields) => {
+                let below = fields
+                    .iter()
+                    .rev()
+                    .map(|(name, value)| match path.is_empty() {
+                        true => (name.clone(), value),
+                        false => (format!("{path}.{name}"), value),
+                    });
+                open.extend(below);
+            }
+            Value::Null => {}
+            Value::Array(all) if all.is_empty() => table.row([path, "none".into()]),
+            Value::Array(all) => {
+                let all: Vec<_> = all.iter().map(word).collect();
+                table.row([path, all.join(", ")]);
+            }
+            value => table.row([path, word(value)]),
+        }
+    }
+    table.text()
+}
+
+fn word(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_string)
 }
 
 fn deployed(url: &str, deployment: &Value) -> String {

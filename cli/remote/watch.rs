@@ -57,7 +57,8 @@ impl Deployment {
                 }
                 std::future::pending::<Result<Value>>().await
             };
-            let mut watched = Watched::new(self, backup, operation);
+            let query = operation.map(|id| format!("?operation={id}"));
+            let mut watched = Watched::new(self, backup, &query.unwrap_or_default());
             let ended = tokio::select! {
                 ended = watched.until_over(ctx) => ended,
                 never = canceller => never,
@@ -66,6 +67,15 @@ impl Deployment {
             Ok((backup, state))
         })
         .await
+    }
+}
+
+impl Deployment {
+    /// Waits until an export of a backup is there. Stopping the wait does not stop the export.
+    pub(super) async fn await_export(&self, ctx: &Context, backup: Uuid, id: Uuid) -> Result<()> {
+        let mut watched = Watched::new(self, backup, &format!("?export={id}"));
+        let over = ctx.or_cancelled(watched.until_over(ctx)).await;
+        over.map(drop).map_err(|e| goes_on(e, backup))
     }
 }
 
@@ -84,9 +94,8 @@ fn goes_on(error: Error, backup: Uuid) -> Error {
 }
 
 impl<'a> Watched<'a> {
-    fn new(deployment: &'a Deployment, backup: Uuid, operation: Option<Uuid>) -> Self {
-        let query = operation.map(|id| format!("?operation={id}"));
-        let query = query.unwrap_or_default();
+    /// `query` tells what of the backup is followed; the newest that works on it where it is empty.
+    fn new(deployment: &'a Deployment, backup: Uuid, query: &str) -> Self {
         Self {
             deployment,
             path: format!("/api/backups/{backup}/restore/status{query}"),
@@ -168,7 +177,7 @@ fn told(ctx: &Context, state: Value) -> Option<Value> {
     }
     let over = matches!(
         state["status"].as_str(),
-        Some("completed" | "failed" | "cancelled")
+        Some("completed" | "failed" | "cancelled" | "expired")
     );
     over.then_some(state)
 }
@@ -182,6 +191,10 @@ fn ended(state: Value) -> Result<Value> {
             Err(Error::new(code.unwrap_or(Code::ServiceError), message))
         }
         Some("cancelled") => Err(Error::cancelled()),
+        Some("expired") => {
+            Err(Error::new(Code::ServiceError, "it has expired meanwhile")
+                .hint("Ask for it again."))
+        }
         _ => Ok(state),
     }
 }

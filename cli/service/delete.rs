@@ -34,8 +34,7 @@ pub async fn run(service: &Service, args: DeleteArgs, common: &Common) -> Result
         deleted.push(*id);
         left = left.or(one);
     }
-    let result =
-        json!({ "deleted": deleted, "pruned": left.as_ref().map(|e| json!({ "error": e })) });
+    let result = json!({ "deleted": deleted, "names": names, "pruned": left.as_ref().map(|e| json!({ "error": e })) });
     let text = match &left {
         None => format!("Deleted {what}."),
         Some(e) => format!(

@@ -74,10 +74,11 @@ async fn named(service: &Service, what: &str) -> Result<Uuid> {
     }
 }
 
-/// A person chooses among the newest; `latest` is preselected, never a safety backup.
+/// A person chooses among the newest; `latest` is preselected, never a safety backup: these come last.
 pub async fn choose(service: &Service) -> Result<BackupRow> {
     let mut usable = Pages::new(service, OFFERED).first(OFFERED).await?;
     usable.retain(|b| b.is_completed() && b.holds("database"));
+    usable.sort_by_key(|b| b.trigger == Trigger::Safety);
     if usable.is_empty() {
         return Err(not_found(service, "of the database"));
     }

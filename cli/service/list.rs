@@ -2,51 +2,48 @@
 
 use super::pages::Pages;
 use super::{Service, summary};
+use crate::args::Common;
 use crate::commands::list::{self, ListArgs};
 use crate::exit::Exit;
 use crate::human;
 use crate::output::Answer;
+use crate::table::Columns;
 use chrono::{DateTime, Utc};
+use rovodev::core::manifest::Trigger;
 use rovodev::error::Result;
 use rovodev::tasks::operators::BackupRow;
 use serde_json::{Value, json};
 
-pub async fn run(service: &Service, args: ListArgs) -> Result<Answer> {
-    let limit = match args.limit {
-        0 => usize::MAX,
-        limit => limit,
-    };
+pub async fn run(service: &Service, args: ListArgs, common: &Common) -> Result<Answer> {
+    let (limit, shown) = (args.limit(), args.shown(common));
     let mut pages = Pages::new(service, limit);
-    let rows = pages.first(limit).await?;
+    let wanted = |row: &BackupRow| shown.shows(row.trigger == Trigger::Safety);
+    let (rows, passed_over) = pages.first_of(limit, wanted).await?;
     let objects: Vec<Value> = rows.iter().map(summary::json).collect();
     let place = service.describe();
     let result = json!({ "store": place, "total": pages.total, "backups": objects });
-    let text = text(&rows, pages.total, &place);
+    let text = match pages.total {
+        0 => format!("No backups in the catalog of {place} yet. Make one with `rovodev backup`."),
+        total => {
+            let total = usize::try_from(total).unwrap_or(usize::MAX);
+            list::with_rest(&table(&rows), shown, rows.len(), passed_over, total)
+        }
+    };
     Ok(Answer::new(&result, text, Exit::Done))
 }
 
-fn text(rows: &[BackupRow], total: u64, place: &str) -> String {
-    if total == 0 {
-        return format!(
-            "No backups in the catalog of {place} yet. Make one with `rovodev backup`."
-        );
-    }
+fn table(rows: &[BackupRow]) -> Columns {
     let mut table = list::columns();
     let now = Utc::now();
     for row in rows {
         table.row(cells(row, now));
     }
-    let shown = rows.len() as u64;
-    let rest = match total.saturating_sub(shown) {
-        0 => String::new(),
-        _ => format!("\n{shown} of {total} shown; --limit 0 shows all."),
-    };
-    table.text() + &rest
+    table
 }
 
 fn cells(row: &BackupRow, now: DateTime<Utc>) -> [String; 7] {
     let summary = summary::of(row);
-    let mut cells = list::row(&summary, human::ago(summary.finished_at, now));
+    let mut cells = list::row(&summary, human::shortly_ago(summary.finished_at, now));
     let mut notes = Vec::new();
     match (row.status.as_str(), row.failure()) {
         ("completed", _) => {}

@@ -56,15 +56,29 @@ impl<'a> Pages<'a> {
 
     /// The first `limit` backups.
     pub async fn first(&mut self, limit: usize) -> Result<Vec<BackupRow>> {
-        let mut all = Vec::new();
+        Ok(self.first_of(limit, |_| true).await?.0)
+    }
+
+    /// The first `limit` of those that are wanted, and how many others came before the last of them.
+    pub async fn first_of(
+        &mut self,
+        limit: usize,
+        wanted: impl Fn(&BackupRow) -> bool,
+    ) -> Result<(Vec<BackupRow>, usize)> {
+        let (mut all, mut passed_over) = (Vec::new(), 0);
         while all.len() < limit {
             let page = self.next().await?;
             if page.is_empty() {
                 break;
             }
-            all.extend(page);
+            for row in page {
+                match wanted(&row) {
+                    _ if all.len() == limit => break,
+                    true => all.push(row),
+                    false => passed_over += 1,
+                }
+            }
         }
-        all.truncate(limit);
-        Ok(all)
+        Ok((all, passed_over))
     }
 }

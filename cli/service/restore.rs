@@ -3,12 +3,13 @@
 use super::find::{choose, find};
 use super::{Service, undo};
 use crate::args::Common;
-use crate::commands::restore::{RestoreArgs, in_place, plan};
+use crate::commands::restore::{DEFAULT_MODE, RestoreArgs, in_place, input, plan};
 use crate::exit::Exit;
 use crate::output::{self, Answer};
 use crate::{ask, human, remote};
 use rovodev::core::restore_plan::{Outcome, Plan};
 use rovodev::error::{Code, Error, Result};
+use rovodev::tasks::backups::short_id;
 use rovodev::tasks::operators::{NewRestore, RestoreRow};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -31,7 +32,10 @@ pub async fn run(service: &Service, args: RestoreArgs, common: &Common) -> Resul
         .hint("See the plan with --dry-run; say --force to restore without being asked."));
     }
     let backup = match &args.input {
-        Some(what) => find(service, what, Some("database")).await?,
+        Some(what) => {
+            let found = find(service, what, Some("database")).await;
+            input::beside_a_folder(Some(what), found)?
+        }
         None if person => choose(service).await?,
         None => {
             return Err(
@@ -41,14 +45,22 @@ pub async fn run(service: &Service, args: RestoreArgs, common: &Common) -> Resul
             );
         }
     };
-    let request = request(&args, person)?;
+    let mut request = request(&args);
     let (begun, id) = (Instant::now(), backup.id);
-    let plan = planned(service, &args, common, id, &request).await?;
+    let mut plan = planned(service, &args, common, id, &request).await?;
     if args.dry_run {
-        return Ok(dry(&plan, begun));
+        return Ok(dry(&plan, args.mode().is_some(), begun));
     }
     if !common.json {
-        eprintln!("{}\n", plan::text(&plan));
+        output::tell(&format!("{}\n", plan::text(&plan)));
+    }
+    if args.mode().is_none() && person {
+        let mode = in_place::ask_mode(&plan)?;
+        if mode != request.mode {
+            request.mode = mode;
+            plan = planned(service, &args, common, id, &request).await?;
+            output::tell(&format!("{}\n", plan::text(&plan)));
+        }
     }
     plan.refuse_broken()?;
     in_place::confirm(args.force, &plan)?;
@@ -100,9 +112,9 @@ fn refuse_remotely(args: &RestoreArgs) -> Result<()> {
     ])
 }
 
-fn request(args: &RestoreArgs, person: bool) -> Result<NewRestore> {
-    Ok(NewRestore {
-        mode: args.chosen_mode(person)?,
+fn request(args: &RestoreArgs) -> NewRestore {
+    NewRestore {
+        mode: args.mode().unwrap_or(DEFAULT_MODE),
         schemas: args.schemas.clone(),
         tables: args.tables.clone(),
         scope: args.scope.clone(),
@@ -111,7 +123,7 @@ fn request(args: &RestoreArgs, person: bool) -> Result<NewRestore> {
         leave_changed: false,
         preview: false,
         undo: None,
-    })
+    }
 }
 
 /// What a restore would do.
@@ -164,11 +176,14 @@ pub(super) async fn carried_out(
     }
 }
 
-fn dry(plan: &Plan, begun: Instant) -> Answer {
+fn dry(plan: &Plan, mode_said: bool, begun: Instant) -> Answer {
     let report = json!({ "plan": plan, "dryRun": true, "seconds": begun.elapsed().as_secs_f64() });
-    let text = format!("{}\n\nA dry run: nothing was changed.", plan::text(plan));
-    let refused = !plan.broken_references.is_empty();
-    Answer::new(&report, text, Exit::with_warnings(refused))
+    let text = plan::dry_text(plan, mode_said);
+    let exit = match plan.broken_references.is_empty() {
+        true => Exit::Done,
+        false => Exit::Refused,
+    };
+    Answer::new(&report, text, exit)
 }
 
 async fn restored(
@@ -181,7 +196,12 @@ async fn restored(
 ) -> Result<Answer> {
     if let (Service::Deployment(deployment), false) = (service, args.wait) {
         let operation = deployment.restore(plan.backup, request).await?;
-        let text = format!("Asked for the restore {operation} of {}.", plan.backup_name);
+        let text = format!(
+            "Asked for the restore {} of {}. Follow it with:  rovodev show {}",
+            short_id(operation),
+            plan.backup_name,
+            short_id(plan.backup)
+        );
         let asked = json!({ "plan": plan, "dryRun": false, "operationId": operation });
         return Ok(Answer::new(&asked, text, Exit::Done));
     }
@@ -210,7 +230,7 @@ async fn restored(
     if outcome.undo_schema.is_some() {
         text += &format!(
             "\nUndo it with:  rovodev restore --undo {}",
-            outcome.operation
+            human::operation(outcome.operation)
         );
     }
     let report = json!({
@@ -232,6 +252,7 @@ pub(super) fn outcome(row: &RestoreRow, backup: Uuid) -> Outcome {
         rows_changed: row.count("rowsChanged"),
         rows_removed: row.count("rowsRemoved"),
         undo_schema: undoable.then(|| format!("undo_{}", row.id.simple())),
+        changes: serde_json::from_value(row.result["changes"].clone()).unwrap_or_default(),
         warnings: row.warnings.clone(),
     }
 }

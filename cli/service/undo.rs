@@ -3,13 +3,14 @@
 use super::Service;
 use super::restore::{carried_out, outcome};
 use crate::args::Common;
-use crate::commands::restore::{RestoreArgs, plan};
+use crate::commands::restore::RestoreArgs;
+use crate::commands::restore::undo::told;
 use crate::exit::Exit;
 use crate::output::{self, Answer};
 use crate::{ask, human};
-use rovodev::core::restore_plan::{Mode, Outcome};
+use rovodev::core::restore_plan::Mode;
 use rovodev::error::{Code, Error, Result};
-use rovodev::tasks::backups::has_digits;
+use rovodev::tasks::backups::{has_digits, short_id};
 use rovodev::tasks::operators::{NewRestore, RestoreRow};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -45,7 +46,11 @@ pub async fn run(
             json!({ "undone": as_json(&restore), "dryRun": false, "operationId": operation });
         return Ok(Answer::new(
             &asked,
-            format!("Asked for the undo of {what}."),
+            format!(
+                "Asked for the undo {} of {what}. Follow it with:  rovodev show {}",
+                short_id(operation),
+                short_id(backup)
+            ),
             Exit::Done,
         ));
     }
@@ -63,7 +68,7 @@ pub async fn run(
     let exit = Exit::with_warnings(!outcome.warnings.is_empty());
     Ok(Answer::new(
         &report,
-        text(&restore, &outcome, args.dry_run, &took),
+        told(&called(&restore), &outcome, args.dry_run, &took),
         exit,
     ))
 }
@@ -101,11 +106,21 @@ fn not_found(operation: &str) -> Error {
     .hint("`rovodev restore --list-undo`, beside the database, lists what is kept there.")
 }
 
-fn described(restore: &RestoreRow) -> String {
+/// `restore of one (2025-12-22 14:30:00 UTC, 5605a37e)`
+fn called(restore: &RestoreRow) -> String {
     let name = restore.backup_name.as_deref().unwrap_or("a backup");
     let at = restore.completed_at.map(human::exact).unwrap_or_default();
+    let what = match restore.undo_of {
+        None => "restore",
+        Some(_) => "undo of a restore",
+    };
+    format!("{what} of {name} ({at}, {})", short_id(restore.id))
+}
+
+fn described(restore: &RestoreRow) -> String {
     format!(
-        "the restore of {name} ({at}): {} added, {} changed, {} removed",
+        "the {}, which had {} added, {} changed, {} removed",
+        called(restore),
         human::counted(restore.count("rowsAdded"), "row"),
         human::count(restore.count("rowsChanged")),
         human::count(restore.count("rowsRemoved"))
@@ -126,7 +141,7 @@ fn confirm(what: &str, common: &Common) -> Result<()> {
     if common.json || !ask::person_is_there() {
         return Err(Error::new(
             Code::ConfirmationNeeded,
-            format!("undoing {what} changes the database"),
+            format!("undoing {what}, would change the database"),
         )
         .hint("See what it would do with --dry-run; say --force to undo without being asked."));
     }
@@ -134,22 +149,4 @@ fn confirm(what: &str, common: &Common) -> Result<()> {
         true => Ok(()),
         false => Err(Error::cancelled()),
     }
-}
-
-fn text(restore: &RestoreRow, outcome: &Outcome, dry_run: bool, took: &str) -> String {
-    let name = restore.backup_name.as_deref().unwrap_or("a backup");
-    let done = plan::done(outcome);
-    if dry_run {
-        return format!(
-            "Undoing the restore of {name} would be: {done}.\nA dry run: nothing was changed."
-        );
-    }
-    let mut text = format!("The restore of {name} is undone: {done} in {took}.");
-    if outcome.undo_schema.is_some() {
-        text += &format!(
-            "\nUndo the undo with:  rovodev restore --undo {}",
-            outcome.operation
-        );
-    }
-    text
 }

@@ -55,6 +55,13 @@ impl Entry {
         filter::references(self)
     }
 
+    /// Of a foreign key, for people: `calls_user_fkey of public.calls to auth.users`.
+    pub fn key_to(&self) -> Option<String> {
+        let constraint = statement::word_after(self.statements.first()?, "CONSTRAINT")?;
+        let (table, references) = (self.table.as_ref()?, self.references()?);
+        Some(format!("{constraint} of {table} to {references}"))
+    }
+
     /// For people: `TABLE public.calls`.
     pub fn label(&self) -> String {
         match &self.schema {

@@ -16,6 +16,12 @@ pub const PROBES: &str = "probe/";
 /// The tenant of a store that serves one owner alone.
 pub const DEFAULT_TENANT: &str = "default";
 
+/// Whether a tenant's folder may have this name, which the catalog calls its slug.
+pub fn is_tenant(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.len() <= 63 && name.starts_with(plain) && name.chars().all(|c| plain(c) || c == '-')
+}
+
 /// `backups/<tenant>/`
 pub fn tenant_dir(tenant: &str) -> String {
     format!("{BACKUPS}{tenant}/")
@@ -73,6 +79,10 @@ mod tests {
             Some(("t", id, "manifest.json"))
         );
         assert_eq!(parse_backup("backups/x"), None);
+        assert!(is_tenant("acme-2") && is_tenant(DEFAULT_TENANT));
+        for name in ["", "../x", "a/b", "-a", "A"] {
+            assert!(!is_tenant(name), "{name}");
+        }
         assert_eq!(segment("abcd", Codec::Gzip), "segments/ab/abcd.gz");
     }
 }

@@ -19,6 +19,7 @@ pub enum Stage {
     ForeignKeys,
     Merge,
     Refresh,
+    Download,
     Finish,
 }
 
@@ -39,6 +40,7 @@ impl Stage {
             Stage::ForeignKeys => "Checking foreign keys",
             Stage::Merge => "Merging",
             Stage::Refresh => "Refreshing materialized views",
+            Stage::Download => "Downloading",
             Stage::Finish => "Finishing",
         }
     }

@@ -162,6 +162,17 @@ impl Plan {
     }
 }
 
+/// What a restore did in one table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TableChange {
+    #[serde(flatten)]
+    pub table: QName,
+    pub added: u64,
+    pub changed: u64,
+    pub removed: u64,
+}
+
 /// What a restore did.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -169,6 +180,8 @@ pub struct Outcome {
     pub operation: Uuid,
     pub backup: Uuid,
     pub tables: u64,
+    /// Of a restore in place and its undo: the tables in which rows changed.
+    pub changes: Vec<TableChange>,
     pub rows_added: u64,
     pub rows_changed: u64,
     pub rows_removed: u64,

@@ -26,6 +26,8 @@ pub struct Newest {
     /// Folders of backups that were not read count as one each, whether or not their backup was ever completed.
     pub total: usize,
     pub backups: Vec<Listed>,
+    /// Of those that were read, what was not wanted.
+    pub passed_over: usize,
 }
 
 /// Every backup of a tenant, newest first. A manifest that cannot be read is listed as damaged.
@@ -35,9 +37,19 @@ pub async fn list(store: &Store, tenant: &str) -> Result<Vec<Listed>> {
 
 /// At most `limit` backups of a tenant, newest first; the manifests of the others are not read.
 pub async fn newest(store: &Store, tenant: &str, limit: usize) -> Result<Newest> {
+    newest_of(store, tenant, limit, |_| true).await
+}
+
+/// The same among those that are wanted.
+pub async fn newest_of(
+    store: &Store,
+    tenant: &str,
+    limit: usize,
+    wanted: impl Fn(&Listed) -> bool,
+) -> Result<Newest> {
     let mut left = newest_first(store, tenant).await?.into_iter();
-    let mut backups = Vec::new();
-    // Again for as many as turned out to be no backups.
+    let (mut backups, mut passed_over) = (Vec::new(), 0);
+    // Again for as many as turned out to be no backups, or not wanted.
     while backups.len() < limit && left.len() > 0 {
         let next: Vec<Uuid> = left.by_ref().take(limit - backups.len()).collect();
         let found: Vec<Option<Listed>> = stream::iter(next)
@@ -45,10 +57,15 @@ pub async fn newest(store: &Store, tenant: &str, limit: usize) -> Result<Newest>
             .buffered(READS)
             .try_collect()
             .await?;
-        backups.extend(found.into_iter().flatten());
+        let (chosen, others): (Vec<_>, Vec<_>) = found.into_iter().flatten().partition(&wanted);
+        passed_over += others.len();
+        backups.extend(chosen);
     }
-    let total = backups.len() + left.len();
-    Ok(Newest { total, backups })
+    Ok(Newest {
+        total: backups.len() + passed_over + left.len(),
+        backups,
+        passed_over,
+    })
 }
 
 /// The end of an id, which tells backups apart: their beginnings are the time, and alike.

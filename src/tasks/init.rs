@@ -12,7 +12,7 @@ use crate::core::format::SegmentKeySource;
 use crate::core::keys;
 use crate::error::{Code, Error, Result};
 use crate::ports::store::{Access, Store};
-use crate::tasks::status::{self, Patience, Status};
+use crate::tasks::status::{self, Details, Patience, Status};
 use crate::tasks::{Context, open_store, places};
 use serde::Serialize;
 use std::time::Duration;
@@ -103,7 +103,7 @@ pub fn recovery_kit(settings: &Settings) -> Result<Vec<String>> {
 /// Checks the database (port, reach, role), pg_dump, and that the store takes writes.
 pub async fn check(settings: &Settings, patience: Patience) -> (Status, Vec<Check>) {
     let (status, store) = tokio::join!(
-        status::look(settings, patience, false),
+        status::look(settings, patience, Details::default()),
         store_takes_writes(settings, patience)
     );
     let mut checks = vec![database(&status)];
@@ -153,7 +153,10 @@ fn role(status: &Status) -> Option<Check> {
 
 fn pg_dump(status: &Status) -> Check {
     match &status.pg_dump {
-        status::Probe::Ok(found) => ok("pg_dump", format!("version {}", found.version)),
+        status::Probe::Ok(found) => ok(
+            "pg_dump",
+            format!("version {}, {}", found.version, found.path),
+        ),
         // Backups go on without the schema, and say so.
         status::Probe::Error(e) => failed("pg_dump", Verdict::Warning, e),
     }

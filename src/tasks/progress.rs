@@ -82,6 +82,14 @@ impl Progress {
         });
     }
 
+    /// Counts bytes that are of no table.
+    pub fn add_bytes(&self, bytes: u64) {
+        self.with(|s| {
+            s.bytes += bytes;
+            s.told.is_none_or(|t| t.elapsed() >= INTERVAL)
+        });
+    }
+
     /// Tells a person something at once.
     pub fn notice(&self, text: impl Into<String>) {
         if let Some(inner) = &self.0 {

@@ -8,6 +8,7 @@ pub use probes::look_into;
 use crate::config::{self, Settings};
 use crate::core::manifest::{Selection, Warning};
 use crate::error::{Class, Code, Error};
+use crate::ports::postgres::DatabaseUrl;
 use crate::ports::postgres::overview::Overview;
 use crate::tasks::lease::Holder;
 use crate::tasks::restore::in_place::Operation;
@@ -47,10 +48,34 @@ pub struct Status {
     pub source: Probe<Overview>,
     pub pg_dump: Probe<PgDumpFound>,
     pub store: Probe<StoreFound>,
+    /// Absent where nobody keeps one, or where it was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub catalog: Option<Probe<CatalogFound>>,
     /// Restores of the source that can be undone, newest first.
     pub undoable: Probe<Vec<Operation>>,
     pub configuration: Vec<SettingFound>,
     pub warnings: Vec<Warning>,
+}
+
+/// The tenant's list, as the dashboard has it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CatalogFound {
+    pub url: String,
+    pub tenant: String,
+    /// Whatever their state.
+    pub backups: u64,
+    pub newest: Option<NewestFound>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NewestFound {
+    pub id: Uuid,
+    pub name: String,
+    /// `pending`, `in_progress`, `completed`, `failed`, `cancelled`.
+    pub status: String,
+    pub at: DateTime<Utc>,
 }
 
 /// The worst that was found.
@@ -59,13 +84,15 @@ pub struct Status {
 pub enum Health {
     Well,
     Warnings,
-    /// The database or the store does not answer.
+    /// The database, the store or the catalog does not answer.
     Unreachable,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PgDumpFound {
+    /// The program, or the folder of a bundle.
+    pub path: String,
     pub version: String,
     pub major: u32,
 }
@@ -100,7 +127,7 @@ pub struct LastBackup {
     pub doubt: Option<String>,
 }
 
-/// A setting in force; the value of a secret stays hidden.
+/// A setting in force; the value of a secret stays hidden, and of an address its password.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SettingFound {
@@ -130,19 +157,35 @@ impl From<Duration> for Patience {
     }
 }
 
-/// Asks every part; `each_table` adds the tables one by one.
-pub async fn look(settings: &Settings, patience: Patience, each_table: bool) -> Status {
+/// What is asked besides what always is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Details {
+    /// The tables one by one.
+    pub each_table: bool,
+    pub catalog: bool,
+}
+
+/// Asks every part.
+pub async fn look(settings: &Settings, patience: Patience, details: Details) -> Status {
     let limit = patience.part;
-    let ((source, pg_dump), store, undoable) = tokio::join!(
-        probes::source_and_pg_dump(settings, limit, each_table),
+    let catalog = async {
+        match details.catalog {
+            true => probes::catalog(settings, limit).await,
+            false => None,
+        }
+    };
+    let ((source, pg_dump), store, undoable, catalog) = tokio::join!(
+        probes::source_and_pg_dump(settings, limit, details.each_table),
         probes::store(settings, patience),
         probes::undoable(settings, limit),
+        catalog,
     );
     let mut status = Status {
         health: Health::Well,
         source,
         pg_dump,
         store,
+        catalog,
         undoable,
         configuration: configuration(settings),
         warnings: Vec::new(),
@@ -164,7 +207,8 @@ pub async fn source_and_store(
 }
 
 fn health(status: &Status) -> Health {
-    let errors = [status.source.error(), status.store.error()];
+    let catalog = status.catalog.as_ref().and_then(Probe::error);
+    let errors = [status.source.error(), status.store.error(), catalog];
     let mut classes = errors.into_iter().flatten().map(|e| e.code.class());
     if classes.any(|class| class == Class::Connect) {
         Health::Unreachable
@@ -180,10 +224,19 @@ fn configuration(settings: &Settings) -> Vec<SettingFound> {
         name: v.name,
         set: settings.get(v).is_some(),
         secret: v.secret,
-        value: settings.get(v).filter(|_| !v.secret).map(config::shown),
+        value: settings.get(v).and_then(|value| shown(v, value)),
         origin: settings.origin(v).map(config::Origin::label),
     });
     found.collect()
+}
+
+/// Of a database's address everything but the password tells where it leads; of one that cannot be read nobody knows
+/// where the password is.
+fn shown(variable: &config::Variable, value: &str) -> Option<String> {
+    match [config::DATABASE_URL, config::CATALOG_DATABASE_URL].contains(variable) {
+        true => DatabaseUrl::parse(value).ok().map(|url| url.to_string()),
+        false => (!variable.secret).then(|| config::shown(value)),
+    }
 }
 
 /// The probe's answer within `limit`; `unanswered` is the code for silence, `part` names it.

@@ -2,13 +2,16 @@
 
 mod asking;
 mod bars;
+mod beginning;
 mod examples;
 mod exits;
 mod help;
 mod hints;
 mod init;
 mod init_asks;
+mod listing;
 mod orphans;
+mod places;
 mod reading;
 mod restoring;
 mod safety;
@@ -17,8 +20,10 @@ mod secrets;
 mod status;
 mod stopping;
 mod stores;
+mod tenants;
 mod terminal;
 mod usage;
+mod widths;
 
 use crate::pg_dump::Database;
 use serde_json::Value;

@@ -111,6 +111,18 @@ async fn backups_of_both_are_the_same_ones() {
     };
     assert_eq!(words(&told.out), words(&alone.out));
 
+    // Status looks at the catalog, and counts the app's tables without the catalog's.
+    let status = shell.run(&["status", "--json"]).await.json();
+    let (source, catalog) = (&status["source"]["ok"], &status["catalog"]["ok"]);
+    assert_eq!(
+        (&catalog["backups"], &catalog["newest"]["name"]),
+        (&json!(2), &json!("theirs")),
+        "{status}"
+    );
+    assert_eq!(source["tables"], taken["totals"]["tables"], "{status}");
+    let away = shell.run(&["status", "--without-catalog", "--json"]).await;
+    assert!(away.json().get("catalog").is_none(), "{away:?}");
+
     local::demo::damage(&mut owner).await.unwrap();
     let plan = shell
         .run(&["restore", "--input", "mine", "--dry-run", "--json"])

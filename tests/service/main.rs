@@ -26,6 +26,7 @@ mod pages;
 mod postgrest;
 mod proxy;
 mod remote;
+mod remote_download;
 mod requests;
 mod rights;
 mod schemathesis;

@@ -74,7 +74,34 @@ async fn everything_works_from_afar() {
     let undo = ["restore", "--undo", "latest", "--force", "--wait", "--json"];
     let undone = shell.run(&undo).await;
     assert_eq!(undone.code, 0, "{undone:?}");
+    let changes = &undone.json()["outcome"]["changes"];
+    assert!(
+        changes.as_array().is_some_and(|c| !c.is_empty()),
+        "{undone:?}"
+    );
     assert_ne!(local::demo::contents(&mut owner).await.unwrap(), before);
+    let asked = shell.run(&["restore", "--input", "ci", "--force"]).await;
+    assert_eq!(asked.code, 0, "{asked:?}");
+    let (_, follow) = asked.out.split_once("Follow it with:  rovodev ").unwrap();
+    let follow: Vec<&str> = follow.split_whitespace().chain(["--json"]).collect();
+    let states = async || {
+        let shown = shell.run(&follow).await.json();
+        let restores = shown["restores"].as_array().unwrap().iter();
+        restores
+            .map(|r| r["status"].as_str().unwrap().to_string())
+            .collect::<Vec<_>>()
+    };
+    let begun = std::time::Instant::now();
+    while states().await != ["completed", "completed", "completed"] {
+        assert!(begun.elapsed().as_secs() < 60, "{:?}", states().await);
+    }
+    let shown = shell.run(&["show", "ci"]).await;
+    assert!(shown.out.contains("undo of "), "{shown:?}");
+    let detailed = shell.run(&["status", "--verbose"]).await;
+    assert!(
+        detailed.out.contains("services.store.status"),
+        "{detailed:?}"
+    );
 
     let deleted = shell.run(&["delete", "ci", "--force", "--json"]).await;
     assert_eq!(deleted.code, 0, "{deleted:?}");

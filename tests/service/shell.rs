@@ -19,6 +19,8 @@ pub struct Said {
     pub code: i32,
     pub out: String,
     pub err: String,
+    /// Of `out`.
+    pub bytes: Vec<u8>,
 }
 
 impl Said {
@@ -78,6 +80,19 @@ impl Shell {
         std::fs::read_to_string(self.folder.path().join(file)).unwrap()
     }
 
+    pub fn bytes(&self, file: &str) -> Vec<u8> {
+        std::fs::read(self.folder.path().join(file)).unwrap()
+    }
+
+    /// The names of all files, in order.
+    pub fn files(&self) -> Vec<String> {
+        let each = std::fs::read_dir(self.folder.path()).unwrap();
+        let name = |entry: std::io::Result<std::fs::DirEntry>| entry.unwrap().file_name();
+        let mut names: Vec<String> = each.map(|e| name(e).into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
     pub fn start(&self, arguments: &[&str]) -> Child {
         Command::new(env!("CARGO_BIN_EXE_rovodev"))
             .args(arguments)
@@ -105,8 +120,9 @@ pub async fn said(child: Child) -> Said {
         .unwrap();
     Said {
         code: output.status.code().unwrap_or(-1),
-        out: String::from_utf8(output.stdout).unwrap(),
+        out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8(output.stderr).unwrap(),
+        bytes: output.stdout,
     }
 }
 

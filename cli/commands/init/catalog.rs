@@ -9,7 +9,6 @@ use rovodev::error::{Code, Error, Result};
 use rovodev::tasks::Context;
 use rovodev::tasks::init::{self, bucket, catalog, vercel};
 use serde::Serialize;
-use std::path::Path;
 use std::time::Duration;
 
 const VERCEL_JSON: &str = "vercel.json";
@@ -87,20 +86,32 @@ pub async fn make_bucket(
     }))
 }
 
+/// Refuses what [`set_up`] would refuse, as far as it can be known before anything is written.
+pub fn beforehand(args: &InitArgs, settings: &Settings) -> Result<()> {
+    if is_wanted(settings) {
+        settings.require(&config::SUPABASE_SECRET_KEY)?;
+        catalog::database(settings)?;
+        return match args.plan {
+            Some(plan) => adapted(args, plan.into(), settings).map(drop),
+            None => Ok(()),
+        };
+    }
+    let flag = match (&args.admin, args.plan) {
+        (Some(_), _) => "--admin",
+        (None, Some(_)) => "--plan",
+        (None, None) => return Ok(()),
+    };
+    Err(
+        Error::new(Code::Usage, format!("{flag} goes with a catalog"))
+            .hint("Set SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY and SUPABASE_SECRET_KEY."),
+    )
+}
+
 /// Migrations, the first admin, and `vercel.json`.
 pub async fn set_up(args: &InitArgs, settings: &Settings) -> Result<Vec<Step>> {
     if !is_wanted(settings) {
-        let flag = match (&args.admin, args.plan) {
-            (Some(_), _) => "--admin",
-            (None, Some(_)) => "--plan",
-            (None, None) => return Ok(Vec::new()),
-        };
-        return Err(
-            Error::new(Code::Usage, format!("{flag} goes with a catalog"))
-                .hint("Set SUPABASE_URL, SUPABASE_PUBLISHABLE_KEY and SUPABASE_SECRET_KEY."),
-        );
+        return Ok(Vec::new());
     }
-    settings.require(&config::SUPABASE_SECRET_KEY)?;
     let database = catalog::database(settings)?;
     let applied = catalog::migrate(&Context::default(), &database).await?;
     let mut steps = vec![Step {
@@ -129,12 +140,25 @@ pub async fn set_up(args: &InitArgs, settings: &Settings) -> Result<Vec<Step>> {
     Ok(steps)
 }
 
-fn plan_of_vercel(args: &InitArgs, plan: vercel::Plan, settings: &Settings) -> Result<Step> {
-    let path = Path::new(VERCEL_JSON);
-    let before = std::fs::read_to_string(path).map_err(|e| {
-        Error::new(Code::Io, format!("{VERCEL_JSON} cannot be read"))
-            .hint("Run init in the folder that is deployed.")
-            .source(e)
+/// `vercel.json` as it is and as the plan wants it, and the region of it.
+struct Adapted<'a> {
+    before: String,
+    after: String,
+    region: Option<&'a str>,
+}
+
+fn adapted<'a>(
+    args: &'a InitArgs,
+    plan: vercel::Plan,
+    settings: &'a Settings,
+) -> Result<Adapted<'a>> {
+    let before = std::fs::read_to_string(VERCEL_JSON).map_err(|e| {
+        Error::new(
+            Code::Io,
+            format!("{VERCEL_JSON} cannot be read; nothing was written"),
+        )
+        .hint("--plan adapts it: run init in the folder that is deployed, or leave --plan out.")
+        .source(e)
     })?;
     let beside = settings
         .get(&config::DATABASE_URL)
@@ -142,8 +166,21 @@ fn plan_of_vercel(args: &InitArgs, plan: vercel::Plan, settings: &Settings) -> R
         .filter(|_| plan == vercel::Plan::Pro);
     let region = args.region.as_deref().or(beside);
     let after = vercel::planned(&before, plan, region)?;
+    Ok(Adapted {
+        before,
+        after,
+        region,
+    })
+}
+
+fn plan_of_vercel(args: &InitArgs, plan: vercel::Plan, settings: &Settings) -> Result<Step> {
+    let Adapted {
+        before,
+        after,
+        region,
+    } = adapted(args, plan, settings)?;
     if after != before {
-        std::fs::write(path, &after).map_err(|e| {
+        std::fs::write(VERCEL_JSON, &after).map_err(|e| {
             Error::new(Code::Io, format!("{VERCEL_JSON} cannot be written")).source(e)
         })?;
     }

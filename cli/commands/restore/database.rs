@@ -24,7 +24,7 @@ pub async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
         return Ok(Answer::new(&report, text, Exit::Done));
     }
     if !asked.json {
-        eprintln!("{}\n", plan::text(&planned));
+        output::tell(&format!("{}\n", plan::text(&planned)));
     }
     if asked.person() && !ask::yes("Restore?")? {
         return Err(Error::cancelled());

@@ -1,11 +1,11 @@
 //! In place: a safety backup, a plan, a yes, the merge.
 
-use super::{Asked, plan, safety};
+use super::{Asked, DEFAULT_MODE, plan, safety};
 use crate::exit::Exit;
 use crate::output::{self, Answer};
 use crate::progress;
 use crate::{ask, human};
-use rovodev::core::restore_plan::{Outcome, Plan};
+use rovodev::core::restore_plan::{Mode, Outcome, Plan};
 use rovodev::error::{Code, Error, Result};
 use rovodev::tasks::backups::Summary;
 use rovodev::tasks::restore::RestoreRequest;
@@ -51,10 +51,11 @@ pub(super) async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<A
         }
     })
     .await?;
-    let planned = prepared.plan().clone();
     if !asked.json {
-        eprintln!("{}\n", plan::text(&planned));
+        output::tell(&format!("{}\n", plan::text(prepared.plan())));
     }
+    let prepared = in_chosen_mode(asked, request, prepared, &safety).await?;
+    let planned = prepared.plan().clone();
     let go_on = planned
         .refuse_broken()
         .map_err(|e| told_once(asked, &planned, e))
@@ -92,7 +93,7 @@ pub(super) async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<A
     if outcome.undo_schema.is_some() {
         text += &format!(
             "\nUndo it with:  rovodev restore --undo {}",
-            outcome.operation
+            human::operation(outcome.operation)
         );
     }
     let report = Report {
@@ -122,15 +123,62 @@ async fn dry_run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<Answer> 
         outcome: None,
         seconds: begun.elapsed().as_secs_f64(),
     };
-    let text = format!(
-        "{}\n\nA dry run: nothing was changed.",
-        plan::text(&planned)
-    );
+    let text = plan::dry_text(&planned, asked.mode_said);
     let exit = match planned.broken_references.is_empty() {
         true => Exit::Done,
         false => Exit::Refused,
     };
     Ok(Answer::new(&report, text, exit))
+}
+
+/// How far it goes, asked for where the plan tells that it matters. What comes back only, comes back in every mode.
+pub fn ask_mode(plan: &Plan) -> Result<Mode> {
+    if !plan::modes_differ(plan) {
+        return Ok(DEFAULT_MODE);
+    }
+    let modes = plan::modes(plan);
+    let items = modes.each_ref().map(|(_, told)| told.clone());
+    let chosen = ask::choose("How far? (Enter: the plan above)", &items, Some(0))?;
+    Ok(modes[chosen].0)
+}
+
+/// The same restore, or where a person chooses another mode that one with its own plan.
+async fn in_chosen_mode(
+    asked: &Asked<'_>,
+    request: &RestoreRequest,
+    prepared: Prepared,
+    safety: &Summary,
+) -> Result<Prepared> {
+    if asked.mode_said || !asked.person() {
+        return Ok(prepared);
+    }
+    let mode = match ask_mode(prepared.plan()) {
+        Ok(mode) if mode == request.mode => return Ok(prepared),
+        Ok(mode) => mode,
+        Err(stopped) => return Err(given_up(asked, prepared, safety, stopped).await),
+    };
+    drop_staged(prepared).await;
+    let request = RestoreRequest {
+        mode,
+        ..request.clone()
+    };
+    let again = progress::shown(asked.style, async |ctx| {
+        Box::pin(in_place::prepare(
+            ctx,
+            asked.store,
+            &request,
+            Some(safety.id),
+        ))
+        .await
+    })
+    .await;
+    match again {
+        Ok(prepared) => {
+            output::tell(&format!("{}\n", plan::text(prepared.plan())));
+            Ok(prepared)
+        }
+        Err(e) => Err(safety::without_need(asked, safety, e).await),
+    }
 }
 
 /// The plan that people have before them names the rows and what to do; their keys are long enough once.
@@ -176,9 +224,12 @@ async fn given_up(
     safety: &Summary,
     refused: Error,
 ) -> Error {
-    let dropped = prepared.discard().await;
-    if let Err(e) = dropped {
+    drop_staged(prepared).await;
+    safety::without_need(asked, safety, refused).await
+}
+
+async fn drop_staged(prepared: Prepared) {
+    if let Err(e) = prepared.discard().await {
         output::warn(&format!("staged rows could not be dropped: {e}"));
     }
-    safety::without_need(asked, safety, refused).await
 }

@@ -1,11 +1,10 @@
 //! Which backup `--input` means, and where it lies.
 
-use super::super::TENANT;
 use crate::{ask, human, output};
 use chrono::{DateTime, Utc};
-use rovodev::config::{self, Settings};
+use rovodev::config::{self, Origin, Settings};
 use rovodev::core::keys;
-use rovodev::core::manifest::Manifest;
+use rovodev::core::manifest::{Manifest, Trigger};
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::store::Store;
 use rovodev::tasks::backups::{self, Summary, Wanted};
@@ -15,12 +14,20 @@ use std::path::Path;
 /// Backups that a person is offered.
 const OFFERED: usize = 100;
 
-/// The store, and the backup in it where one is named.
+/// The store, and the backup in it where one is named. A name without a place means the store that is set, whatever
+/// else is called so here.
 pub async fn place(input: Option<&str>, settings: &Settings) -> Result<(Store, Option<String>)> {
     let Some(input) = input else {
         return Ok((places::store(settings)?, None));
     };
-    if !is_path(input) {
+    let store_said = settings.origin(&config::BACKUP_STORE) == Some(Origin::Flag);
+    if store_said && input.contains('/') {
+        return Err(
+            Error::new(Code::Usage, "--store and --input both name a place")
+                .hint("Say the place once: --store STORE --input NAME, or --input STORE/NAME."),
+        );
+    }
+    if store_said || !is_path(input) {
         return Ok((places::store(settings)?, Some(input.to_string())));
     }
     let input = input.trim_end_matches('/');
@@ -39,7 +46,27 @@ pub async fn place(input: Option<&str>, settings: &Settings) -> Result<(Store, O
 }
 
 pub fn is_path(input: &str) -> bool {
-    input.contains('/') || input.starts_with('.') || Path::new(input).is_dir()
+    input.contains('/') || input.starts_with('.')
+}
+
+/// Says which was taken where a folder here is called like the backup, and how the folder would be.
+pub fn beside_a_folder<T>(input: Option<&str>, found: Result<T>) -> Result<T> {
+    let is_folder = |name: &&str| !is_path(name) && Path::new(name).is_dir();
+    let Some(name) = input.filter(is_folder) else {
+        return found;
+    };
+    match found {
+        Ok(found) => {
+            output::note(&format!(
+                "{name} is a backup in the store, and is taken; the folder {name} here is --input ./{name}"
+            ));
+            Ok(found)
+        }
+        Err(e) if e.code == Code::BackupNotFound => Err(e.hint(format!(
+            "To take a backup that lies in the folder {name}, say --input ./{name}/latest."
+        ))),
+        Err(e) => Err(e),
+    }
 }
 
 /// `./backups/latest` is `latest` in `./backups`.
@@ -62,20 +89,21 @@ async fn is_store(store: &Store) -> Result<bool> {
 /// The backup that is meant; a person is asked where none is named.
 pub async fn backup(
     store: &Store,
+    tenant: &str,
     what: Option<&str>,
     wanted: Wanted,
     person: bool,
 ) -> Result<Manifest> {
     match what {
         Some(what) => {
-            let found = backups::find_for(store, TENANT, what, wanted).await?;
+            let found = backups::find_for(store, tenant, what, wanted).await?;
             if let Some(doubt) = found.doubt {
                 return Err(doubtful(&found.manifest, doubt));
             }
             found.note.iter().for_each(|note| output::warn(note));
             Ok(found.manifest)
         }
-        None if person => choose(store, wanted).await,
+        None if person => choose(store, tenant, wanted).await,
         None => Err(
             Error::new(Code::Usage, "which backup to restore is not said")
                 .hint("Name one by --input: latest, a name, or an id; `rovodev list` shows them."),
@@ -91,10 +119,11 @@ fn doubtful(latest: &Manifest, doubt: String) -> Error {
     ))
 }
 
-/// What `latest` would be is preselected; never a safety backup, which Enter alone would bring back.
-async fn choose(store: &Store, wanted: Wanted) -> Result<Manifest> {
-    let newest = backups::newest(store, TENANT, OFFERED).await?.backups;
-    let usable: Vec<Summary> = newest.into_iter().filter_map(|l| l.manifest.ok()).collect();
+/// What `latest` would be is preselected; never a safety backup, which Enter alone would bring back. These come last.
+async fn choose(store: &Store, tenant: &str, wanted: Wanted) -> Result<Manifest> {
+    let newest = backups::newest(store, tenant, OFFERED).await?.backups;
+    let mut usable: Vec<Summary> = newest.into_iter().filter_map(|l| l.manifest.ok()).collect();
+    usable.sort_by_key(|m| m.trigger == Trigger::Safety);
     let now = Utc::now();
     let items: Vec<String> = usable.iter().map(|m| item(m, now)).collect();
     if items.is_empty() {
@@ -103,10 +132,10 @@ async fn choose(store: &Store, wanted: Wanted) -> Result<Manifest> {
             Error::new(Code::BackupNotFound, message).hint("Make one with `rovodev backup`.")
         );
     }
-    let latest = backups::latest(store, TENANT, wanted).await?;
+    let latest = backups::latest(store, tenant, wanted).await?;
     let preselected = latest.and_then(|l| usable.iter().position(|m| m.id == l.manifest.id));
     let chosen = ask::choose("Which backup?", &items, preselected)?;
-    backups::read(store, TENANT, usable[chosen].id).await
+    backups::read(store, tenant, usable[chosen].id).await
 }
 
 fn item(m: &Summary, now: DateTime<Utc>) -> String {

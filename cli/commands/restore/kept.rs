@@ -36,30 +36,28 @@ fn state(all: &[Operation], operation: &Operation) -> &'static str {
 }
 
 fn table(all: &[Operation]) -> String {
-    let mut table = Columns::new(&[
+    let heads = [
         "<Operation",
         "<Done",
         "<Restore of",
-        ">Added",
-        ">Changed",
-        ">Removed",
+        "<Rows",
         ">Kept",
         "<State",
-    ]);
+    ];
+    let mut table = Columns::new(&heads).giving_way(2, 12).expendable(&[4]);
     for o in all {
         table.row([
-            o.id.to_string(),
-            human::exact(o.at),
-            human::fitted(&o.backup_name, 36),
-            human::count(o.added),
-            human::count(o.changed),
-            human::count(o.removed),
+            human::operation(o.id),
+            human::moment(o.at),
+            o.backup_name.clone(),
+            human::rows([o.added, o.changed, o.removed]),
             human::bytes(o.bytes),
             state(all, o).into(),
         ]);
     }
     format!(
-        "{}\n\nUndo one with `rovodev restore --undo OPERATION`; drop what one keeps with --forget OPERATION.",
+        "{}\n\nRows: + added, ~ changed, - removed. Undo one with `rovodev restore --undo OPERATION`; drop what one \
+         keeps, and the room that it takes in the database, with --forget OPERATION.",
         table.text()
     )
 }

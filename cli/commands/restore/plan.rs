@@ -11,11 +11,11 @@ pub fn text(plan: &Plan) -> String {
         Some(Mode::Exact) => "in place, exact",
         Some(Mode::Missing) => "in place, missing rows",
         Some(Mode::KeepNewer) => "in place, keeping newer rows",
-        None => "into another database",
+        None => "made anew",
     };
     let taken = human::exact(plan.backup_taken_at);
     let mut lines = vec![format!(
-        "Restoring {} ({taken})\ninto {}, {way}{}:\n",
+        "Restoring {} ({taken})\ninto {}\n{way}{}:\n",
         plan.backup_name,
         plan.target,
         scope(plan)
@@ -47,6 +47,45 @@ pub fn text(plan: &Plan) -> String {
     lines.join("\n")
 }
 
+/// Whether the modes would do different things; `plan` is that of the mode `exact`.
+pub fn modes_differ(plan: &Plan) -> bool {
+    plan.mode == Some(Mode::Exact) && plan.change() + plan.remove() > 0
+}
+
+/// The modes, and what each would do; `plan` is that of the first.
+pub fn modes(plan: &Plan) -> [(Mode, String); 3] {
+    let back = format!("{} back", human::counted(plan.add(), "row"));
+    let changed = format!("{} changed back", human::count(plan.change()));
+    let removed = format!("{} removed", human::count(plan.remove()));
+    [
+        (
+            Mode::Exact,
+            format!("exact       {back}, {changed}, {removed}"),
+        ),
+        (
+            Mode::KeepNewer,
+            format!("keep-newer  {back}, {changed}; none removed"),
+        ),
+        (
+            Mode::Missing,
+            format!("missing     {back}; none changed, none removed"),
+        ),
+    ]
+}
+
+/// A plan that stays one, for people.
+pub fn dry_text(plan: &Plan, mode_said: bool) -> String {
+    let mut text = format!("{}\n\n", text(plan));
+    if !mode_said && modes_differ(plan) {
+        text += "What each --mode would do (this plan is the first, the default):\n";
+        for (_, told) in modes(plan) {
+            text += &format!("  {told}\n");
+        }
+        text += "\n";
+    }
+    text + "A dry run: nothing was changed."
+}
+
 fn scope(plan: &Plan) -> String {
     let scope = plan.scope.as_ref();
     let scope = scope.map(|s| format!(", only rows of {}={}", s.column, s.value));
@@ -59,8 +98,8 @@ fn broken(reference: &BrokenReference) -> String {
 }
 
 fn table(plan: &Plan) -> String {
-    let mut table = Columns::new(&["<Table", ">In backup", ">Add", ">Change", ">Remove"]);
-    let number = |n: u64| if n == 0 { "-".into() } else { human::count(n) };
+    let heads = ["<Table", ">In backup", ">Add", ">Change", ">Remove"];
+    let mut table = Columns::new(&heads).giving_way(0, 12);
     let row = |name: String, rows: u64, t: [u64; 3]| {
         [
             name,
@@ -71,7 +110,7 @@ fn table(plan: &Plan) -> String {
         ]
     };
     for t in &plan.tables {
-        let name = human::fitted(&t.table.to_string(), 36);
+        let name = t.table.to_string();
         table.row(row(name, t.rows_in_backup, [t.add, t.change, t.remove]));
     }
     let rows = plan.tables.iter().map(|t| t.rows_in_backup).sum();
@@ -96,23 +135,45 @@ fn removed(table: &TablePlan) -> Option<String> {
 
 fn room(plan: &Plan) -> String {
     let free = match plan.bytes_free {
-        Some(free) => format!(" of {} free", human::bytes(free)),
-        None => String::new(),
+        Some(free) => format!(", of {} free", human::bytes(free)),
+        None => " (SQL cannot tell what is free there)".into(),
     };
     let time = human::seconds(Duration::from_secs(plan.estimated_seconds.max(1)));
     format!(
-        "Needs at most {}{free} on the target's disk, and about {time}.",
+        "Needs at most {} on the target's disk{free}, and about {time}.",
         human::bytes(plan.bytes_needed)
     )
 }
 
-/// `3 rows added, 2 changed, 1 removed in 4 tables`
+/// What an undo did, or would do, table by table.
+pub fn changes(outcome: &Outcome) -> String {
+    let heads = ["<Table", ">Added", ">Changed", ">Removed"];
+    let mut table = Columns::new(&heads).giving_way(0, 12);
+    for t in &outcome.changes {
+        let numbers = [t.added, t.changed, t.removed].map(number);
+        table.row([t.table.to_string()].into_iter().chain(numbers));
+    }
+    table.text()
+}
+
+fn number(rows: u64) -> String {
+    match rows {
+        0 => "-".into(),
+        rows => human::count(rows),
+    }
+}
+
+/// `3 rows added, 2 changed, 1 removed in 2 of 4 tables`
 pub fn done(outcome: &Outcome) -> String {
+    let all = human::counted(outcome.tables, "table");
+    let tables = match outcome.changes.len() as u64 {
+        changed if changed == 0 || changed == outcome.tables => all,
+        changed => format!("{} of {all}", human::count(changed)),
+    };
     format!(
-        "{} added, {} changed, {} removed in {}",
+        "{} added, {} changed, {} removed in {tables}",
         human::counted(outcome.rows_added, "row"),
         human::count(outcome.rows_changed),
         human::count(outcome.rows_removed),
-        human::counted(outcome.tables, "table")
     )
 }

@@ -1,6 +1,5 @@
 //! What a restore in place says of its safety backup, and what becomes of one that was for nothing.
 
-use super::super::TENANT;
 use super::Asked;
 use crate::output;
 use rovodev::error::Error;
@@ -12,7 +11,7 @@ pub fn keeper<'a>(asked: &Asked<'a>) -> Keeper<'a> {
     Keeper {
         store: asked.store,
         store_key: asked.store_key,
-        tenant: TENANT,
+        tenant: asked.tenant,
         pg_dump: asked.pg_dump.clone(),
     }
 }

@@ -10,6 +10,7 @@ use rovodev::config::Settings;
 use rovodev::core::restore_plan::Outcome;
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
+use rovodev::tasks::backups::short_id;
 use rovodev::tasks::places;
 use rovodev::tasks::restore::in_place::{self, Operation};
 use serde_json::json;
@@ -52,9 +53,8 @@ pub async fn run(
 
 fn confirm(target: &DatabaseUrl, operation: &Operation, common: &Common) -> Result<()> {
     let what = format!(
-        "the restore of {} ({}): {} added, {} changed, {} removed",
-        operation.backup_name,
-        human::exact(operation.at),
+        "the {}, which had {} added, {} changed, {} removed",
+        called(operation),
         human::counted(operation.added, "row"),
         human::count(operation.changed),
         human::count(operation.removed)
@@ -62,7 +62,7 @@ fn confirm(target: &DatabaseUrl, operation: &Operation, common: &Common) -> Resu
     if common.json || !ask::person_is_there() {
         return Err(Error::new(
             Code::ConfirmationNeeded,
-            format!("undoing {what} changes {target}"),
+            format!("undoing {what}, would change {target}"),
         )
         .hint("See what it would do with --dry-run; say --force to undo without being asked."));
     }
@@ -73,19 +73,35 @@ fn confirm(target: &DatabaseUrl, operation: &Operation, common: &Common) -> Resu
 }
 
 fn text(operation: &Operation, outcome: &Outcome, dry_run: bool, took: &str) -> String {
-    let what = format!("restore of {}", operation.backup_name);
+    told(&called(operation), outcome, dry_run, took)
+}
+
+/// `restore of one (2025-12-22 14:30:00 UTC, 5605a37e)`
+fn called(operation: &Operation) -> String {
+    let at = human::exact(operation.at);
+    let (id, name) = (short_id(operation.id), &operation.backup_name);
+    match operation.reverses {
+        None => format!("restore of {name} ({at}, {id})"),
+        Some(_) => format!("undo of a restore of {name} ({at}, {id})"),
+    }
+}
+
+/// What undoing `what` did, or would do.
+pub fn told(what: &str, outcome: &Outcome, dry_run: bool, took: &str) -> String {
+    let done = plan::done(outcome);
+    let tables = match outcome.changes.is_empty() {
+        true => String::new(),
+        false => format!("\n\n{}\n", plan::changes(outcome)),
+    };
     if dry_run {
         return format!(
-            "Undoing the {what} would be: {}.\nA dry run: nothing was changed.",
-            plan::done(outcome)
+            "Undoing the {what} would be: {done}.{tables}\nA dry run: nothing was changed."
         );
     }
-    let mut text = format!("The {what} is undone: {} in {took}.", plan::done(outcome));
+    let mut text = format!("The {what} is undone: {done} in {took}.{tables}");
     if outcome.undo_schema.is_some() {
-        text += &format!(
-            "\nUndo the undo with:  rovodev restore --undo {}",
-            outcome.operation
-        );
+        let id = human::operation(outcome.operation);
+        text += &format!("\nUndo the undo with:  rovodev restore --undo {id}");
     }
     text
 }

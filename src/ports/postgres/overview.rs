@@ -22,7 +22,8 @@ pub struct Overview {
     /// A standby: it can be backed up, not restored into.
     pub standby: bool,
     pub database_bytes: u64,
-    /// Tables of the app, without the platform's and our own.
+    /// Tables that a backup takes: the app's, without the platform's, extensions', the catalog's and our own.
+    /// Partitions count one by one.
     pub tables: u64,
     pub estimated_rows: u64,
     /// Tables and sequences of the app that the role may not read: a backup of them is refused.
@@ -67,6 +68,8 @@ WITH app AS (
            CASE WHEN c.reltuples < 0 THEN pg_stat_get_live_tuples(c.oid) ELSE c.reltuples::bigint END AS rows
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind = 'r' AND c.relpersistence <> 't' AND n.nspname !~ $1
+      AND coalesce(obj_description(c.oid, 'pg_class') NOT LIKE $3, true)
+      AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
 ), unreadable AS (
     SELECT pg_catalog.format('%s.%s', n.nspname, c.relname) AS name
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

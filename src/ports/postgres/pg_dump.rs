@@ -29,6 +29,7 @@ const DUMP_BYTES: usize = 256 << 20;
 #[derive(Debug, Clone)]
 pub struct PgDump {
     program: Program,
+    path: PathBuf,
     version: Version,
 }
 
@@ -95,12 +96,22 @@ impl PgDump {
                 format!("it does not say which version it is: {:?}", text.trim()),
             )
         })?;
-        Ok(PgDump { program, version })
+        let path = path.to_path_buf();
+        Ok(PgDump {
+            program,
+            path,
+            version,
+        })
     }
 
     /// As it names itself, for example `15.18`.
     pub fn version(&self) -> &str {
         &self.version.text
+    }
+
+    /// The program, or the folder of a bundle.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     pub fn major(&self) -> u32 {

@@ -18,6 +18,14 @@ pub struct Listed {
     pub manifest: Result<Summary, Error>,
 }
 
+impl Listed {
+    /// Taken by a restore before it changed anything.
+    pub fn is_safety(&self) -> bool {
+        let summary = self.manifest.as_ref();
+        summary.is_ok_and(|m| m.trigger == Trigger::Safety)
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {

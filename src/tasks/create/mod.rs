@@ -94,6 +94,19 @@ pub async fn create(
     done
 }
 
+/// Refuses what a backup would refuse at its start: a database that does not answer, rights that are missing, a choice
+/// that fits nothing. For before a store is made.
+pub async fn beforehand(ctx: &Context, request: &CreateRequest) -> Result<()> {
+    if let Some(name) = &request.name {
+        usable(name)?;
+    }
+    if let Some(url) = &request.database {
+        ctx.progress.stage(Stage::Connect, 0);
+        snapshot::beforehand(ctx, request, url).await?;
+    }
+    Ok(())
+}
+
 /// A name must find its backup again, and never be taken for an id, a place or `latest`.
 pub fn usable(name: &str) -> Result<()> {
     let taken = name == "latest" || Uuid::parse_str(name).is_ok();

@@ -37,6 +37,17 @@ pub enum LockBudget {
     Scarce,
 }
 
+/// Refuses what [`begin`] would refuse, as far as it shows without a lock.
+pub async fn beforehand(ctx: &Context, request: &CreateRequest, url: &DatabaseUrl) -> Result<()> {
+    ctx.or_cancelled(async {
+        let session = Session::connect(url, Purpose::Read).await?;
+        let room = source::lock_room(&session).await?;
+        let selected = select(source::list(&session).await?, request)?;
+        lock_budget(&selected, request, room).map(drop)
+    })
+    .await
+}
+
 pub async fn begin(ctx: &Context, request: &CreateRequest, url: &DatabaseUrl) -> Result<Snapshot> {
     let session = Session::connect(url, Purpose::Read).await?;
     let room = source::lock_room(&session).await?;

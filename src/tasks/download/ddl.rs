@@ -16,6 +16,8 @@ pub struct Ddl {
     pub post_data: Vec<Entry>,
     /// Of a part of a database there are none.
     pub extras: Extras,
+    /// Tables whose rows the backup holds.
+    present: BTreeSet<QName>,
     filter: Filter,
     whole: bool,
     rows_alone: bool,
@@ -26,7 +28,8 @@ impl Ddl {
         let schema = &manifest.schema;
         let pre_data = ddl::parse(&text(store, schema.pre_data.as_ref()).await?).entries;
         let post_data = text(store, schema.post_data.as_ref()).await?;
-        let post_data = without_checks_of_absent_rows(&post_data, &tables(manifest));
+        let present = tables(manifest);
+        let post_data = without_checks_of_absent_rows(&post_data, &present);
         let filter = Filter::new(&[&manifest.selection], &pre_data);
         let mut extras = match &schema.extras {
             Some(object) => Extras::from_json(&fetch_object(store, object).await?)?,
@@ -44,6 +47,7 @@ impl Ddl {
             pre_data: kept(pre_data),
             post_data: kept(ddl::parse(&post_data).entries),
             extras,
+            present,
             filter,
             whole: schema.pre_data.is_some() && schema.post_data.is_some(),
             rows_alone: false,
@@ -56,6 +60,7 @@ impl Ddl {
             pre_data: Vec::new(),
             post_data: Vec::new(),
             extras: Extras::default(),
+            present: BTreeSet::new(),
             filter: Filter::new(&[&manifest.selection], &[]),
             whole: false,
             rows_alone: true,
@@ -70,6 +75,13 @@ impl Ddl {
     /// Whether the tables can be made from it.
     pub fn is_whole(&self) -> bool {
         self.whole
+    }
+
+    /// Foreign keys that the script makes without a look at the rows, since those they refer to are not in the backup.
+    pub fn unchecked_keys(&self) -> impl Iterator<Item = String> {
+        let keys = self.post_data.iter();
+        let keys = keys.filter(|e| e.references().is_some_and(|t| !self.present.contains(&t)));
+        keys.filter_map(Entry::key_to)
     }
 
     /// Whether only some schemas or tables were chosen.

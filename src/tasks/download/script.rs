@@ -255,6 +255,11 @@ fn header(manifest: &Manifest, ddl: &Ddl) -> String {
             tenant(manifest)
         ),
     });
+    lines.extend(ddl.unchecked_keys().map(|key| {
+        format!(
+            "Foreign key {key}: its rows are not in the backup, so it is made NOT VALID and holds for new rows."
+        )
+    }));
     let warnings = manifest.warnings.iter().filter(|_| !ddl.rows_alone());
     lines.extend(warnings.map(|w| format!("Warning: {}", w.message)));
     let mut out = String::new();

@@ -238,7 +238,7 @@ fn result(plan: Option<Value>, outcome: &Outcome) -> Map<String, Value> {
             "tablesRestored": outcome.tables, "rowsAdded": outcome.rows_added,
             "recordsRestored": outcome.rows_added + outcome.rows_changed,
             "rowsChanged": outcome.rows_changed, "rowsRemoved": outcome.rows_removed,
-            "undoable": outcome.undo_schema.is_some(),
+            "undoable": outcome.undo_schema.is_some(), "changes": outcome.changes,
         },
         "warnings": outcome.warnings,
     }))

@@ -167,6 +167,7 @@ pub async fn apply(
             operation: plan.operation,
             backup: plan.backup,
             tables: content.tables().count() as u64,
+            changes: Vec::new(),
             rows_added: rows,
             rows_changed: 0,
             rows_removed: 0,

@@ -37,7 +37,7 @@ use crate::core::ident::QName;
 use crate::core::manifest::{Manifest, Scope, Warning};
 use crate::core::merge::Names;
 use crate::core::progress::Stage;
-use crate::core::restore_plan::{Outcome, Plan};
+use crate::core::restore_plan::{Outcome, Plan, TableChange};
 use crate::error::{Code, Result};
 use crate::ports::postgres::target;
 use crate::ports::store::Store;
@@ -378,10 +378,20 @@ fn outcome(
     warnings: Vec<Warning>,
 ) -> Outcome {
     let (rows_added, rows_changed, rows_removed) = commit::sums(done);
+    let changes = work.units.iter().filter_map(|unit| {
+        let counts = done.get(&unit.number).filter(|c| c.total() > 0)?;
+        Some(TableChange {
+            table: unit.table.clone(),
+            added: counts.add,
+            changed: counts.change,
+            removed: counts.remove,
+        })
+    });
     Outcome {
         operation: work.names.operation,
         backup: record.backup,
         tables,
+        changes: changes.collect(),
         rows_added,
         rows_changed,
         rows_removed,

@@ -3,7 +3,7 @@
 
 use super::RestoreRequest;
 use crate::core::manifest::{BackupType, Manifest, Selection, Trigger};
-use crate::error::Result;
+use crate::error::{Code, Result};
 use crate::ports::store::Store;
 use crate::tasks::create::{self, CreateRequest};
 use crate::tasks::{Clock, Context, delete, open_store};
@@ -52,11 +52,16 @@ impl Keeper<'_> {
             .map_err(|e| e.during("taking the safety backup; nothing was changed"))
     }
 
-    /// Removes it. Whoever cancelled the restore gave up that, and not this.
+    /// Removes it. Whoever cancelled the restore gave up that, and not this. While somebody else writes in the store
+    /// it only goes out of the lists, and what it stored goes with the next prune.
     pub async fn remove(&self, id: Uuid) -> Result<()> {
         let (ctx, clock) = (Context::default(), Clock::default());
-        delete::delete(&ctx, self.store, self.tenant, &[id], &clock, false).await?;
-        Ok(())
+        match delete::delete(&ctx, self.store, self.tenant, &[id], &clock, false).await {
+            Err(e) if e.code == Code::StoreBusy => {
+                delete::withdraw(self.store, self.tenant, id).await
+            }
+            done => done.map(drop),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! One question to each part.
 
-use super::{LastBackup, Patience, PgDumpFound, Probe, StoreFound, within};
+use super::{
+    CatalogFound, LastBackup, NewestFound, Patience, PgDumpFound, Probe, StoreFound, within,
+};
 use crate::config::{self, Settings};
 use crate::core::keys;
 use crate::error::{Code, Error, Result};
@@ -9,6 +11,7 @@ use crate::ports::postgres::{PgDump, Purpose, Session};
 use crate::ports::store::{Access, ObjectInfo, Store};
 use crate::tasks::backups::{self, Found, Wanted};
 use crate::tasks::lease::{self, Holder};
+use crate::tasks::operators::Operator;
 use crate::tasks::restore::in_place::{self, Operation};
 use crate::tasks::{Clock, Context, open_store, places};
 use std::path::Path;
@@ -53,8 +56,33 @@ async fn pg_dump(settings: &Settings, server_version_num: u32) -> Result<PgDumpF
     })?;
     Ok(PgDumpFound {
         version: found.version().to_string(),
+        path: found.path().display().to_string(),
         major: found.major(),
     })
+}
+
+/// Asked as operators ask; none where nobody keeps a catalog.
+pub async fn catalog(settings: &Settings, limit: Duration) -> Option<Probe<CatalogFound>> {
+    let url = settings.get(&config::SUPABASE_URL)?;
+    let operator = match Operator::new(settings, String::new()) {
+        Ok(operator) => operator?,
+        Err(error) => return Some(Probe::Error(error)),
+    };
+    let found = async {
+        let (backups, newest) = operator.backups(1, 0).await?;
+        Ok(CatalogFound {
+            url: config::shown(url),
+            tenant: settings.require(&config::ROVODEV_TENANT)?.to_string(),
+            backups,
+            newest: newest.into_iter().next().map(|row| NewestFound {
+                id: row.id,
+                at: row.finished_at.unwrap_or(row.created_at),
+                name: row.name,
+                status: row.status,
+            }),
+        })
+    };
+    Some(within(limit, Code::CatalogUnreachable, "the catalog", found).await)
 }
 
 /// On a connection of its own, so that neither waits for the other.
@@ -71,6 +99,8 @@ pub async fn undoable(settings: &Settings, limit: Duration) -> Probe<Vec<Operati
 
 pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound> {
     let key = settings.get(&config::STORE_KEY);
+    let tenant = settings.get(&config::ROVODEV_TENANT);
+    let tenant = tenant.unwrap_or(keys::DEFAULT_TENANT);
     let found = async {
         let store = places::store(settings)?;
         // The first backup makes the directory; until then it is an empty store.
@@ -86,7 +116,7 @@ pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound>
             });
         }
         store.reach(patience.reach).await?;
-        look_into(&store, key).await
+        look_into(&store, tenant, key).await
     };
     let named = places::store(settings).map(|store| store.describe());
     let part = named.unwrap_or_else(|_| "the store".into());
@@ -95,8 +125,7 @@ pub async fn store(settings: &Settings, patience: Patience) -> Probe<StoreFound>
 
 /// What a store holds, and whether a backup could be written with this `STORE_KEY`. However many backups there are,
 /// only the newest are read.
-pub async fn look_into(store: &Store, key: Option<&str>) -> Result<StoreFound> {
-    let tenant = keys::DEFAULT_TENANT;
+pub async fn look_into(store: &Store, tenant: &str, key: Option<&str>) -> Result<StoreFound> {
     let (ids, writable) = tokio::join!(
         backups::newest_first(store, tenant),
         store.probe(Access::Write)

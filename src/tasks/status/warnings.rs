@@ -1,6 +1,6 @@
 //! What deserves attention, with what to do about it.
 
-use super::Status;
+use super::{Probe, Status};
 use crate::core::manifest::Warning;
 use crate::error::Error;
 use crate::ports::postgres::overview::UnfinishedRestore;
@@ -16,6 +16,7 @@ pub fn of(status: &Status) -> Vec<Warning> {
     let failures = [
         ("source", status.source.error()),
         ("store", status.store.error()),
+        ("catalog", status.catalog.as_ref().and_then(Probe::error)),
         ("pg_dump", status.pg_dump.error()),
         // The same server as the source's: worth a word only where the source answers.
         (

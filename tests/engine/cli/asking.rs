@@ -85,17 +85,69 @@ async fn what_is_missing_is_asked_for() {
         .unwrap();
     let mut person = Terminal::start(&shell, &["restore"]);
     person.sees("Which backup?");
-    // The list starts with the newest, a safety backup; what is preselected is the latest that is none.
-    person.sees("safety");
+    // What is preselected is the latest; the safety backup is newer and comes last.
     person.sees("full");
+    person.sees("safety");
     person.types("\r");
-    person.sees("How far?");
-    person.types("\r");
+    // Rows come back and nothing else: every mode does the same, so that none is asked for.
     person.sees("Restore?");
     person.types("y");
     person.sees("Undo it with");
-    assert_eq!(person.ends().0, 0);
+    let (code, shown) = person.ends();
+    assert_eq!(code, 0);
+    assert!(!shown.contains("How far?"), "{shown}");
     assert_eq!(contents(&database).await, whole);
+    database.drop().await;
+}
+
+/// The plan comes first, and the question says what each mode would do: Enter is what scripts get.
+#[tokio::test]
+async fn the_mode_is_asked_for_with_the_plan_before_it() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    assert_eq!(shell.run(&["backup", "--name", "one"]).code, 0);
+    let sql = "DELETE FROM calls WHERE id = 1; UPDATE calls SET note = 'x' WHERE id = 2; \
+               INSERT INTO calls VALUES (5000, 0)";
+    let session = database.session().await;
+    session.batch("breaking", sql).await.unwrap();
+    let told = [
+        "exact       1 row back, 1 changed back, 1 removed",
+        "keep-newer  1 row back, 1 changed back; none removed",
+        "missing     1 row back; none changed, none removed",
+    ];
+    let said = shell.run(&["restore", "--input", "one", "--dry-run"]);
+    for mode in told {
+        assert!(said.out.contains(mode), "{mode}: {said:?}");
+    }
+    let said = shell.run(&["restore", "--input", "one", "--dry-run", "--mode", "exact"]);
+    assert!(!said.out.contains("keep-newer"), "it was said: {said:?}");
+    let rows = "SELECT count(*), count(*) FILTER (WHERE note = 'x'), count(*) FILTER (WHERE id = 5000) FROM calls";
+    for (keys, answer, left) in [
+        ("\u{1b}[B\u{1b}[B\r", "y", (1146_i64, 1_i64, 1_i64)),
+        ("\r", "one\r", (1145, 0, 0)),
+    ] {
+        let mut person = Terminal::start(&shell, &["restore", "--input", "one"]);
+        person.sees("in place, exact:");
+        person.sees("How far?");
+        for mode in told {
+            person.sees(mode.split_whitespace().next().unwrap());
+        }
+        person.types(keys);
+        match answer {
+            "y" => {
+                person.sees("in place, missing rows:");
+                person.sees("Restore?");
+            }
+            _ => person.sees("Type the backup's name"),
+        }
+        person.types(answer);
+        person.sees("Undo it with");
+        let (code, shown) = person.ends();
+        assert_eq!(code, 0, "{shown}");
+        let row = session.query_one("counting", rows, &[]).await.unwrap();
+        assert_eq!((row.get(0), row.get(1), row.get(2)), left);
+    }
+    drop(session);
     database.drop().await;
 }
 
@@ -147,8 +199,6 @@ async fn the_picker_takes_arrows_and_lets_go() {
     person.sees("Which backup?");
     person.sees("older");
     person.types("\u{1b}[B\r");
-    person.sees("How far?");
-    person.types("\r");
     person.sees("Restoring older");
     assert_eq!(person.ends().0, 0);
     database.drop().await;
@@ -182,6 +232,7 @@ async fn undoing_is_asked_for() {
     let restored = contents(&database).await;
     let mut person = Terminal::start(&shell, &["restore", "--undo", "latest"]);
     person.sees("Undo the restore of one");
+    person.sees("Go on?");
     person.types("\r");
     assert_eq!(person.ends().0, 130);
     assert_eq!(contents(&database).await, restored);

@@ -77,6 +77,47 @@ fn refuses_an_address_that_cannot_work_before_writing() {
     assert!(!shell.folder.path().join(".env").exists());
 }
 
+#[test]
+fn who_cannot_be_asked_is_told_the_flags() {
+    let shell = Shell::new();
+    let (code, refused) = shell.json(&["init"]);
+    let error = &refused["error"];
+    assert_eq!((code, error["code"].as_str()), (2, Some("config")));
+    let hint = error["hint"].as_str().unwrap();
+    assert!(
+        hint.contains("--database-url") && hint.contains("--store"),
+        "{hint}"
+    );
+    assert!(!hint.contains("Run `rovodev init`"), "{hint}");
+}
+
+/// What `--plan` and `--admin` cannot do is known before `.env` is written.
+#[tokio::test]
+async fn what_cannot_be_set_up_is_refused_before_anything_is_written() {
+    let database = app().await;
+    let shell = Shell::new().with("DATABASE_URL", url(&database));
+    let outside = shell.run(&["init", "--plan", "hobby", "--store", "./here"]);
+    assert_eq!(outside.code, 2, "{outside:?}");
+    assert!(
+        outside.err.contains("--plan goes with a catalog"),
+        "{outside:?}"
+    );
+    let shell = Shell::new()
+        .with("DATABASE_URL", url(&database))
+        .with("CATALOG_DATABASE_URL", url(&database))
+        .with("SUPABASE_URL", "http://127.0.0.1:1")
+        .with("SUPABASE_SECRET_KEY", "sb_secret_x");
+    let outside = shell.run(&["init", "--plan", "pro", "--store", "./here"]);
+    assert_eq!(outside.code, 1, "{outside:?}");
+    assert!(
+        outside.err.contains("vercel.json cannot be read"),
+        "{outside:?}"
+    );
+    let left: Vec<_> = std::fs::read_dir(shell.folder.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+    database.drop().await;
+}
+
 #[tokio::test]
 async fn says_which_right_is_missing() {
     let database = app().await;

@@ -62,7 +62,7 @@ async fn nothing_is_written_without_a_yes() {
     let database = app().await;
     let shell = Shell::new();
     let file = shell.folder.path().join(".env");
-    for answer in ["\r", "n", "\u{3}"] {
+    for answer in ["n", "\u{3}"] {
         let mut person = Terminal::start(&shell, &["init"]);
         person.sees("Database URL");
         person.types_hidden(&format!("{}\r", url(&database)));
@@ -70,10 +70,46 @@ async fn nothing_is_written_without_a_yes() {
         person.types("\r");
         person.sees("Write this to .env?");
         person.types(answer);
+        if answer == "n" {
+            person.sees("What then?");
+            person.sees("Stop");
+            person.types("\u{1b}[B\r");
+        }
         let (code, shown) = person.ends();
         assert_eq!(code, 130, "{answer:?}: {shown}");
         assert!(!file.exists(), "{answer:?}");
     }
+    database.drop().await;
+}
+
+/// Who says no to what would be written changes an answer and keeps the others.
+#[tokio::test]
+async fn answers_are_kept_and_changed() {
+    let database = app().await;
+    let shell = Shell::new();
+    let mut person = Terminal::start(&shell, &["init"]);
+    person.sees("Database URL");
+    person.types_hidden(&format!("{}\r", url(&database)));
+    person.sees("Where backups go");
+    person.types("./wrong\r");
+    person.sees("Write this to .env?");
+    person.types("n");
+    person.sees("What then?");
+    person.types("\r");
+    person.sees("Database URL (Enter keeps");
+    person.types_hidden("\r");
+    person.sees("Where backups go");
+    person.sees("./wrong");
+    person.types("./right\r");
+    person.sees("Write this to .env?");
+    // Enter keeps what was answered.
+    person.types("\r");
+    let (code, shown) = person.ends();
+    assert!([0, 3].contains(&code), "{shown}");
+    let text = std::fs::read_to_string(shell.folder.path().join(".env")).unwrap();
+    assert!(text.contains("BACKUP_STORE=./right"), "{text}");
+    assert!(text.contains(&url(&database)), "{text}");
+    assert!(!shell.folder.path().join("wrong").exists());
     database.drop().await;
 }
 

@@ -15,6 +15,7 @@ fn steady() -> insta::Settings {
             "[time]",
         ),
         (r"(?m)^[0-9a-f]{8}\b", "[digits]"),
+        (r", [0-9a-f]{8}\)", ", [digits])"),
         (r"(just now|\d+ (second|minute)s? ago)", "[age]"),
         (r"\d+\.\d seconds", "[took]"),
         (r"\d+\.\d+ [KM]iB", "[size]"),

@@ -36,12 +36,35 @@ async fn tells_what_is_there() {
         "Store",
         "Last backup",
         "public.calls",
-        "(hidden)",
+        "DATABASE_URL",
     ] {
         assert!(said.out.contains(part), "{part} is missing: {}", said.out);
     }
+    let (address, path) = (
+        url::Url::parse(&url(&database)).unwrap(),
+        &status["pgDump"]["ok"],
+    );
+    let shown = status["configuration"].as_array().unwrap().iter();
+    let shown = shown
+        .filter(|s| s["name"] == "DATABASE_URL")
+        .map(|s| &s["value"]);
+    let shown: Vec<_> = shown.map(|v| v.as_str().unwrap()).collect();
+    let [shown] = shown[..] else {
+        panic!("{status}")
+    };
+    for part in [
+        address.host_str().unwrap(),
+        &address.port().unwrap().to_string(),
+        address.path(),
+        address.username(),
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    let password = address.password().unwrap();
+    assert!(!status.to_string().contains(password) && !said.out.contains(password));
+    let path = path["path"].as_str().unwrap();
     assert!(
-        said.out.lines().all(|l| l.chars().count() <= 100),
+        path.ends_with("pg_dump") && said.out.contains(path),
         "{}",
         said.out
     );

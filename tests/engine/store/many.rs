@@ -87,7 +87,7 @@ async fn ten_thousand_backups_cost_a_look_at_the_newest() {
     }
 
     let (found, calls) = asked(&dir.store, async |s| {
-        status::look_into(s, None).await.unwrap()
+        status::look_into(s, "default", None).await.unwrap()
     })
     .await;
     assert_eq!(found.last_backup.unwrap().name, "backup_3");

@@ -61,12 +61,6 @@ pub async fn check(
             ),
         );
     }
-    if request.room.is_none() {
-        warn(
-        "room_unknown",
-        "how much room the target's disk has cannot be asked over SQL; compare the bytes needed yourself".into(),
-    );
-    }
     for (marker, comment) in &target.markers {
         warn("unfinished_restore", format!("schema {marker}: {comment}"));
     }

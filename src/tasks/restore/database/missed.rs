@@ -4,6 +4,7 @@ use super::content::Content;
 use super::pre_data::Platform;
 use super::roles::Roles;
 use super::{Ready, dropped, outside, publications};
+use crate::core::managed;
 use crate::core::manifest::Warning;
 use crate::error::Result;
 use crate::tasks::restore::RestoreRequest;
@@ -32,6 +33,7 @@ pub async fn look(ready: &mut Ready<'_>, request: &RestoreRequest) -> Result<()>
             notes.extend(platforms(content));
         }
     }
+    notes.extend(into_the_platform(content));
     let roles = Roles::read(&target.session).await?;
     let (theirs, of_roles) = roles.foresee(&platform.with(content), content.own_roles());
     warnings.extend(theirs);
@@ -57,6 +59,23 @@ fn not_in_the_backup(content: &Content<'_>, platform: &Platform) -> Vec<Warning>
 fn platforms(content: &Content<'_>) -> Vec<Warning> {
     let notes = content.backup.left_out.iter();
     notes.filter(|n| n.code != "secrets").cloned().collect()
+}
+
+/// Foreign keys into rows that no backup holds, such as those of `auth.users`.
+fn into_the_platform(content: &Content<'_>) -> Option<Warning> {
+    let keys = content.post_data.iter().filter(|entry| {
+        let parent = entry.references();
+        parent.is_some_and(|table| managed::is_platform(&table.schema))
+    });
+    let keys: Vec<String> = keys.filter_map(|entry| entry.key_to()).collect();
+    (!keys.is_empty()).then(|| Warning {
+        code: "keys_into_the_platform".into(),
+        message: format!(
+            "foreign keys into rows that the platform keeps are checked against those of the target, and stay NOT \
+             VALID, for new rows alone, where these are missing there: {}",
+            keys.join("; ")
+        ),
+    })
 }
 
 /// What belongs to the whole database, and to no schema or table that somebody chose.

@@ -154,7 +154,7 @@ pub async fn find_operation(target: &DatabaseUrl, wanted: &str) -> Result<Operat
     let all = operations(target).await?;
     if wanted == "latest" {
         let newest = all.iter().find(|o| is_open(&all, o));
-        return newest.cloned().ok_or_else(|| not_found(target, wanted));
+        return newest.cloned().ok_or_else(|| none_open(target, &all));
     }
     let exact = Uuid::parse_str(wanted).ok();
     let fits = |o: &&Operation| match exact {
@@ -177,6 +177,22 @@ fn ambiguous(wanted: &str, fitting: &[&Operation]) -> Error {
     let lines: String = fitting.iter().map(line).collect();
     let message = format!("{wanted:?} fits {} restores:{lines}", fitting.len());
     Error::new(Code::Usage, message).hint("Give the digits in front of the one that is meant.")
+}
+
+/// Nothing that `latest` could mean.
+fn none_open(target: &DatabaseUrl, all: &[Operation]) -> Error {
+    let code = Code::OperationNotFound;
+    match all.is_empty() {
+        true => Error::new(code, format!("no restore is kept in {target}"))
+            .hint("Restores in place keep what they change until it is forgotten, for their undo."),
+        false => Error::new(
+            code,
+            format!("every restore that is kept in {target} is undone already"),
+        )
+        .hint(
+            "`rovodev restore --list-undo` lists them. To bring one back, reverse its undo by the undo's own id.",
+        ),
+    }
 }
 
 /// No such operation is kept.
