@@ -12,6 +12,19 @@ fn follows(requests: &[String]) -> Vec<&String> {
     requests.iter().filter(link).collect()
 }
 
+/// The first file that is followed breaks off in the second piece that arrives of it.
+fn breaks_once() -> impl Fn(&str, usize) -> Cut + Send + Sync {
+    let seen = AtomicUsize::new(0);
+    move |request, _| {
+        // Asked once for the request itself, and once for each piece.
+        let follows = request.contains("/download?link=");
+        match follows && seen.fetch_add(1, Ordering::SeqCst) == 2 {
+            true => Cut::Middle,
+            false => Cut::Nothing,
+        }
+    }
+}
+
 /// The file that the deployment sends to a browser.
 async fn sent(running: &Running, token: &str, backup: &str, format: &str) -> Vec<u8> {
     let made = link(running, token, backup, json!({ "format": format })).await;
@@ -24,15 +37,7 @@ async fn a_file_is_the_deployments_and_outlasts_a_broken_line() {
     let token = running.sign_in(Person::Admin).await;
     let wanted = json!({ "type": "full", "name": "app" });
     let backup = running.backed_up(&token, wanted).await;
-    // Every first answer breaks in its middle.
-    let proxy = Proxy::before(&running.project.url(), |request, seen| {
-        let follows = request.contains("/download?link=") && !request.contains("range: bytes=");
-        match follows && seen == 0 {
-            true => Cut::Middle,
-            false => Cut::Nothing,
-        }
-    })
-    .await;
+    let proxy = Proxy::before(&running.project.url(), breaks_once()).await;
     let shell = Shell::afar(&proxy.url(), &token);
     let got = shell
         .run(&["download", "latest", "--format", "tar", "--json"])
@@ -54,15 +59,7 @@ async fn a_file_is_the_deployments_and_outlasts_a_broken_line() {
     assert_eq!(kept.code, 5, "an existing file stays: {kept:?}");
 
     // Of unknown length: begun anew after the first break.
-    let seen = AtomicUsize::new(0);
-    proxy.now(move |request, _| {
-        // The request itself is the first, and the second piece of its answer the third.
-        let follows = request.contains("/download?link=");
-        match follows && seen.fetch_add(1, Ordering::SeqCst) == 2 {
-            true => Cut::Middle,
-            false => Cut::Nothing,
-        }
-    });
+    proxy.now(breaks_once());
     let got = shell.run(&["download", "app", "-o", "app.sql.gz"]).await;
     assert_eq!(got.code, 0, "{got:?}");
     assert!(got.err.contains("broke off; going on"), "{got:?}");
