@@ -125,7 +125,7 @@ mod tests {
         };
         assert_eq!(widest(None), 49);
         assert_eq!((widest(Some(49)), widest(Some(48))), (49, 48));
-        assert!(table.fitted(Some(40)).contains("backup_2…_04-10-33"));
+        assert!(table.fitted(Some(40)).contains("backup_2…04-10-33"));
         assert!(!table.fitted(Some(30)).contains("MiB"));
         assert!(widest(Some(30)) <= 30);
         assert!(table.fitted(Some(30)).contains("partial"));
