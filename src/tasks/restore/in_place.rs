@@ -37,7 +37,7 @@ use crate::core::ident::QName;
 use crate::core::manifest::{Manifest, Scope, Warning};
 use crate::core::merge::Names;
 use crate::core::progress::Stage;
-use crate::core::restore_plan::{Outcome, Plan, TableChange};
+use crate::core::restore_plan::{Outcome, Plan};
 use crate::error::{Code, Result};
 use crate::ports::postgres::target;
 use crate::ports::store::Store;
@@ -260,7 +260,7 @@ impl Prepared {
                 warnings.extend(refresh::refresh(ctx, &self.work, &changed).await);
                 ctx.progress.stage(Stage::Finish, 0);
                 self.work.clean().await;
-                Ok(outcome(
+                Ok(commit::outcome(
                     &self.work,
                     &self.record,
                     &done,
@@ -368,34 +368,4 @@ fn left_out(work: &Work) -> Option<Warning> {
         code: "rows_left_out".into(),
         message: format!("{} left out: {why}", counted(work.left_out, "row")),
     })
-}
-
-fn outcome(
-    work: &Work,
-    record: &Record,
-    done: &Done,
-    tables: u64,
-    warnings: Vec<Warning>,
-) -> Outcome {
-    let (rows_added, rows_changed, rows_removed) = commit::sums(done);
-    let changes = work.units.iter().filter_map(|unit| {
-        let counts = done.get(&unit.number).filter(|c| c.total() > 0)?;
-        Some(TableChange {
-            table: unit.table.clone(),
-            added: counts.add,
-            changed: counts.change,
-            removed: counts.remove,
-        })
-    });
-    Outcome {
-        operation: work.names.operation,
-        backup: record.backup,
-        tables,
-        changes: changes.collect(),
-        rows_added,
-        rows_changed,
-        rows_removed,
-        undo_schema: (!done.is_empty()).then(|| work.names.undo_schema()),
-        warnings,
-    }
 }

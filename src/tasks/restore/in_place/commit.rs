@@ -2,9 +2,9 @@
 
 use super::merge::Done;
 use super::work::{Work, again};
-use crate::core::manifest::Scope;
+use crate::core::manifest::{Scope, Warning};
 use crate::core::merge::apply::{self, Counts};
-use crate::core::restore_plan::Mode;
+use crate::core::restore_plan::{Mode, Outcome, TableChange};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
 use uuid::Uuid;
@@ -63,9 +63,40 @@ pub async fn record(work: &Work, record: &Record, done: &Done) -> Result<()> {
     Ok(())
 }
 
-pub fn sums(done: &Done) -> (u64, u64, u64) {
+fn sums(done: &Done) -> (u64, u64, u64) {
     let sum = |of: fn(&Counts) -> u64| done.values().map(of).sum();
     (sum(|c| c.add), sum(|c| c.change), sum(|c| c.remove))
+}
+
+/// What people are told of it, table by table.
+pub fn outcome(
+    work: &Work,
+    record: &Record,
+    done: &Done,
+    tables: u64,
+    warnings: Vec<Warning>,
+) -> Outcome {
+    let (rows_added, rows_changed, rows_removed) = sums(done);
+    let changes = work.units.iter().filter_map(|unit| {
+        let counts = done.get(&unit.number).filter(|c| c.total() > 0)?;
+        Some(TableChange {
+            table: unit.table.clone(),
+            added: counts.add,
+            changed: counts.change,
+            removed: counts.remove,
+        })
+    });
+    Outcome {
+        operation: work.names.operation,
+        backup: record.backup,
+        tables,
+        changes: changes.collect(),
+        rows_added,
+        rows_changed,
+        rows_removed,
+        undo_schema: (!done.is_empty()).then(|| work.names.undo_schema()),
+        warnings,
+    }
 }
 
 /// Commits. Where the connection breaks on the way, looks whether the undo schema is there, once the server has

@@ -5,7 +5,7 @@ use super::commit::{self, Record};
 use super::merge::{self, Done};
 use super::operations::{self, Operation};
 use super::work::{Work, lead, look_on};
-use super::{checks, hold, outcome, references, refresh, statistics};
+use super::{checks, hold, references, refresh, statistics};
 use crate::core::counted::counted;
 use crate::core::ident::QName;
 use crate::core::manifest::{Codec, Warning};
@@ -88,7 +88,7 @@ async fn reverse(
     ctx.progress.stage(Stage::Finish, 0);
     work.clean().await;
     let tables = work.merged().count() as u64;
-    let mut told = outcome(&work, &record, &done?, tables, warnings);
+    let mut told = commit::outcome(&work, &record, &done?, tables, warnings);
     if dry_run {
         told.undo_schema = None;
     }
