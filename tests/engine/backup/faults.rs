@@ -221,12 +221,17 @@ async fn a_prune_and_a_backup_keep_out_of_each_others_way() {
     let first = source.back_up(|_| {}).await.unwrap();
     let store = &source.opened.store;
     let (ctx, clock) = (Context::default(), Clock::default());
-    let late = Rule::new(When::From(1), Fault::Stall(Duration::from_secs(1)));
+    let late = Rule::new(When::From(1), Fault::Stall(Duration::from_secs(2)));
     let backup = with_faults(&source, vec![late.on(Op::PutNew, "manifest.json")]);
     let pruning = async {
         loop {
             let all = store.list(keys::BACKUPS).await.unwrap();
-            if all.iter().any(|o| o.key.ends_with("/started.json")) {
+            let claims = all
+                .iter()
+                .filter_map(|o| o.key.strip_suffix("started.json"));
+            let works = |folder: &str| all.iter().filter(|o| o.key.starts_with(folder)).count() > 1;
+            // Before it writes more than its claim, it still looks for a prune that began with it, and would give way too.
+            if claims.into_iter().any(works) {
                 break prune(&ctx, store, &clock, false, true).await;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
