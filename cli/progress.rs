@@ -120,12 +120,13 @@ fn tell_of_stopping(progress: Option<Progress>) {
 
 async fn stop_when_asked(style: Style, mut signals: Signals) {
     signals.next().await;
-    STOP.cancel();
     let told = "Stopping cleanly; press Ctrl-C again to end at once.";
     match &*RUNNING.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(progress) => progress.notice(told),
         None => output::tell(told),
     }
+    // Only now: what ends at once would end while its bar stands there, and the words would come into it.
+    STOP.cancel();
     signals.next().await;
     if style == Style::Bar {
         let _ = Term::stderr().clear_line();
