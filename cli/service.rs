@@ -45,6 +45,12 @@ pub fn keeper(command: Command, common: &Common, settings: &Settings) -> Result<
         return Err(remote::refused("this command", "it sets up this machine"));
     }
     if let Some(url) = api {
+        let own_store = "a deployment has a store of its own";
+        let cataloged = "what a deployment does is in its catalog";
+        remote::refuse(&[
+            (common.store.is_some(), "--store", own_store),
+            (common.without_catalog, "--without-catalog", cataloged),
+        ])?;
         let deployment = Deployment::new(url, settings)?;
         return Ok(Kept::By(Service::Deployment(deployment), command));
     }

@@ -176,10 +176,10 @@ BEGIN
         FROM jsonb_populate_record(NULL::public.restore_operations, fields) f
         WHERE o.id = job.operation_id;
         IF new_status = 'completed' THEN
-            UPDATE public.restore_operations SET undone_at = now()
-            WHERE id = (
-                SELECT undo_of FROM public.restore_operations WHERE id = job.operation_id AND NOT preview
-            );
+            -- What an undo had taken back is there again once that undo is undone.
+            UPDATE public.restore_operations r SET undone_at = CASE WHEN r.id = o.undo_of THEN now() END
+            FROM public.restore_operations o LEFT JOIN public.restore_operations u ON u.id = o.undo_of
+            WHERE o.id = job.operation_id AND NOT o.preview AND r.id IN (o.undo_of, u.undo_of);
         END IF;
     WHEN 'export' THEN
         UPDATE public.rovodev_exports e SET

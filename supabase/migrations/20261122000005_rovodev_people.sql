@@ -218,7 +218,10 @@ BEGIN
         name = coalesce(change ->> 'name', name),
         note = CASE WHEN change ? 'note' THEN change ->> 'note' ELSE note END,
         pinned = coalesce((change ->> 'pinned')::boolean, pinned)
-    WHERE id = backup;
+    WHERE id = backup AND deleted_at IS NULL;
+    IF NOT FOUND THEN
+        RETURN rovodev.refuse_unknown('backup.change', backup, door, address);
+    END IF;
     PERFORM rovodev.audit(old.tenant_id, door, 'backup.change', 'backup', backup, 'done', NULL, address, change);
     RETURN jsonb_build_object('outcome', 'done');
 END $$;
@@ -238,8 +241,11 @@ BEGIN
     IF refused IS NOT NULL THEN
         RETURN refused;
     END IF;
-    -- A restore that begins now locks the row as well.
-    PERFORM FROM public.backups WHERE id = backup FOR UPDATE;
+    -- A restore that begins now locks the row as well. What came before the lock counts: a pin, another deletion.
+    SELECT * INTO old FROM public.backups WHERE id = backup AND deleted_at IS NULL FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN rovodev.refuse_unknown('backup.delete', backup, door, address);
+    END IF;
     why := CASE
         WHEN old.pinned THEN 'The backup is pinned. Unpin it first.'
         WHEN old.status IN ('pending', 'in_progress') THEN 'The backup is being taken. Cancel it first.'

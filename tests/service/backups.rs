@@ -198,3 +198,76 @@ async fn health_tells_operators_all_and_customers_their_rows() {
     );
     assert_eq!(own["database"]["records"], json!(null));
 }
+
+/// A deletion that waited for somebody who pins the backup finds it pinned; a change that waited for a deletion finds nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pin_and_a_deletion_at_once_never_both_happen() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let id = running.backed_up(&admin, json!({ "type": "config" })).await;
+    let details = format!("/api/backups/{id}/details");
+    let (mut holder, watcher) = (running.superuser().await, running.superuser().await);
+    let waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' ";
+    for (change, (method, body), expected) in [
+        ("pinned = true", ("DELETE", None), 409),
+        (
+            "pinned = false, deleted_at = now()",
+            ("PATCH", Some(json!({ "pinned": true }))),
+            404,
+        ),
+    ] {
+        let held = holder.transaction().await.unwrap();
+        let sql = format!("UPDATE public.backups SET {change} WHERE id::text = $1");
+        held.execute(&sql, &[&id]).await.unwrap();
+        let call = running.call(&admin, method, &details, body);
+        let let_go = async {
+            while watcher
+                .query_one(waits, &[])
+                .await
+                .unwrap()
+                .get::<_, i64>(0)
+                < 1
+            {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            held.commit().await.unwrap();
+        };
+        let ((status, told), ()) = tokio::join!(call, let_go);
+        assert_eq!(status, expected, "{told}");
+    }
+    let row = "SELECT pinned FROM public.backups WHERE id::text = $1";
+    let row = watcher.query_one(row, &[&id]).await.unwrap();
+    assert!(!row.get::<_, bool>(0), "a deleted backup was pinned");
+}
+
+/// There and back again: each undo is an operation of its own that the next one reverses.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_can_be_undone() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let id = running
+        .backed_up(&admin, json!({ "type": "database" }))
+        .await;
+    let (path, mut owner) = (format!("/api/backups/{id}/restore"), running.owner().await);
+    let whole = local::demo::contents(&mut owner).await.unwrap();
+    local::demo::damage(&mut owner).await.unwrap();
+    let damaged = local::demo::contents(&mut owner).await.unwrap();
+    let mut turns = Vec::new();
+    for (undone, expected) in [
+        (None, &whole),
+        (Some(0), &damaged),
+        (Some(1), &whole),
+        (Some(0), &damaged),
+    ] {
+        let body = match undone {
+            Some(turn) => json!({ "undo": turns[turn] }),
+            None => json!({ "mode": "exact" }),
+        };
+        let (status, asked) = running.call(&admin, "POST", &path, Some(body)).await;
+        assert_eq!(status, 202, "{asked}");
+        let ended = running.ended(&admin, &format!("{path}/status")).await;
+        assert_eq!(ended["status"], "completed", "{ended}");
+        assert_eq!(&local::demo::contents(&mut owner).await.unwrap(), expected);
+        turns.push(asked["operationId"].clone());
+    }
+}

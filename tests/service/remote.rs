@@ -47,6 +47,16 @@ async fn everything_works_from_afar() {
     assert_eq!((far.code, &far.out), (0, &near.out));
     let list = shell.run(&["list", "--limit", "0", "--json"]).await.json();
     assert_eq!(list["total"], 2, "{list}");
+    // A place of one's own is not the deployment's: nothing is deleted there in its stead.
+    for own in [
+        &["delete", "ci", "--force", "--store", "backups"][..],
+        &["list", "--without-catalog"],
+    ] {
+        let refused = shell.run(own).await;
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.err.contains("through --api"), "{refused:?}");
+    }
+    assert_eq!(shell.run(&["show", "ci"]).await.code, 0);
     let health = shell.run(&["status", "--json"]).await;
     assert_eq!(
         (health.code, &health.json()["healthy"]),

@@ -32,9 +32,6 @@ pub async fn run(
             format!("no job restores to the target {:?}", operation.target),
         ));
     }
-    if let Some(reversed) = operation.undo_of {
-        return undo(ctx, workshop, operation, reversed).await;
-    }
     // An attempt before this one may have died after the commit.
     if !operation.preview
         && job.token > 1
@@ -45,6 +42,9 @@ pub async fn run(
             record(held, taken.ok().as_ref()).await?;
         }
         return done_before(workshop, operation.id).await;
+    }
+    if let Some(reversed) = operation.undo_of {
+        return undo(ctx, workshop, operation, reversed).await;
     }
     let manifest = backups::read(&workshop.store, &job.tenant.slug, job.backup.id).await?;
     let request = RestoreRequest {
@@ -199,11 +199,11 @@ async fn undo(
     operation: &OperationRow,
     reversed: Uuid,
 ) -> Result<Map<String, Value>> {
-    let undone = match operation.leave_changed {
-        true => {
-            in_place::undo_unchanged(ctx, &workshop.source, reversed, operation.preview).await?
-        }
-        false => in_place::undo(ctx, &workshop.source, reversed, operation.preview).await?,
+    let (source, leave) = (&workshop.source, operation.leave_changed);
+    let undone = match (operation.preview, leave) {
+        (true, true) => in_place::undo_unchanged(ctx, source, reversed, true).await?,
+        (true, false) => in_place::undo(ctx, source, reversed, true).await?,
+        (false, _) => in_place::undo_as(ctx, source, reversed, operation.id, leave).await?,
     };
     Ok(result(None, &undone))
 }
@@ -216,7 +216,7 @@ async fn done_before(workshop: &Workshop, id: Uuid) -> Result<Map<String, Value>
         .ok_or_else(|| Error::new(Code::OperationNotFound, "the restore's record is gone"))?;
     Ok(columns(json!({ "result": {
         "rowsAdded": done.added, "rowsChanged": done.changed, "rowsRemoved": done.removed,
-        "recordsRestored": done.added + done.changed,
+        "recordsRestored": done.added + done.changed, "undoable": true,
     } })))
 }
 

@@ -29,9 +29,12 @@ pub async fn undo(
     operation: Uuid,
     dry_run: bool,
 ) -> Result<Outcome> {
-    reverse(ctx, target, operation, dry_run, false)
-        .boxed()
-        .await
+    let how = How {
+        dry_run,
+        leave_changed: false,
+        promised: None,
+    };
+    reverse(ctx, target, operation, how).boxed().await
 }
 
 /// Reverses what is still as the restore left it, and leaves rows alone that changed since, that others refer to by
@@ -42,16 +45,44 @@ pub async fn undo_unchanged(
     operation: Uuid,
     dry_run: bool,
 ) -> Result<Outcome> {
-    reverse(ctx, target, operation, dry_run, true).boxed().await
+    let how = How {
+        dry_run,
+        leave_changed: true,
+        promised: None,
+    };
+    reverse(ctx, target, operation, how).boxed().await
+}
+
+/// One or the other under an id that was promised, by which [`super::was_done`] knows it later, and which undoes it.
+pub async fn undo_as(
+    ctx: &Context,
+    target: &DatabaseUrl,
+    operation: Uuid,
+    promised: Uuid,
+    leave_changed: bool,
+) -> Result<Outcome> {
+    let how = How {
+        dry_run: false,
+        leave_changed,
+        promised: Some(promised),
+    };
+    reverse(ctx, target, operation, how).boxed().await
+}
+
+#[derive(Debug, Clone, Copy)]
+struct How {
+    dry_run: bool,
+    leave_changed: bool,
+    promised: Option<Uuid>,
 }
 
 async fn reverse(
     ctx: &Context,
     target: &DatabaseUrl,
     operation: Uuid,
-    dry_run: bool,
-    leave: bool,
+    how: How,
 ) -> Result<Outcome> {
+    let dry_run = how.dry_run;
     ctx.progress.stage(Stage::Connect, 0);
     let session = match dry_run {
         true => ctx.or_cancelled(look_on(target)).await?,
@@ -61,8 +92,9 @@ async fn reverse(
     if !dry_run {
         operations::clear(&session, None).await;
     }
-    let mut work = open(target, session, &reversed).await?;
-    (work.leave_out, work.dry_run) = (leave, dry_run);
+    let promised = how.promised.unwrap_or_else(Uuid::now_v7);
+    let mut work = open(target, session, &reversed, promised).await?;
+    (work.leave_out, work.dry_run) = (how.leave_changed, dry_run);
     checks::beforehand(&work).await?;
     let stamp = match dry_run {
         true => format!("{} of an undo of {operation}", operations::DRY_RUN),
@@ -127,7 +159,12 @@ async fn find(
 }
 
 /// The units as the restore recorded them, and the tables as they are now.
-async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> Result<Work> {
+async fn open(
+    target: &DatabaseUrl,
+    session: Session,
+    reversed: &Operation,
+    promised: Uuid,
+) -> Result<Work> {
     let doing = "reading what the restore kept";
     let sql = format!("SELECT units FROM {}", names::record(reversed.id));
     let units: String = session.query_one(doing, &sql, &[]).await?.get(0);
@@ -146,7 +183,7 @@ async fn open(target: &DatabaseUrl, session: Session, reversed: &Operation) -> R
         target: target.clone(),
         identity: session.identity.clone(),
         session,
-        names: Names::undo_of(reversed.id, Uuid::now_v7()),
+        names: Names::undo_of(reversed.id, promised),
         mode: Mode::Exact,
         leave_out: false,
         writers: 1,
