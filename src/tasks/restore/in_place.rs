@@ -369,3 +369,24 @@ fn left_out(work: &Work) -> Option<Warning> {
         message: format!("{} left out: {why}", counted(work.left_out, "row")),
     })
 }
+
+/// Names the rows that changed since the restore and stay as they are.
+fn left_changed(changed: &[(QName, u64)], recorded: bool, work: &Work) -> Option<Warning> {
+    let each: Vec<String> = changed
+        .iter()
+        .map(|(table, rows)| format!("{} of {table}", counted(*rows, "row")))
+        .collect();
+    let more = match recorded {
+        true => format!(
+            "; the restore counts as undone: to reverse these too, undo {} first",
+            work.names.operation
+        ),
+        false => String::new(),
+    };
+    let sum: u64 = changed.iter().map(|(_, rows)| rows).sum();
+    let left = if sum == 1 { "was left" } else { "were left" };
+    (sum > 0).then(|| Warning {
+        code: "rows_changed_since".into(),
+        message: format!("{} changed since and {left}{more}", each.join(", ")),
+    })
+}

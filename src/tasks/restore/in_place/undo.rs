@@ -8,7 +8,7 @@ use super::work::{Work, lead, look_on};
 use super::{checks, hold, references, refresh, statistics};
 use crate::core::counted::counted;
 use crate::core::ident::QName;
-use crate::core::manifest::{Codec, Warning};
+use crate::core::manifest::Codec;
 use crate::core::merge::apply::Counts;
 use crate::core::merge::{Names, Unit, names, stage, undo as sql};
 use crate::core::progress::Stage;
@@ -31,8 +31,7 @@ pub async fn undo(
 ) -> Result<Outcome> {
     let how = How {
         dry_run,
-        leave_changed: false,
-        promised: None,
+        ..How::default()
     };
     reverse(ctx, target, operation, how).boxed().await
 }
@@ -48,7 +47,7 @@ pub async fn undo_unchanged(
     let how = How {
         dry_run,
         leave_changed: true,
-        promised: None,
+        ..How::default()
     };
     reverse(ctx, target, operation, how).boxed().await
 }
@@ -62,14 +61,14 @@ pub async fn undo_as(
     leave_changed: bool,
 ) -> Result<Outcome> {
     let how = How {
-        dry_run: false,
         leave_changed,
         promised: Some(promised),
+        ..How::default()
     };
     reverse(ctx, target, operation, how).boxed().await
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 struct How {
     dry_run: bool,
     leave_changed: bool,
@@ -110,7 +109,11 @@ async fn reverse(
     let done = run(ctx, &mut work, &record).await;
     let mut warnings = Vec::from_iter(super::left_out(&work));
     if let Ok((done, changed)) = &done {
-        warnings.extend(left_changed(changed, !done.is_empty() && !dry_run, &work));
+        warnings.extend(super::left_changed(
+            changed,
+            !done.is_empty() && !dry_run,
+            &work,
+        ));
     }
     let done = done.map(|(done, _)| done);
     if let (Ok(done), false) = (&done, dry_run) {
@@ -259,27 +262,6 @@ async fn find_tables(
         targets.push(table);
     }
     Ok(targets)
-}
-
-/// Names the rows that changed since the restore and stay as they are.
-fn left_changed(changed: &[(QName, u64)], recorded: bool, work: &Work) -> Option<Warning> {
-    let each: Vec<String> = changed
-        .iter()
-        .map(|(table, rows)| format!("{} of {table}", counted(*rows, "row")))
-        .collect();
-    let more = match recorded {
-        true => format!(
-            "; the restore counts as undone: to reverse these too, undo {} first",
-            work.names.operation
-        ),
-        false => String::new(),
-    };
-    let sum: u64 = changed.iter().map(|(_, rows)| rows).sum();
-    let left = if sum == 1 { "was left" } else { "were left" };
-    (sum > 0).then(|| Warning {
-        code: "rows_changed_since".into(),
-        message: format!("{} changed since and {left}{more}", each.join(", ")),
-    })
 }
 
 /// What was done, and the rows of each table that were left because they changed since.
