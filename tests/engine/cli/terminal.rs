@@ -2,7 +2,7 @@
 
 use super::Shell;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{LocalModes, OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::process::Child;
@@ -38,6 +38,11 @@ impl Terminal {
             ws_ypixel: 0,
         };
         tcsetwinsize(&master, size).unwrap();
+        // Else the kernel, once it has sent Ctrl-C's signal, throws away what was shown until then: at
+        // times the program's answer to it.
+        let mut modes = tcgetattr(&master).unwrap();
+        modes.local_modes.insert(LocalModes::NOFLSH);
+        tcsetattr(&master, OptionalActions::Now, &modes).unwrap();
         let name = ptsname(&master, Vec::new()).unwrap();
         let slave = OpenOptions::new()
             .read(true)
