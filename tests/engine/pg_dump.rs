@@ -55,6 +55,14 @@ impl Database {
         }
     }
 
+    pub async fn run(&self, sql: &str) {
+        let session = self.session().await;
+        session
+            .batch("running a test's statements", sql)
+            .await
+            .unwrap();
+    }
+
     pub async fn session(&self) -> Session {
         Session::connect(&self.url, Purpose::Write).await.unwrap()
     }

@@ -235,7 +235,11 @@ async fn a_restore_in_place_leaves_the_catalog_alone() {
     assert!(outcome.rows_added + outcome.rows_changed > 0);
     assert_eq!(both.catalog().await, before);
     assert_eq!(demo::contents(&mut both.owner).await.unwrap(), app);
-    let undone = in_place::undo(&ctx, &both.url, outcome.operation, false);
+    let undone = in_place::undo(
+        &ctx,
+        &both.url,
+        in_place::UndoRequest::of(outcome.operation),
+    );
     Box::pin(undone).await.unwrap();
     assert_eq!(both.catalog().await, before);
 }

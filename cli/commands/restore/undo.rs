@@ -12,7 +12,7 @@ use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::tasks::backups::short_id;
 use rovodev::tasks::places;
-use rovodev::tasks::restore::in_place::{self, Operation};
+use rovodev::tasks::restore::in_place::{self, Operation, UndoRequest};
 use serde_json::json;
 use std::time::Instant;
 
@@ -29,9 +29,13 @@ pub async fn run(
         confirm(&target, &operation, common)?;
     }
     let begun = Instant::now();
-    let outcome = progress::shown(style, async |ctx| match args.leave_changed {
-        true => in_place::undo_unchanged(ctx, &target, operation.id, args.dry_run).await,
-        false => in_place::undo(ctx, &target, operation.id, args.dry_run).await,
+    let request = UndoRequest {
+        dry_run: args.dry_run,
+        leave_changed: args.leave_changed,
+        ..UndoRequest::of(operation.id)
+    };
+    let outcome = progress::shown(style, async |ctx| {
+        in_place::undo(ctx, &target, request).await
     })
     .await?;
     if !common.json {

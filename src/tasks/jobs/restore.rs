@@ -5,7 +5,7 @@ use super::{Job, OperationRow, Tenant, Workshop, backup, worth_a_retry};
 use crate::core::manifest::Manifest;
 use crate::core::restore_plan::{Choice, Component, Outcome, Plan};
 use crate::error::{Code, Error, Result};
-use crate::tasks::restore::in_place::Prepared;
+use crate::tasks::restore::in_place::{Prepared, UndoRequest};
 use crate::tasks::restore::safety::Keeper;
 use crate::tasks::restore::{RestoreRequest, in_place};
 use crate::tasks::{Context, backups};
@@ -199,12 +199,13 @@ async fn undo(
     operation: &OperationRow,
     reversed: Uuid,
 ) -> Result<Map<String, Value>> {
-    let (source, leave) = (&workshop.source, operation.leave_changed);
-    let undone = match (operation.preview, leave) {
-        (true, true) => in_place::undo_unchanged(ctx, source, reversed, true).await?,
-        (true, false) => in_place::undo(ctx, source, reversed, true).await?,
-        (false, _) => in_place::undo_as(ctx, source, reversed, operation.id, leave).await?,
+    let request = UndoRequest {
+        reverses: reversed,
+        operation: Some(operation.id),
+        dry_run: operation.preview,
+        leave_changed: operation.leave_changed,
     };
+    let undone = in_place::undo(ctx, &workshop.source, request).await?;
     Ok(result(None, &undone))
 }
 

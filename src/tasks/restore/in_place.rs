@@ -26,7 +26,7 @@ pub use operations::{
     Operation, drop_leftovers, find_operation, forget, not_found, operations, undoable, undone_by,
     was_done,
 };
-pub use undo::{undo, undo_as, undo_unchanged};
+pub use undo::{UndoRequest, undo};
 
 use self::commit::Record;
 use self::merge::Done;

@@ -6,12 +6,7 @@ use crate::pg_dump::Database;
 
 async fn broken(database: &Database) {
     let sql = "DELETE FROM calls WHERE id = 1";
-    database
-        .session()
-        .await
-        .batch("breaking", sql)
-        .await
-        .unwrap();
+    database.run(sql).await;
 }
 
 /// Schemas that a restore leaves while it waits, or once it is done.

@@ -8,12 +8,7 @@ use rovodev::tasks::lease::Lease;
 
 async fn restored(shell: &Shell, database: &Database) {
     let sql = "DELETE FROM call_events WHERE id = 1; UPDATE calls SET note = 'x' WHERE id = 2";
-    database
-        .session()
-        .await
-        .batch("breaking", sql)
-        .await
-        .unwrap();
+    database.run(sql).await;
     let said = shell.run(&["restore", "--input", "one", "--force"]);
     assert_eq!(said.code, 0, "{said:?}");
 }

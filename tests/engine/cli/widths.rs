@@ -17,12 +17,7 @@ async fn everything_fits_the_terminal_and_is_whole_in_a_pipe() {
     );
     assert_eq!(shell.run(&["backup"]).code, 0);
     let sql = "DELETE FROM call_events WHERE id = 1; UPDATE calls SET note = 'x'; INSERT INTO calls VALUES (5000, 0)";
-    database
-        .session()
-        .await
-        .batch("breaking", sql)
-        .await
-        .unwrap();
+    database.run(sql).await;
     let restored = shell.run(&["restore", "--input", long, "--force"]);
     assert_eq!(restored.code, 0, "{restored:?}");
     for arguments in [

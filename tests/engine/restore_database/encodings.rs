@@ -53,9 +53,13 @@ async fn bytes_come_back_as_they_were() {
     let prepared = in_place::prepare(&ctx, &source.opened.store, &here, None).await;
     let done = prepared.unwrap().apply(&ctx).await.unwrap();
     assert_eq!(bytes(&source.database).await, EXACT);
-    in_place::undo(&ctx, &here.target, done.operation, false)
-        .await
-        .unwrap();
+    in_place::undo(
+        &ctx,
+        &here.target,
+        in_place::UndoRequest::of(done.operation),
+    )
+    .await
+    .unwrap();
     assert_eq!(bytes(&source.database).await, changed);
     drop(session);
     source.database.drop().await;

@@ -72,7 +72,12 @@ async fn an_undo_knows_whether_it_was_committed() {
         let (f, backup, old, new) = broken().await;
         let done = f.restore(&backup, Mode::Exact).await.unwrap().operation;
         let proxy = CommitProxy::start(&f, cut, 1, false).await;
-        let undone = in_place::undo(&Context::default(), &proxy.url, done, false).await;
+        let undone = in_place::undo(
+            &Context::default(),
+            &proxy.url,
+            in_place::UndoRequest::of(done),
+        )
+        .await;
         assert_eq!(proxy.cuts(), 1, "{cut:?}");
         match cut {
             Cut::After => {

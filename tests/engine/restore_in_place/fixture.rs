@@ -119,7 +119,12 @@ impl Fixture {
     }
 
     pub async fn undo(&self, operation: uuid::Uuid) -> Result<Outcome> {
-        in_place::undo(&Context::default(), &self.url, operation, false).await
+        in_place::undo(
+            &Context::default(),
+            &self.url,
+            in_place::UndoRequest::of(operation),
+        )
+        .await
     }
 
     pub async fn another_session(&self) -> Session {

@@ -79,7 +79,16 @@ async fn a_dry_run_works_beside_a_restore_and_is_not_cleared_away() {
     );
     let done = Box::pin(prepared.apply(&ctx)).await.unwrap().operation;
     let other = f.prepare(&request).await.unwrap();
-    in_place::undo(&ctx, &f.url, done, true).await.unwrap();
+    in_place::undo(
+        &ctx,
+        &f.url,
+        in_place::UndoRequest {
+            dry_run: true,
+            ..in_place::UndoRequest::of(done)
+        },
+    )
+    .await
+    .unwrap();
     assert_eq!(f.value::<i64>("SELECT count(*) FROM t").await, 2);
     other.discard().await.unwrap();
     // A dry run under way holds this lock; its staging stays until it is gone.

@@ -31,7 +31,7 @@ async fn child_process() {
     let ctx = Context::default();
     if let Ok(operation) = std::env::var(UNDO) {
         let operation = Uuid::parse_str(&operation).unwrap();
-        in_place::undo(&ctx, &target, operation, false)
+        in_place::undo(&ctx, &target, in_place::UndoRequest::of(operation))
             .await
             .unwrap();
         return;

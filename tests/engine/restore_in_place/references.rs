@@ -124,7 +124,15 @@ async fn an_undo_breaks_no_reference_and_can_leave_the_rest() {
     let before = f.contents().await;
     let ctx = Context::default();
     for dry_run in [true, false] {
-        let undone = in_place::undo(&ctx, &f.url, done.operation, dry_run).await;
+        let undone = in_place::undo(
+            &ctx,
+            &f.url,
+            in_place::UndoRequest {
+                dry_run,
+                ..in_place::UndoRequest::of(done.operation)
+            },
+        )
+        .await;
         assert_told(
             &undone.unwrap_err(),
             Code::MissingParent,
@@ -136,9 +144,16 @@ async fn an_undo_breaks_no_reference_and_can_leave_the_rest() {
         );
     }
     assert_eq!(f.contents().await, before);
-    let undone = in_place::undo_unchanged(&ctx, &f.url, done.operation, false)
-        .await
-        .unwrap();
+    let undone = in_place::undo(
+        &ctx,
+        &f.url,
+        in_place::UndoRequest {
+            leave_changed: true,
+            ..in_place::UndoRequest::of(done.operation)
+        },
+    )
+    .await
+    .unwrap();
     assert!(
         undone
             .warnings
@@ -183,9 +198,16 @@ async fn an_undo_without_the_parents_names_them() {
         ],
     );
     let ctx = Context::default();
-    let undone = in_place::undo_unchanged(&ctx, &f.url, done.operation, false)
-        .await
-        .unwrap();
+    let undone = in_place::undo(
+        &ctx,
+        &f.url,
+        in_place::UndoRequest {
+            leave_changed: true,
+            ..in_place::UndoRequest::of(done.operation)
+        },
+    )
+    .await
+    .unwrap();
     assert_eq!(undone.rows_added, 0);
     f.run("INSERT INTO p VALUES (1, 'one')").await;
     f.drop().await;

@@ -179,17 +179,32 @@ async fn undo_refuses_rows_that_changed_since_or_leaves_them_alone() {
         &["1 row of public.t (id=2)", "--leave-changed"],
     );
     let ctx = rovodev::tasks::Context::default();
-    in_place::undo_unchanged(&ctx, &f.url, done.operation, true)
-        .await
-        .unwrap();
+    in_place::undo(
+        &ctx,
+        &f.url,
+        in_place::UndoRequest {
+            leave_changed: true,
+            dry_run: true,
+            ..in_place::UndoRequest::of(done.operation)
+        },
+    )
+    .await
+    .unwrap();
     assert_eq!(
         f.value::<i64>("SELECT count(*) FROM t").await,
         3,
         "a dry run changes nothing"
     );
-    in_place::undo_unchanged(&ctx, &f.url, done.operation, false)
-        .await
-        .unwrap();
+    in_place::undo(
+        &ctx,
+        &f.url,
+        in_place::UndoRequest {
+            leave_changed: true,
+            ..in_place::UndoRequest::of(done.operation)
+        },
+    )
+    .await
+    .unwrap();
     assert_eq!(
         f.value::<Vec<String>>("SELECT array(SELECT id || v FROM t ORDER BY id)")
             .await,

@@ -165,10 +165,14 @@ async fn in_the_midst_of_an_undo() {
     let hold = "BEGIN; SELECT FROM t WHERE id = 5 FOR UPDATE";
     holder.batch("holding a row", hold).await.unwrap();
     let url = c.f.url.clone();
-    let undo =
-        tokio::spawn(
-            async move { in_place::undo(&Context::default(), &url, restored, false).await },
-        );
+    let undo = tokio::spawn(async move {
+        in_place::undo(
+            &Context::default(),
+            &url,
+            in_place::UndoRequest::of(restored),
+        )
+        .await
+    });
     c.waiting().await;
     c.crash().await;
     drop(holder);

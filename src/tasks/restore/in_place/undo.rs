@@ -22,66 +22,38 @@ use futures_util::FutureExt;
 use std::collections::HashMap;
 use uuid::Uuid;
 
+/// What is asked of an undo.
+#[derive(Debug, Clone, Copy)]
+pub struct UndoRequest {
+    /// The restore, or the undo, that is reversed.
+    pub reverses: Uuid,
+    /// Given where the undo's id was promised, by which [`super::was_done`] knows it; else a new id.
+    pub operation: Option<Uuid>,
+    /// Decides and tells, and changes nothing.
+    pub dry_run: bool,
+    /// Rows are left alone that changed since, that others refer to by now, or whose parents are gone; else they are refused.
+    pub leave_changed: bool,
+}
+
+impl UndoRequest {
+    /// Reverses all of it, under an id of its own.
+    pub fn of(reverses: Uuid) -> Self {
+        Self {
+            reverses,
+            operation: None,
+            dry_run: false,
+            leave_changed: false,
+        }
+    }
+}
+
 /// Reverses a restore. Refuses with [`Code::UndoConflict`], naming rows, where some changed since.
-pub async fn undo(
-    ctx: &Context,
-    target: &DatabaseUrl,
-    operation: Uuid,
-    dry_run: bool,
-) -> Result<Outcome> {
-    let how = How {
-        dry_run,
-        ..How::default()
-    };
-    reverse(ctx, target, operation, how).boxed().await
+pub async fn undo(ctx: &Context, target: &DatabaseUrl, request: UndoRequest) -> Result<Outcome> {
+    reverse(ctx, target, request).boxed().await
 }
 
-/// Reverses what is still as the restore left it, and leaves rows alone that changed since, that others refer to by
-/// now, or whose parents are gone.
-pub async fn undo_unchanged(
-    ctx: &Context,
-    target: &DatabaseUrl,
-    operation: Uuid,
-    dry_run: bool,
-) -> Result<Outcome> {
-    let how = How {
-        dry_run,
-        leave_changed: true,
-        ..How::default()
-    };
-    reverse(ctx, target, operation, how).boxed().await
-}
-
-/// One or the other under an id that was promised, by which [`super::was_done`] knows it later, and which undoes it.
-pub async fn undo_as(
-    ctx: &Context,
-    target: &DatabaseUrl,
-    operation: Uuid,
-    promised: Uuid,
-    leave_changed: bool,
-) -> Result<Outcome> {
-    let how = How {
-        leave_changed,
-        promised: Some(promised),
-        ..How::default()
-    };
-    reverse(ctx, target, operation, how).boxed().await
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct How {
-    dry_run: bool,
-    leave_changed: bool,
-    promised: Option<Uuid>,
-}
-
-async fn reverse(
-    ctx: &Context,
-    target: &DatabaseUrl,
-    operation: Uuid,
-    how: How,
-) -> Result<Outcome> {
-    let dry_run = how.dry_run;
+async fn reverse(ctx: &Context, target: &DatabaseUrl, request: UndoRequest) -> Result<Outcome> {
+    let (operation, dry_run) = (request.reverses, request.dry_run);
     ctx.progress.stage(Stage::Connect, 0);
     let session = match dry_run {
         true => ctx.or_cancelled(look_on(target)).await?,
@@ -91,9 +63,9 @@ async fn reverse(
     if !dry_run {
         operations::clear(&session, None).await;
     }
-    let promised = how.promised.unwrap_or_else(Uuid::now_v7);
-    let mut work = open(target, session, &reversed, promised).await?;
-    (work.leave_out, work.dry_run) = (how.leave_changed, dry_run);
+    let own = request.operation.unwrap_or_else(Uuid::now_v7);
+    let mut work = open(target, session, &reversed, own).await?;
+    (work.leave_out, work.dry_run) = (request.leave_changed, dry_run);
     checks::beforehand(&work).await?;
     let stamp = match dry_run {
         true => format!("{} of an undo of {operation}", operations::DRY_RUN),
@@ -166,7 +138,7 @@ async fn open(
     target: &DatabaseUrl,
     session: Session,
     reversed: &Operation,
-    promised: Uuid,
+    own: Uuid,
 ) -> Result<Work> {
     let doing = "reading what the restore kept";
     let sql = format!("SELECT units FROM {}", names::record(reversed.id));
@@ -186,7 +158,7 @@ async fn open(
         target: target.clone(),
         identity: session.identity.clone(),
         session,
-        names: Names::undo_of(reversed.id, promised),
+        names: Names::undo_of(reversed.id, own),
         mode: Mode::Exact,
         leave_out: false,
         writers: 1,
