@@ -14,10 +14,7 @@ pub fn table(text: &str) -> Result<QName, String> {
 /// `COLUMN=VALUE`
 pub fn scope(text: &str) -> Result<Scope, String> {
     match text.split_once('=') {
-        Some((column, value)) if !column.is_empty() => Ok(Scope {
-            column: column.into(),
-            value: value.into(),
-        }),
+        Some((column, value)) if !column.is_empty() => Ok(Scope::new(column, value)),
         _ => Err("write it as COLUMN=VALUE".into()),
     }
 }

@@ -168,6 +168,9 @@ fn address(text: &str) -> Result<String> {
             "must not hold a password: the token goes into ROVODEV_TOKEN",
         ));
     }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("must end before ? and #"));
+    }
     let local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -210,6 +213,8 @@ mod tests {
             "http://a.example",
             "a.example",
             "https://me:x@a.example",
+            "https://a.example?bypass=me:x",
+            "https://a.example/#b",
             "ftp://a",
         ] {
             let error = address(wrong).unwrap_err();

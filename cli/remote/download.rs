@@ -154,7 +154,7 @@ impl Reader<'_> {
         loop {
             let piece = timeout(SILENCE, response.chunk()).await;
             let piece = piece.map_err(|_| self.broken("went silent"))?;
-            match piece.map_err(|e| self.broken("broke off").source(e.without_url().to_string()))? {
+            match piece.map_err(|e| self.broken("broke off").source(web::cause(e)))? {
                 Some(bytes) => {
                     self.out.write(&bytes).await?;
                     self.written += bytes.len() as u64;

@@ -2,6 +2,7 @@
 
 use reqwest::StatusCode;
 use rovodev::error::{Code, Error};
+use rovodev::ports::web;
 use rovodev::tasks::cataloged::Refusal;
 use rovodev::tasks::operators;
 use serde::Deserialize;
@@ -23,7 +24,7 @@ pub fn unreachable(url: &str, error: reqwest::Error) -> Error {
         .hint("Check --api or ROVODEV_API, and the network.")
         .retry(true)
         // The address of a download's link is its secret.
-        .source(error.without_url().to_string())
+        .source(web::cause(error))
 }
 
 pub fn unreadable(url: &str) -> Error {

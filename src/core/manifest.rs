@@ -136,6 +136,24 @@ impl fmt::Display for Selection {
 pub struct Scope {
     pub column: String,
     pub value: String,
+    /// Whether other tenants' rows are left out even where this tenant's refer to them. Who can make a row refer to
+    /// another tenant's must not get that one so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exclusive: bool,
+}
+
+impl Scope {
+    pub fn new(column: impl Into<String>, value: impl Into<String>) -> Self {
+        Self {
+            column: column.into(),
+            value: value.into(),
+            exclusive: false,
+        }
+    }
+
+    pub fn is_same_tenant(&self, other: &Self) -> bool {
+        (&self.column, &self.value) == (&other.column, &other.value)
+    }
 }
 
 /// The DDL, captured by pg_dump in the same snapshot.

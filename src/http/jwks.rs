@@ -2,6 +2,7 @@
 
 use super::Problem;
 use crate::error::{Code, Error, Result};
+use crate::ports::web;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
@@ -178,7 +179,7 @@ impl Jwks {
     async fn read(&self) -> Result<Vec<u8>> {
         let failed = |e: reqwest::Error| {
             Error::new(Code::CatalogUnreachable, format!("reading {}", self.url))
-                .source(e.to_string())
+                .source(web::cause(e))
         };
         let request = self.http.get(&self.url).timeout(self.pace.patience);
         let mut answer = request

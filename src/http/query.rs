@@ -46,7 +46,8 @@ pub fn parameters(request: &Request, allowed: &[&str]) -> Result<Vec<(String, St
     Ok(pairs)
 }
 
-/// A JSON body; an empty one counts as `{}`. Unknown fields are refused by the type (`deny_unknown_fields`).
+/// A JSON body: an object of texts, numbers, booleans and lists of these; an empty one counts as `{}`. Unknown fields are
+/// refused by the type (`deny_unknown_fields`).
 pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
     let bytes: &[u8] = match request.body().is_empty() {
         true => b"{}",
@@ -59,22 +60,30 @@ pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
             false => Problem::bad_request("bad_json", detail),
         }
     };
-    let read = serde_json::from_slice(bytes).map_err(unread)?;
     let plain: Value = serde_json::from_slice(bytes).map_err(unread)?;
+    let refused = |detail: String| Err(Problem::bad_request("bad_field", detail));
     // A list would pass for the fields in the order of our own source.
-    if !plain.is_object() {
-        return Err(Problem::bad_request(
-            "bad_field",
-            "The body must be an object.",
+    let Some(fields) = plain.as_object() else {
+        return refused("The body must be an object.".into());
+    };
+    // `{"full": null}` would pass for `"full"`.
+    if let Some((name, _)) = fields.iter().find(|(_, value)| holds_object(value)) {
+        return refused(format!(
+            "The field {name} holds an object, and none here does."
         ));
     }
     if holds_nul(&plain) {
-        return Err(Problem::bad_request(
-            "bad_field",
-            "The body holds the character NUL, which no text here can.",
-        ));
+        return refused("The body holds the character NUL, which no text here can.".into());
     }
-    Ok(read)
+    serde_json::from_slice(bytes).map_err(unread)
+}
+
+fn holds_object(value: &Value) -> bool {
+    match value {
+        Value::Object(_) => true,
+        Value::Array(all) => all.iter().any(holds_object),
+        _ => false,
+    }
 }
 
 /// Postgres keeps no NUL in a text.

@@ -1,4 +1,4 @@
-//! Access tokens of Supabase Auth: signature, algorithm, issuer, audience, expiry, not-before.
+//! Access tokens of Supabase Auth: signature, algorithm, issuer, audience, expiry, not-before, time of issue.
 
 use super::Problem;
 use super::jwks::{Jwks, Pace, invalid};
@@ -18,6 +18,18 @@ pub struct Claims {
     #[serde(default)]
     pub email: Option<String>,
     role: String,
+    /// When it was issued, in seconds since 1970.
+    #[serde(default)]
+    iat: Option<f64>,
+}
+
+impl Claims {
+    /// PostgREST refuses these too.
+    fn is_of_the_future(&self) -> bool {
+        let latest = jsonwebtoken::get_current_timestamp() + LEEWAY;
+        #[allow(clippy::cast_precision_loss)]
+        self.iat.is_some_and(|at| at > latest as f64)
+    }
 }
 
 /// Verifies tokens of one project.
@@ -86,6 +98,7 @@ impl Verifier {
         rules.validate_nbf = true;
         rules.leeway = LEEWAY;
         match decode::<Claims>(token, key, &rules) {
+            Ok(token) if token.claims.is_of_the_future() => Err(invalid()),
             Ok(token) => Ok(token.claims),
             Err(e) if matches!(e.kind(), jsonwebtoken::errors::ErrorKind::ExpiredSignature) => Err(
                 Problem::unauthorized("token_expired", "The access token has expired."),

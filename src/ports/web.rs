@@ -28,3 +28,14 @@ pub fn client() -> Result<reqwest::Client> {
         .build()
         .map_err(|e| broken(&e))
 }
+
+/// Why a call broke: what lies deepest, such as a refused connection or a certificate, and never the URL, which may hold
+/// a secret.
+pub fn cause(error: reqwest::Error) -> String {
+    let error = error.without_url();
+    let mut deepest: &dyn std::error::Error = &error;
+    while let Some(source) = deepest.source() {
+        deepest = source;
+    }
+    deepest.to_string()
+}

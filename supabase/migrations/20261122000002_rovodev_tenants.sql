@@ -35,6 +35,19 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT tenant_id FROM public.rovodev_members WHERE user_id = rovodev.caller()
 $$;
 
+-- The rows of the app that a tenant may see, and nobody else's even where its own refer to them; NULL for everything.
+CREATE FUNCTION rovodev.scope(tenant public.rovodev_tenants) RETURNS jsonb
+LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
+    SELECT CASE WHEN tenant.scope_column IS NOT NULL
+        THEN jsonb_build_object('column', tenant.scope_column, 'value', tenant.scope_value, 'exclusive', true) END
+$$;
+
+-- Tenants of the caller and their scopes. A tenant with one sees what was taken within it: not what was taken before.
+CREATE FUNCTION rovodev.my_scopes() RETURNS TABLE (tenant_id uuid, scope jsonb)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT t.id, rovodev.scope(t) FROM public.rovodev_tenants t WHERE t.id IN (SELECT rovodev.my_tenants())
+$$;
+
 CREATE FUNCTION rovodev.my_role(tenant uuid) RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT role FROM public.rovodev_members WHERE tenant_id = tenant AND user_id = rovodev.caller()
@@ -142,7 +155,10 @@ CREATE FUNCTION rovodev.audit(
         tenant, rovodev.caller(), coalesce(rovodev.caller_email(), rovodev.caller()::text, 'system'),
         -- What only jobs are is not what a person may call itself.
         CASE WHEN rovodev.caller() IS NULL OR door IN ('dashboard', 'cli', 'hook') THEN left(door, 40) ELSE 'api' END,
-        action, object_type, object_id, outcome, code, left(address, 100), detail, ''
+        action, object_type, object_id, outcome, code, left(address, 100),
+        CASE WHEN octet_length(detail::text) <= 8192 THEN detail
+            ELSE jsonb_build_object('bytesLeftOut', octet_length(detail::text)) END,
+        ''
     )
 $$;
 

@@ -1,8 +1,15 @@
 -- Backups, restores, exports and schedules: what people see of them. Jobs (next file) change them.
+
+-- What finds a backup again, and is never taken for an id, a place or `latest`; a terminal shows it as it is.
+CREATE FUNCTION rovodev.is_name(name text) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
+    SELECT length(name) BETWEEN 1 AND 200 AND name !~ '^\s|\s$|[\u0001-\u001f\u007f-\u009f/\\]' AND name <> 'latest'
+        AND name !~* '^(urn:uuid:|\{)?[0-9a-f]{8}(-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?$'
+$$;
+
 CREATE TABLE public.backups (
     id uuid PRIMARY KEY DEFAULT rovodev.new_id(),
     tenant_id uuid NOT NULL REFERENCES public.rovodev_tenants,
-    name text NOT NULL CHECK (length(name) BETWEEN 1 AND 200),
+    name text NOT NULL CHECK (rovodev.is_name(name)),
     -- Folder in the store.
     backup_path text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -183,11 +190,17 @@ ALTER TABLE public.restore_operations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.rovodev_exports ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.backup_schedules ENABLE ROW LEVEL SECURITY;
 CREATE POLICY rovodev_own ON public.backups FOR SELECT TO authenticated
-    USING (deleted_at IS NULL AND tenant_id IN (SELECT rovodev.my_tenants()));
+    USING (deleted_at IS NULL AND tenant_id IN (SELECT rovodev.my_tenants()) AND (
+        tenant_id IN (SELECT mine.tenant_id FROM rovodev.my_scopes() mine WHERE mine.scope IS NULL)
+        OR (tenant_id, selection -> 'scope') IN (SELECT mine.tenant_id, mine.scope FROM rovodev.my_scopes() mine)
+    ));
 CREATE POLICY rovodev_own ON public.restore_operations FOR SELECT TO authenticated
-    USING (tenant_id IN (SELECT rovodev.my_tenants()));
+    USING (tenant_id IN (SELECT rovodev.my_tenants()) AND (
+        tenant_id IN (SELECT mine.tenant_id FROM rovodev.my_scopes() mine WHERE mine.scope IS NULL)
+        OR (tenant_id, selection -> 'scope') IN (SELECT mine.tenant_id, mine.scope FROM rovodev.my_scopes() mine)
+    ));
 CREATE POLICY rovodev_own ON public.rovodev_exports FOR SELECT TO authenticated
-    USING (tenant_id IN (SELECT rovodev.my_tenants()));
+    USING (EXISTS (SELECT FROM public.backups b WHERE b.id = backup_id));
 CREATE POLICY rovodev_own ON public.backup_schedules FOR SELECT TO authenticated
     USING (tenant_id IN (SELECT rovodev.my_tenants()));
 

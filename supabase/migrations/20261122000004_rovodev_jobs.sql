@@ -349,7 +349,8 @@ COMMENT ON FUNCTION public.rovodev_end_job IS 'rovodev:catalog Ends a job.';
 
 -- Gives a job back, to be taken again in `seconds` after a failure that a retry may mend; the attempts end in
 -- rovodev_take_job. Without an error it is no failure, and no attempt is lost: a worker that is stopped, or with
--- `to_worker` a function whose deadline came. {held, gone}.
+-- `to_worker` a function whose deadline came. Nor is waiting for who is at work in the store, for an hour: a killed
+-- deletion holds it for minutes. {held, gone}.
 CREATE FUNCTION public.rovodev_return_job(
     job_id uuid, token integer, seconds integer, error jsonb DEFAULT NULL, to_worker boolean DEFAULT false
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
@@ -369,7 +370,7 @@ BEGIN
     ELSE
         PERFORM pgmq.set_vt(job.queue, job.message_id, seconds);
     END IF;
-    IF error IS NULL THEN
+    IF error IS NULL OR (error ->> 'code' = 'store_busy' AND job.created_at > now() - interval '1 hour') THEN
         job.max_attempts := job.max_attempts + 1;
     END IF;
     UPDATE public.rovodev_jobs j SET

@@ -4,7 +4,7 @@ CREATE TABLE public.rovodev_idempotency_keys (
     tenant_id uuid NOT NULL REFERENCES public.rovodev_tenants ON DELETE CASCADE,
     user_id uuid NOT NULL,
     key text NOT NULL CHECK (length(key) BETWEEN 1 AND 200),
-    request_hash text NOT NULL,
+    request_hash text NOT NULL CHECK (length(request_hash) <= 200),
     answer jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (tenant_id, user_id, key)
@@ -82,23 +82,35 @@ END $$;
 -- A backup of one of the caller's tenants; NULL for a foreign one, as for none.
 CREATE FUNCTION rovodev.my_backup(backup uuid) RETURNS public.backups
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT b FROM public.backups b
-    WHERE b.id = backup AND b.deleted_at IS NULL AND b.tenant_id IN (SELECT rovodev.my_tenants())
+    SELECT b
+    FROM public.backups b
+    JOIN rovodev.my_scopes() mine
+        ON mine.tenant_id = b.tenant_id AND (mine.scope IS NULL OR mine.scope = b.selection -> 'scope')
+    WHERE b.id = backup AND b.deleted_at IS NULL
 $$;
 
 -- The selection that a tenant's backups and restores have: what was asked for, inside the tenant's scope.
 CREATE FUNCTION rovodev.selection(tenant public.rovodev_tenants, request jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
     SELECT jsonb_strip_nulls(jsonb_build_object(
-        'schemas', request -> 'schemas', 'tables', request -> 'tables',
-        'scope', CASE WHEN tenant.scope_column IS NOT NULL
-            THEN jsonb_build_object('column', tenant.scope_column, 'value', tenant.scope_value) END
+        'schemas', request -> 'schemas',
+        'tables', CASE WHEN jsonb_typeof(request -> 'tables') = 'array' THEN (
+            SELECT coalesce(jsonb_agg(jsonb_build_object('schema', t -> 'schema', 'name', t -> 'name')), '[]')
+            FROM jsonb_array_elements(request -> 'tables') t
+        ) END,
+        'scope', rovodev.scope(tenant)
     ))
+$$;
+
+-- A request: an object of no more bytes than one of our own functions makes of the largest body that it takes.
+CREATE FUNCTION rovodev.is_request(request jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
+    SELECT coalesce(jsonb_typeof(request) = 'object' AND octet_length(request::text) <= 4 * 1024 * 1024, false)
 $$;
 
 -- Whether schemas and tables were chosen as jobs read them: {schemas: [text], tables: [{schema, name}]}.
 CREATE FUNCTION rovodev.is_choice(request jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
-    SELECT coalesce(jsonb_typeof(request -> 'schemas') = 'array', true)
+    SELECT rovodev.is_request(request)
+        AND coalesce(jsonb_typeof(request -> 'schemas') = 'array', true)
         AND coalesce(jsonb_typeof(request -> 'tables') = 'array', true)
         AND NOT EXISTS (
             SELECT FROM jsonb_array_elements(
@@ -138,9 +150,9 @@ BEGIN
     IF refused IS NOT NULL THEN
         RETURN refused;
     END IF;
-    IF NOT rovodev.is_choice(request) THEN
+    IF NOT rovodev.is_choice(request) OR NOT rovodev.is_name(request ->> 'name') THEN
         PERFORM rovodev.audit(owner.id, door, 'backup.create', 'backup', NULL, 'refused', 'bad_request', address);
-        RETURN rovodev.refusal('bad_request', 'schemas and tables are lists of names.');
+        RETURN rovodev.refusal('bad_request', 'schemas and tables are lists of names, and name can be one.');
     END IF;
     IF kind = 'scheduled' THEN
         kind := 'full';
@@ -213,6 +225,10 @@ BEGIN
     refused := rovodev.refuse_unless(old.tenant_id, 'operator', 'backup.change', 'backup', backup, door, address);
     IF refused IS NOT NULL THEN
         RETURN refused;
+    END IF;
+    IF NOT rovodev.is_request(change) OR NOT rovodev.is_name(change ->> 'name') THEN
+        PERFORM rovodev.audit(old.tenant_id, door, 'backup.change', 'backup', backup, 'refused', 'bad_request', address);
+        RETURN rovodev.refusal('bad_request', 'A change holds name, note and pinned; the name can be one.');
     END IF;
     UPDATE public.backups SET
         name = coalesce(change ->> 'name', name),

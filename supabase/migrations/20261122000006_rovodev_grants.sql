@@ -46,7 +46,7 @@ GRANT SELECT (
 ) ON public.backup_schedules TO authenticated;
 
 -- Policies ask these.
-GRANT EXECUTE ON FUNCTION rovodev.caller(), rovodev.my_tenants(), rovodev.my_role(uuid) TO authenticated;
+GRANT EXECUTE ON FUNCTION rovodev.caller(), rovodev.my_tenants(), rovodev.my_scopes(), rovodev.my_role(uuid) TO authenticated;
 -- A function with the caller's own rights asks these.
 GRANT EXECUTE ON FUNCTION rovodev.my_tenant(text), rovodev.refusal(text, text) TO authenticated;
 

@@ -8,7 +8,7 @@ CREATE TABLE public.rovodev_download_links (
     -- {schema, name} of a csv.
     table_name jsonb,
     -- BLAKE3 of the secret in the link, which is kept nowhere.
-    secret_hash bytea NOT NULL UNIQUE,
+    secret_hash bytea NOT NULL UNIQUE CHECK (length(secret_hash) = 32),
     created_by_id uuid NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     expires_at timestamptz NOT NULL,
@@ -27,13 +27,6 @@ CREATE INDEX rovodev_download_links_streamed ON public.rovodev_download_links (t
     WHERE streamed_bytes > 0;
 ALTER TABLE public.rovodev_download_links ENABLE ROW LEVEL SECURITY;
 REVOKE ALL ON public.rovodev_download_links FROM PUBLIC, anon, authenticated, service_role;
-
--- What a tenant with a scope may see of the app; NULL for everything.
-CREATE FUNCTION rovodev.scope(tenant public.rovodev_tenants) RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
-    SELECT CASE WHEN tenant.scope_column IS NOT NULL
-        THEN jsonb_build_object('column', tenant.scope_column, 'value', tenant.scope_value) END
-$$;
 
 -- Bytes of COPY text that a selection takes of a backup.
 CREATE FUNCTION rovodev.chosen_bytes(source public.backups, selection jsonb) RETURNS bigint
@@ -126,10 +119,10 @@ DECLARE
 BEGIN
     SELECT * INTO owner FROM public.rovodev_tenants t WHERE t.id = source.tenant_id;
     RETURN CASE
+        WHEN NOT rovodev.is_request(request) THEN rovodev.refusal('bad_request', 'A request is an object.')
         WHEN source.status <> 'completed' THEN rovodev.refusal('not_completed', 'This backup was not completed.')
-        WHEN owner.scope_column IS NOT NULL AND (
-            request ? 'file' OR source.selection -> 'scope' IS DISTINCT FROM rovodev.scope(owner)
-        ) THEN rovodev.refusal('scoped', 'Only this tenant''s own rows can be downloaded.')
+        WHEN owner.scope_column IS NOT NULL AND request ? 'file' THEN
+            rovodev.refusal('scoped', 'Only this tenant''s own rows can be downloaded.')
         WHEN request ? 'file' AND NOT source.contents -> 'files' @> jsonb_build_array(
             jsonb_build_object('name', request -> 'file')
         ) THEN rovodev.refusal('not_found', 'There is no such file in this backup.')
@@ -151,8 +144,9 @@ DECLARE
     request jsonb := rovodev.unwrapped(rovodev_download_backup.request);
     source public.backups := rovodev.my_backup(backup);
     wanted_format text := request ->> 'format';
-    wanted_table jsonb := request -> 'table';
-    expires timestamptz := now() + make_interval(secs => least(greatest(seconds, 10), 3600));
+    wanted_table jsonb := CASE WHEN request ? 'table' THEN jsonb_build_object(
+        'schema', request #> '{table,schema}', 'name', request #> '{table,name}') END;
+    expires timestamptz := now() + make_interval(secs => least(greatest(seconds, 10), 300));
     slug text;
     refused jsonb;
     made public.rovodev_exports;
@@ -169,7 +163,7 @@ BEGIN
     refused := rovodev.refuse_download(source, request);
     IF refused IS NOT NULL THEN
         PERFORM rovodev.audit(source.tenant_id, door, 'backup.download', 'backup', backup, 'refused',
-            refused ->> 'code', address, request);
+            refused ->> 'code', address, CASE WHEN rovodev.is_request(request) THEN request ELSE '{}' END);
         RETURN refused;
     END IF;
     SELECT t.slug INTO slug FROM public.rovodev_tenants t WHERE t.id = source.tenant_id;
@@ -314,7 +308,7 @@ BEGIN
         RETURN refused;
     END IF;
     PERFORM rovodev.audit(owner.id, door, 'backup.list.export', 'tenant', owner.id, 'done', NULL, address,
-        jsonb_build_object('format', format));
+        jsonb_build_object('format', left(format, 40)));
     RETURN jsonb_build_object('outcome', 'done');
 END $$;
 COMMENT ON FUNCTION public.rovodev_note_list_export IS 'rovodev:catalog Notes that the list was taken as a file.';
@@ -355,7 +349,7 @@ BEGIN
     FOR made IN
         SELECT p.oid::regprocedure::text FROM pg_proc p
         WHERE p.proname IN (
-            'scope', 'chosen_bytes', 'estimate', 'backup_seconds', 'restore_seconds', 'stream_rate', 'download_bytes',
+            'chosen_bytes', 'estimate', 'backup_seconds', 'restore_seconds', 'stream_rate', 'download_bytes',
             'refuse_download'
         ) AND p.pronamespace = 'rovodev'::regnamespace
         OR p.proname IN (

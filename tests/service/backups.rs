@@ -29,9 +29,9 @@ pub async fn whole_way(running: Running) {
         (status, &list["total"], &list["backups"][0]["name"]),
         (200, &json!(1), &json!("first"))
     );
-    let (_, details) = running
-        .call(&admin, "GET", &format!("/api/backups/{id}/details"), None)
-        .await;
+    let path = format!("/api/backups/{id}/details");
+    let rename = json!({ "name": "renamed" });
+    let (_, details) = running.call(&admin, "PATCH", &path, Some(rename)).await;
     let calls = details["contents"]["tables"]
         .as_array()
         .unwrap()
@@ -56,6 +56,7 @@ pub async fn whole_way(running: Running) {
     assert_eq!(status, 202, "{asked}");
     let restored = running.ended(&admin, &status_path).await;
     assert_eq!(restored["status"], "completed", "{restored}");
+    assert_eq!(restored["plan"]["backupName"], "renamed", "{restored}");
     assert_eq!(local::demo::contents(&mut owner).await.unwrap(), before);
 }
 

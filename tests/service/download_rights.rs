@@ -199,9 +199,30 @@ async fn what_was_taken_before_a_scope_is_closed_to_it() {
         refused(&running, made["url"].as_str().unwrap()).await.0,
         404
     );
-    let path = format!("/api/backups/{backup}/download");
-    let (status, told) = running.call(&admin, "POST", &path, Some(json!({}))).await;
-    assert_eq!((status, &told["code"]), (403, &json!("scoped")));
+    for (method, path) in [
+        ("POST", format!("/api/backups/{backup}/download")),
+        ("POST", format!("/api/backups/{backup}/restore")),
+        ("GET", format!("/api/backups/{backup}/details")),
+        ("DELETE", format!("/api/backups/{backup}/details")),
+    ] {
+        let body = (method == "POST").then(|| json!({}));
+        let (status, told) = running.call(&admin, method, &path, body).await;
+        assert_eq!(
+            (status, &told["code"]),
+            (404, &json!("not_found")),
+            "{path}"
+        );
+    }
+    let (_, list) = running.call(&admin, "GET", "/api/backups/list", None).await;
+    assert_eq!((&list["total"], &list["backups"]), (&json!(0), &json!([])));
+    for table in ["backups", "restore_operations", "rovodev_exports"] {
+        let seen = running
+            .request("GET", &format!("/rest/v1/{table}?select=id"))
+            .header("apikey", &running.project.keys().publishable)
+            .bearer_auth(&admin);
+        let seen = seen.send().await.unwrap().text().await.unwrap();
+        assert_eq!(seen, "[]", "{table}");
+    }
 }
 
 /// Everything that this process logs, at the finest.

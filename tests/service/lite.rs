@@ -20,8 +20,9 @@ async fn people_read_their_own() {
         .owner()
         .await
         .batch_execute(
-            "INSERT INTO public.backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at) \
-             SELECT id, 'of ' || slug, 'x', 'database', 'completed', 'x', now() FROM public.rovodev_tenants",
+            "INSERT INTO public.backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, selection) \
+             SELECT id, 'of ' || slug, 'x', 'database', 'completed', 'x', now(), \
+                 jsonb_strip_nulls(jsonb_build_object('scope', rovodev.scope(t))) FROM public.rovodev_tenants t",
         )
         .await
         .unwrap();

@@ -6,6 +6,7 @@ mod backups;
 mod cli;
 mod codes;
 mod contract;
+mod crude;
 mod doors;
 mod download;
 mod download_memory;

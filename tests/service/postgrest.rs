@@ -39,7 +39,14 @@ const OF_JOBS: &[&str] = &[
     "rovodev_waiting_jobs",
 ];
 /// What policies and functions with the caller's own rights ask; their schema is not exposed.
-const HELPERS: &[&str] = &["caller", "my_role", "my_tenant", "my_tenants", "refusal"];
+const HELPERS: &[&str] = &[
+    "caller",
+    "my_role",
+    "my_scopes",
+    "my_tenant",
+    "my_tenants",
+    "refusal",
+];
 /// Whose columns people read, under RLS.
 const READABLE: &[&str] = &[
     "backup_schedules",

@@ -118,6 +118,18 @@ async fn what_makes_no_sense_is_refused_by_name() {
             400,
             "bad_field",
         ),
+        (
+            "an object for a name",
+            send("POST", create, r#"{"type":{"full":null}}"#),
+            400,
+            "bad_field",
+        ),
+        (
+            "an object within a list",
+            send("POST", create, r#"{"components":[{"database":null}]}"#),
+            400,
+            "bad_field",
+        ),
         ("too large", send("POST", create, &big), 413, "too_large"),
         (
             "another content type",

@@ -110,6 +110,18 @@ async fn only_a_good_token_of_this_project_passes() {
             "token_invalid",
         ),
         (
+            "issued within the clocks' difference",
+            signed("iat", json!(now + 5)),
+            200,
+            "",
+        ),
+        (
+            "issued in the future",
+            signed("iat", json!(now + 60)),
+            401,
+            "token_invalid",
+        ),
+        (
             "without expiry",
             signed("exp", Value::Null),
             401,

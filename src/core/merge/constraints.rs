@@ -18,15 +18,62 @@ pub struct Check {
 pub fn rejected(names: &Names, unit: &Unit, check: &Check) -> Option<String> {
     let staged = !check.columns.is_empty() && check.columns.iter().all(|c| unit.has_column(c));
     staged.then(|| {
-        let table = ident::quote(&unit.table.name);
-        let columns: Vec<_> = unit.names().map(|n| format!("s.{n}")).collect();
         format!(
-            "SELECT count(*) FROM (SELECT {} FROM {}) {table} WHERE NOT ({})",
-            columns.join(", "),
-            written(names, unit),
+            "SELECT count(*) FROM {} WHERE NOT ({})",
+            written_rows(names, unit),
             check.expression
         )
     })
+}
+
+/// A unique index of a unit's table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unique {
+    pub name: String,
+    /// Columns or expressions, as the session prints them.
+    pub values: Vec<String>,
+    /// One per value, qualified; rows collide where all hold.
+    pub operators: Vec<String>,
+    pub predicate: Option<String>,
+    /// All that values and predicate are made of.
+    pub columns: Vec<String>,
+}
+
+/// Counts rows to be written that hold what a live row holds that stays as it is. `None` where the index looks at columns
+/// that the backup lacks.
+pub fn taken(names: &Names, unit: &Unit, unique: &Unique) -> Option<String> {
+    if !unique.columns.iter().all(|c| unit.has_column(c)) {
+        return None;
+    }
+    let values = std::iter::zip(1.., &unique.values).map(|(i, v)| format!(", {v} AS v{i}"));
+    let values: String = values.collect();
+    let within = unique.predicate.as_ref().map(|p| format!(" WHERE {p}"));
+    let within = within.unwrap_or_default();
+    let equal: Vec<_> = std::iter::zip(1.., &unique.operators)
+        .map(|(i, op)| format!("l.v{i} {op} w.v{i}"))
+        .collect();
+    Some(format!(
+        "SELECT count(*) FROM (SELECT 1{values} FROM {written}{within}) w \
+         JOIN (SELECT tableoid AS rel, ctid AS tid{values} FROM {live} {table}{within}) l ON {equal} \
+         WHERE NOT EXISTS (SELECT FROM {found} d WHERE d.unit = {n} AND d.op IN ('-', '~') AND d.loid = l.rel AND d.lid = l.tid)",
+        written = written_rows(names, unit),
+        live = unit.live(),
+        table = ident::quote(&unit.table.name),
+        equal = equal.join(" AND "),
+        found = names.found(),
+        n = unit.number,
+    ))
+}
+
+/// Rows to be written, under the table's own name, as expressions may have it.
+fn written_rows(names: &Names, unit: &Unit) -> String {
+    let columns: Vec<_> = unit.names().map(|n| format!("s.{n}")).collect();
+    format!(
+        "(SELECT {} FROM {}) {}",
+        columns.join(", "),
+        written(names, unit),
+        ident::quote(&unit.table.name)
+    )
 }
 
 /// Counts rows to be written with a NULL that the target refuses.

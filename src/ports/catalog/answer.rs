@@ -1,6 +1,7 @@
 //! What PostgREST answers, and what its refusals mean.
 
 use crate::error::{Code, Error, Result};
+use crate::ports::web;
 use reqwest::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -30,13 +31,12 @@ pub(super) fn parse<T: DeserializeOwned>(url: &str, bytes: &[u8]) -> Result<T> {
     })
 }
 
-pub(super) fn unreachable(url: &str, error: &reqwest::Error) -> Error {
+pub(super) fn unreachable(url: &str, error: reqwest::Error) -> Error {
     let told = match error.is_timeout() {
         true => silent(url),
         false => down(format!("the catalog at {url} cannot be reached")),
     };
-    // Its text may hold the request's URL; none of ours holds a secret, and the cause is enough.
-    told.source(error.to_string())
+    told.source(web::cause(error))
 }
 
 pub(super) fn silent(url: &str) -> Error {

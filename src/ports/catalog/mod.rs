@@ -159,12 +159,12 @@ impl Catalog {
             .await
             .map_err(|e| Failed {
                 unsent: e.is_connect(),
-                error: answer::unreachable(&self.base, &e),
+                error: answer::unreachable(&self.base, e),
             })?;
         let status = sent.status();
         let bytes = sent.bytes().await.map_err(|e| Failed {
             unsent: false,
-            error: answer::unreachable(&self.base, &e),
+            error: answer::unreachable(&self.base, e),
         })?;
         match status.is_success() {
             true => Ok(bytes),

@@ -52,7 +52,7 @@ pub async fn require_canonical(session: &Session, tables: &[u32], scope: &Scope)
 }
 
 fn otherwise(table: &str, type_name: &str, scope: &Scope, canonical: &str) -> Error {
-    let Scope { column, value } = scope;
+    let Scope { column, value, .. } = scope;
     Error::new(
         Code::NothingSelected,
         format!(

@@ -12,7 +12,7 @@ pub use tables::{Found, find, tables};
 
 use crate::core::ident::QName;
 use crate::core::merge::KeyColumn;
-use crate::core::merge::constraints::{Check, Deferrable};
+use crate::core::merge::constraints::{Check, Deferrable, Unique};
 use std::collections::BTreeMap;
 
 /// A table of the target as far as a merge cares. Equal values before and under the lock mean that nothing moved.
@@ -31,6 +31,8 @@ pub struct TargetTable {
     pub triggers: Vec<TargetTrigger>,
     /// Unique and exclusion constraints that a trigger checks.
     pub deferrable: Vec<Deferrable>,
+    /// Unique indexes beside the primary key.
+    pub unique: Vec<Unique>,
     /// Partitions (or the table) whose published updates or deletes the server refuses.
     pub published_without_identity: Vec<QName>,
     /// Indexes on the table and its partitions; each is locked too.

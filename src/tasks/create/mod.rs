@@ -8,6 +8,7 @@ mod rows;
 mod schema;
 mod scope;
 mod selected;
+mod shared;
 mod snapshot;
 mod waiters;
 mod writer;

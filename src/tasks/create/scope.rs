@@ -6,6 +6,7 @@
 
 use super::reads::Read;
 use super::selected::{Selected, Sized};
+use super::shared::Owners;
 use crate::core::fingerprint::Ctid;
 use crate::core::ident::{self, literal, quote};
 use crate::core::manifest::{Range, Scope};
@@ -44,9 +45,9 @@ pub async fn closure(
         .enumerate()
         .map(|(i, t)| (t.listed.oid, i))
         .collect();
-    let keys: Vec<(usize, usize, ForeignKey)> = foreign_keys(session)
-        .await?
-        .into_iter()
+    let all_keys = foreign_keys(session).await?;
+    let keys: Vec<(usize, usize, &ForeignKey)> = all_keys
+        .iter()
         .filter_map(|k| Some((*place.get(&k.child)?, *place.get(&k.parent)?, k)))
         .collect();
     // A safety backup follows the scope of a restore, or of the backup that it restores.
@@ -64,15 +65,22 @@ pub async fn closure(
     let down: Vec<_> = keys
         .iter()
         .filter(|(child, ..)| !with_column.contains(child))
-        .map(|(child, parent, key)| (*parent, *child, "p", "c", key))
+        .map(|(child, parent, key)| Step::down(*parent, *child, key))
         .collect();
     walk.follow(&down).await?;
     for table in owned {
         walk.found.entry(table).or_default().owned = true;
     }
+    let owners = match scope.exclusive {
+        true => {
+            let chosen = selected.tables.iter().map(|t| t.listed.oid);
+            Some(Owners::read(session, &all_keys, chosen, &scope.column).await?)
+        }
+        false => None,
+    };
     let up: Vec<_> = keys
         .iter()
-        .map(|(child, parent, key)| (*child, *parent, "c", "p", key))
+        .map(|(child, parent, key)| Step::up(*child, *parent, key, owners.as_ref()))
         .collect();
     walk.follow(&up).await?;
     walk.found
@@ -83,7 +91,7 @@ pub async fn closure(
 /// Tables whose rows a tenant owns, with or without rows: those with the column, and those without it below them.
 fn owned_tables(
     with_column: &HashSet<usize>,
-    keys: &[(usize, usize, ForeignKey)],
+    keys: &[(usize, usize, &ForeignKey)],
 ) -> HashSet<usize> {
     let mut owned = with_column.clone();
     loop {
@@ -104,8 +112,36 @@ struct Walk<'a> {
     found: HashMap<usize, Scoped>,
 }
 
-/// From table, to table, their aliases, and the key between them.
-type Step<'k> = (usize, usize, &'static str, &'static str, &'k ForeignKey);
+/// From the rows of one table (`f`) to those of another (`t`).
+struct Step {
+    from: usize,
+    to: usize,
+    condition: String,
+}
+
+impl Step {
+    fn down(parent: usize, child: usize, key: &ForeignKey) -> Self {
+        Self {
+            from: parent,
+            to: child,
+            condition: key.matches("f", "t"),
+        }
+    }
+
+    /// With `owners` only to what is nobody's: the tenant's own rows were found before.
+    fn up(child: usize, parent: usize, key: &ForeignKey, owners: Option<&Owners<'_>>) -> Self {
+        let nobodys = owners.and_then(|o| o.is_nobodys(key.parent, "t"));
+        Self {
+            from: child,
+            to: parent,
+            condition: [Some(key.matches("t", "f")), nobodys]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()
+                .join(" AND "),
+        }
+    }
+}
 
 impl Walk<'_> {
     /// Finds the rows that carry the tenant's value; returns the tables that have the column.
@@ -160,7 +196,7 @@ impl Walk<'_> {
         Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
     }
 
-    async fn follow(&mut self, steps: &[Step<'_>]) -> Result<()> {
+    async fn follow(&mut self, steps: &[Step]) -> Result<()> {
         let mut fresh: HashMap<usize, Vec<u64>> = self
             .found
             .iter()
@@ -168,15 +204,13 @@ impl Walk<'_> {
             .collect();
         while !fresh.is_empty() {
             let mut next: HashMap<usize, Vec<u64>> = HashMap::new();
-            for (from, to, from_alias, to_alias, key) in steps {
-                let Some(rows) = fresh.get(from) else {
+            for step in steps {
+                let Some(rows) = fresh.get(&step.from) else {
                     continue;
                 };
                 for some in rows.chunks(ROWS_AT_ONCE) {
-                    let new = self
-                        .step(*from, *to, from_alias, to_alias, key, some)
-                        .await?;
-                    next.entry(*to).or_default().extend(new);
+                    let new = self.step(step, some).await?;
+                    next.entry(step.to).or_default().extend(new);
                 }
             }
             next.retain(|_, rows| !rows.is_empty());
@@ -185,26 +219,18 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Rows of `to` that the key joins with some rows of `from` and that were not found before.
-    async fn step(
-        &mut self,
-        from: usize,
-        to: usize,
-        from_alias: &str,
-        to_alias: &str,
-        key: &ForeignKey,
-        rows: &[u64],
-    ) -> Result<Vec<u64>> {
+    /// Rows to which the step leads from some rows and that were not found before.
+    async fn step(&mut self, step: &Step, rows: &[u64]) -> Result<Vec<u64>> {
         let tables = &self.selected.tables;
         let sql = format!(
-            "SELECT {to_alias}.ctid FROM ONLY {} {from_alias} JOIN ONLY {} {to_alias} ON {} WHERE {from_alias}.ctid = ANY({})",
-            tables[from].listed.name.sql(),
-            tables[to].listed.name.sql(),
-            key.condition(),
+            "SELECT t.ctid FROM ONLY {} f JOIN ONLY {} t ON {} WHERE f.ctid = ANY({})",
+            tables[step.from].listed.name.sql(),
+            tables[step.to].listed.name.sql(),
+            step.condition,
             array(rows),
         );
-        let reached = self.ctids(&tables[to], &sql).await?;
-        let known = &mut self.found.entry(to).or_default().rows;
+        let reached = self.ctids(&tables[step.to], &sql).await?;
+        let known = &mut self.found.entry(step.to).or_default().rows;
         Ok(reached
             .into_iter()
             .filter(|row| known.insert(*row))

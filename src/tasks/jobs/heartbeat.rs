@@ -21,6 +21,9 @@ const TELL: Duration = Duration::from_millis(500);
 /// The lease is renewed this often though nothing happens.
 const RENEW: Duration = Duration::from_secs(15);
 
+/// In [`RETRY_AFTER`]s: what waits for a busy store may be at its hundredth attempt.
+const LONGEST_WAIT: u64 = 6;
+
 /// A job that is ours.
 pub(super) struct Held {
     catalog: Catalog,
@@ -125,7 +128,7 @@ impl Held {
             Ended::Cancelled => self.finish("cancelled", json!({})).await,
             Ended::Failed(error) if outcome == Outcome::GivenBack => {
                 tracing::warn!(job = %self.job, %error, "failed and will be tried again");
-                let wait = RETRY_AFTER * u64::from(self.token);
+                let wait = RETRY_AFTER * u64::from(self.token).min(LONGEST_WAIT);
                 let told = json!({
                     "code": error.code.as_str(), "message": self.tenant.told(&error),
                 });

@@ -46,7 +46,9 @@ pub async fn run(
     if let Some(reversed) = operation.undo_of {
         return undo(ctx, workshop, operation, reversed).await;
     }
-    let manifest = backups::read(&workshop.store, &job.tenant.slug, job.backup.id).await?;
+    let mut manifest = backups::read(&workshop.store, &job.tenant.slug, job.backup.id).await?;
+    // It may have been renamed since.
+    manifest.name.clone_from(&job.backup.name);
     let request = RestoreRequest {
         operation: Some(operation.id),
         backup: manifest,

@@ -93,10 +93,7 @@ mod tests {
         Selection {
             schemas: schemas.iter().map(ToString::to_string).collect(),
             tables: tables.iter().map(|t| QName::new("app", *t)).collect(),
-            scope: tenant.map(|value| Scope {
-                column: "tenant_id".into(),
-                value: value.into(),
-            }),
+            scope: tenant.map(|value| Scope::new("tenant_id", value)),
         }
     }
 

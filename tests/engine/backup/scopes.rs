@@ -28,10 +28,7 @@ const APP: &str = "
     INSERT INTO links VALUES (1, 'acme', 3), (2, 'beta', 1);";
 
 async fn scoped(source: &Source, column: &str, value: &str) -> Result<Manifest> {
-    let scope = Scope {
-        column: column.into(),
-        value: value.into(),
-    };
+    let scope = Scope::new(column, value);
     source.back_up(|r| r.selection.scope = Some(scope)).await
 }
 
@@ -87,6 +84,57 @@ async fn a_tenants_rows_come_with_what_they_need() {
     );
     source.assert_sound().await;
     source.assert_nothing_left(&[&manifest]).await;
+}
+
+/// A tenant that can make its rows refer to another's must not get that one's so, nor what lies below or above it.
+#[tokio::test]
+async fn an_exclusive_scope_leaves_others_rows_out() {
+    let more = "CREATE TABLE templates (id int PRIMARY KEY, tenant_id varchar(4)); INSERT INTO templates VALUES (1, null), (2, 'beta'), (3, 'acme');
+        CREATE TABLE steps (id int PRIMARY KEY, template int REFERENCES templates, next int REFERENCES steps);
+        INSERT INTO steps VALUES (1, 1, null), (2, 2, null), (3, 3, null), (4, null, null), (5, null, 2), (6, 1, null);
+        CREATE TABLE uses (id int PRIMARY KEY, tenant_id varchar(4), step int REFERENCES steps, template int REFERENCES templates, note int REFERENCES notes);
+        INSERT INTO uses VALUES (1, 'acme', 1, 2, 3), (2, 'acme', 2, 1, null), (3, 'acme', 3, 3, 1), (4, 'acme', 4, null, null), (5, 'acme', 5, null, null), (6, 'beta', 6, 1, 1);";
+    let source = Source::new(&format!("{APP}{more}")).await;
+    let scope = Scope {
+        exclusive: true,
+        ..Scope::new("tenant_id", "acme")
+    };
+    let whole = scope.clone();
+    let manifest = source.back_up(|r| r.selection.scope = Some(whole)).await;
+    let manifest = manifest.unwrap();
+    let text = async |name| texts(&source, &manifest, name).await;
+    assert_eq!(
+        text("customers").await,
+        "acme\t1\t\\N\tde\nacme\t2\t1\t\\N\n"
+    );
+    assert_eq!(text("calls").await, "1\tacme\t1\n2\tacme\t2\n");
+    assert_eq!(
+        text("notes").await,
+        "1\t1\t1\t\\N\n2\t2\t1\t1\n5\t\\N\t\\N\t2\n"
+    );
+    assert_eq!(text("links").await, "1\tacme\t3\n");
+    let countries = "de\t1\t\\N\nfr\t1\t\\N\n";
+    assert_eq!(
+        text("countries").await,
+        countries,
+        "what beta's need is out"
+    );
+    assert_eq!(text("templates").await, "1\t\\N\n3\tacme\n");
+    assert_eq!(text("steps").await, "1\t1\t\\N\n3\t3\t\\N\n4\t\\N\t\\N\n");
+    // What is not taken tells whose rows are, too.
+    let narrow = source.back_up(|r| {
+        r.selection.scope = Some(scope);
+        r.selection.tables = ["uses", "steps", "notes"]
+            .map(crate::support::public)
+            .into();
+    });
+    let narrow = narrow.await.unwrap();
+    assert_eq!(
+        texts(&source, &narrow, "steps").await,
+        "1\t1\t\\N\n4\t\\N\t\\N\n"
+    );
+    assert!(narrow.tables.iter().all(|t| t.name.name != "notes"));
+    assert_eq!(texts(&source, &narrow, "uses").await.lines().count(), 5);
 }
 
 #[tokio::test]
@@ -154,10 +202,7 @@ async fn a_value_means_the_same_in_columns_of_every_type() {
     assert_eq!(scoped(&source, "code", "a").await.unwrap().totals.rows, 1);
 
     let only = async |table: &str, value: &str| {
-        let scope = Scope {
-            column: "org".into(),
-            value: value.into(),
-        };
+        let scope = Scope::new("org", value);
         let change = |r: &mut rovodev::tasks::create::CreateRequest| {
             r.selection.scope = Some(scope);
             r.selection.tables = vec![crate::support::public(table)];

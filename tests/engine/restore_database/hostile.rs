@@ -229,10 +229,7 @@ async fn a_scope_that_is_not_the_rows() {
     let session = source.database.session().await;
     let more = "INSERT INTO t SELECT i, 2, 'y' || i FROM generate_series(2001, 2010) i";
     session.batch("another tenant", more).await.unwrap();
-    let scope = |value: &str| Scope {
-        column: "org".into(),
-        value: value.into(),
-    };
+    let scope = |value: &str| Scope::new("org", value);
     let selection = rovodev::core::manifest::Selection {
         scope: Some(scope("1")),
         ..Default::default()

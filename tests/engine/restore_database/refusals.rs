@@ -190,10 +190,7 @@ async fn rows_without_definitions_need_empty_tables() {
     let refused = source.restore(&wanted).await.unwrap_err();
     assert_told(&refused, Code::SchemaMissing, &[&backup.name, "migrations"]);
     let mut tenant = request(&backup, &target.url);
-    tenant.backup.selection.scope = Some(Scope {
-        column: "id".into(),
-        value: "1".into(),
-    });
+    tenant.backup.selection.scope = Some(Scope::new("id", "1"));
     let refused = source.restore(&tenant).await.unwrap_err();
     let told = ["one tenant holds rows alone", "whole database"];
     assert_told(&refused, Code::SchemaMissing, &told);

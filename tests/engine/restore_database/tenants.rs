@@ -30,10 +30,7 @@ const STATE: &str = "SELECT (SELECT string_agg(c::text, ' ' ORDER BY id) FROM ca
 
 async fn app() -> (Source, Manifest, String) {
     let source = Source::new(&format!("{MIGRATIONS}{USERS}{ROWS}")).await;
-    let scope = Scope {
-        column: "tenant_id".into(),
-        value: "1".into(),
-    };
+    let scope = Scope::new("tenant_id", "1");
     let backup = source.back_up(|r| r.selection.scope = Some(scope)).await;
     let state = state(&source).await;
     (source, backup.unwrap(), state)
@@ -149,10 +146,7 @@ async fn a_tenants_backup_fills_the_apps_tables() {
 #[tokio::test]
 async fn a_tenants_rows_without_their_parents_are_refused() {
     let (source, _, _) = app().await;
-    let scope = Scope {
-        column: "tenant_id".into(),
-        value: "1".into(),
-    };
+    let scope = Scope::new("tenant_id", "1");
     let narrow = source.back_up(|r| {
         r.selection.scope = Some(scope);
         let names = ["profiles", "calls", "events"];

@@ -171,10 +171,7 @@ impl Fixture {
 }
 
 pub fn scope(column: &str, value: &str) -> Selection {
-    let scope = Scope {
-        column: column.into(),
-        value: value.into(),
-    };
+    let scope = Scope::new(column, value);
     Selection {
         scope: Some(scope),
         ..Selection::default()

@@ -163,6 +163,49 @@ async fn constraints_publications_room_and_another_restore_are_told_beforehand()
     f.drop().await;
 }
 
+/// An address that was given to somebody else since. The plan says so, not the merge.
+#[tokio::test]
+async fn a_value_that_another_row_took_since_is_told_beforehand() {
+    let f = Fixture::new(
+        "CREATE TABLE people (id int PRIMARY KEY, org int, email text, gone boolean DEFAULT false, n int GENERATED ALWAYS AS (id * 2) STORED UNIQUE); \
+         CREATE UNIQUE INDEX addresses ON people (org, lower(email)) WHERE NOT gone; \
+         INSERT INTO people VALUES (1, 1, 'A@x'), (2, 1, 'b@x'), (3, 2, 'c@x'), (4, 1, NULL);",
+    )
+    .await;
+    let backup = f.back_up().await;
+    f.run("DELETE FROM people WHERE id < 3; INSERT INTO people VALUES (11, 1, 'a@X', false), (12, 1, 'B@x', true), (14, 1, NULL, false)")
+        .await;
+    let before = f.contents().await;
+    for mode in [Mode::Missing, Mode::KeepNewer] {
+        let request = f.request(&backup, mode);
+        let Err(error) = f.prepare(&request).await else {
+            panic!("the plan of {mode:?} promised what the merge cannot do");
+        };
+        let told = ["1 row of public.people", "lower(email)", "addresses"];
+        assert_told(&error, Code::ConstraintViolated, &told);
+    }
+    let mut tenants = f.request(&backup, Mode::Exact);
+    tenants.choice.selection = super::fixture::scope("org", "2");
+    f.run("UPDATE people SET org = 3 WHERE id = 11; DELETE FROM people WHERE id = 3; INSERT INTO people VALUES (3, 2, 'new')").await;
+    f.run("CREATE UNIQUE INDEX everywhere ON people (email); UPDATE people SET email = 'c@x' WHERE id = 11")
+        .await;
+    let Err(error) = f.prepare(&tenants).await else {
+        panic!("another tenant's row has the address");
+    };
+    assert_told(&error, Code::ConstraintViolated, &["everywhere"]);
+    f.run("DROP INDEX everywhere; UPDATE people SET org = 1, email = 'a@X' WHERE id = 11")
+        .await;
+    f.run("UPDATE people SET email = 'c@x' WHERE id = 3").await;
+    assert_eq!(f.contents().await, before);
+    // What has the value now gives it up.
+    f.restore(&backup, Mode::Exact).await.unwrap();
+    f.run("UPDATE people SET email = 'swapped' WHERE id = 1; UPDATE people SET email = 'A@x' WHERE id = 2; UPDATE people SET email = 'b@x' WHERE id = 1")
+        .await;
+    let swapped = f.restore(&backup, Mode::KeepNewer).await.unwrap();
+    assert_eq!(swapped.rows_changed, 2);
+    f.drop().await;
+}
+
 #[tokio::test]
 async fn undo_refuses_rows_that_changed_since_or_leaves_them_alone() {
     let f = Fixture::new("CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, 'b'), (3, 'c');").await;

@@ -36,10 +36,7 @@ fn of_one_table(manifest: &mut Manifest) {
 }
 
 fn of_one_tenant(manifest: &mut Manifest) {
-    manifest.selection.scope = Some(Scope {
-        column: "tenant_id".into(),
-        value: "1".into(),
-    });
+    manifest.selection.scope = Some(Scope::new("tenant_id", "1"));
 }
 
 async fn latest(store: &Store, wanted: Wanted) -> Found {

@@ -188,3 +188,38 @@ async fn restored(place: &mut Workplace, operation: Uuid, safety: Option<Uuid>, 
     assert_eq!(place.staging().await, 0, "{death:?}");
     place.assert_store_and_catalog_agree().await;
 }
+
+/// One that was committed is not undone twice, and told as done.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_whose_worker_was_killed_is_completed_by_the_next_tick() {
+    let mut place = Workplace::start().await;
+    let backup = place.ask_for_backup().await.id;
+    tick(&place).await;
+    local::demo::damage(&mut place.owner).await.unwrap();
+    let damaged = place.contents().await;
+    for deaths in deaths().skip(1) {
+        let mut killed = 0;
+        for death in deaths {
+            let restore = place.ask_for_restore(backup).await.operation_id;
+            tick(&place).await;
+            assert_ne!(place.contents().await, damaged, "{death:?}");
+            let undo = place.ask_for_undo(backup, restore).await.operation_id;
+            let died = killed_at(&place, death).await;
+            if died {
+                tick(&place).await;
+                killed += 1;
+            }
+            let row = place.row("restore_operations", undo).await;
+            let error = place.last_error(undo).await;
+            assert_eq!(row["status"], "completed", "{death:?}: {error:?}");
+            assert_eq!(place.told(undo, "done").await, 1, "{death:?}");
+            let undone = place.row("restore_operations", restore).await;
+            assert!(undone["undone_at"].is_string(), "{death:?}: {undone}");
+            assert_eq!(place.contents().await, damaged, "{death:?}");
+            if !died {
+                break;
+            }
+        }
+        assert!(killed > 1);
+    }
+}

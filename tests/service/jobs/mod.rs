@@ -1,5 +1,6 @@
 //! Jobs that die, that two workers hold, that are watched.
 
+mod busy;
 mod events;
 mod faults;
 mod fenced;

@@ -98,10 +98,19 @@ impl Workplace {
     }
 
     pub async fn ask_for_restore(&self, backup: Uuid) -> RestoreAnswer {
+        self.ask_to_restore(backup, None).await
+    }
+
+    pub async fn ask_for_undo(&self, backup: Uuid, restore: Uuid) -> RestoreAnswer {
+        self.ask_to_restore(backup, Some(restore)).await
+    }
+
+    async fn ask_to_restore(&self, backup: Uuid, undo: Option<Uuid>) -> RestoreAnswer {
         let wanted = RestoreBackup {
             components: vec!["database".into()],
             target: "inPlace".into(),
             mode: "exact".into(),
+            undo,
             ..RestoreBackup::default()
         };
         let catalog = catalog(&self.settings());
@@ -110,6 +119,12 @@ impl Workplace {
                 .await
                 .unwrap(),
         )
+    }
+
+    pub async fn ask_for_deletion(&self, backup: Uuid) {
+        let catalog = catalog(&self.settings());
+        let asked = cataloged::delete(&catalog, &self.asker, backup).await;
+        done(asked.unwrap());
     }
 
     /// As if the time of every lease, and of every wait before another attempt, had passed.

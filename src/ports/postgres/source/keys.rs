@@ -15,10 +15,11 @@ pub struct ForeignKey {
 }
 
 impl ForeignKey {
-    /// The join condition between the aliases `p` (parent) and `c` (child).
-    pub fn condition(&self) -> String {
-        let one = |(child, parent, operator): &(String, String, String)| {
-            format!("p.{} {operator} c.{}", quote(parent), quote(child))
+    /// `parent.key = child.key`, of these aliases.
+    pub fn matches(&self, parent: &str, child: &str) -> String {
+        let one = |(of_child, of_parent, operator): &(String, String, String)| {
+            let (of_parent, of_child) = (quote(of_parent), quote(of_child));
+            format!("{parent}.{of_parent} {operator} {child}.{of_child}")
         };
         self.columns
             .iter()

@@ -120,3 +120,19 @@ pub(super) const DEFERRABLE: &str = "SELECT k.conrelid, k.conname::text, pg_get_
            JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace ORDER BY u.place) END \
    FROM pg_constraint k JOIN pg_index i ON i.indexrelid = k.conindid \
    WHERE k.contype IN ('p', 'u', 'x') AND k.condeferrable AND k.conrelid = ANY($1) ORDER BY 1, 2";
+
+/// Unique indexes beside the primary key, of the table itself: what they hold of a row, the operators that compare it,
+/// and the columns that it is made of. Expressions print as the session's `search_path` has it.
+pub(super) const UNIQUE: &str = "SELECT i.indrelid, c.relname::text, pg_get_expr(i.indpred, i.indrelid), \
+     ARRAY(SELECT pg_get_indexdef(i.indexrelid, place, false) FROM generate_series(1, i.indnkeyatts) place ORDER BY place), \
+     ARRAY(SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname) \
+           FROM unnest(i.indclass::oid[]) WITH ORDINALITY u(class, place) JOIN pg_opclass k ON k.oid = u.class \
+           JOIN pg_amop p ON p.amopfamily = k.opcfamily AND p.amopstrategy = 3 \
+                AND p.amoplefttype = k.opcintype AND p.amoprighttype = k.opcintype \
+           JOIN pg_operator o ON o.oid = p.amopopr JOIN pg_namespace n ON n.oid = o.oprnamespace ORDER BY u.place), \
+     ARRAY(SELECT a.attname::text FROM pg_attribute a WHERE a.attrelid = i.indrelid AND a.attnum > 0 \
+           AND (a.attnum = ANY(i.indkey::int2[]) OR EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass \
+                AND d.objid = i.indexrelid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid \
+                AND d.refobjsubid = a.attnum))) \
+   FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid \
+   WHERE i.indisunique AND i.indisvalid AND NOT i.indisprimary AND i.indrelid = ANY($1) ORDER BY 1, 2";

@@ -5,7 +5,7 @@ use super::queries;
 use super::{Fires, TargetColumn, TargetTable, TargetTrigger};
 use crate::core::ident::QName;
 use crate::core::merge::KeyColumn;
-use crate::core::merge::constraints::{Check, Deferrable};
+use crate::core::merge::constraints::{Check, Deferrable, Unique};
 use crate::error::Result;
 use std::collections::{BTreeMap, HashMap};
 use tokio_postgres::Row;
@@ -56,7 +56,7 @@ pub async fn tables(session: &Session, oids: &[u32]) -> Result<Vec<TargetTable>>
         let oids = &oids;
         async move { session.query(DOING, sql, &[oids]).await }
     };
-    let (tables, columns, keys, special, members, checks, triggers, deferrable) = tokio::try_join!(
+    let (tables, columns, keys, special, members, checks, triggers, deferrable, unique) = tokio::try_join!(
         ask(queries::TABLES),
         ask(queries::COLUMNS),
         ask(queries::KEYS),
@@ -65,6 +65,7 @@ pub async fn tables(session: &Session, oids: &[u32]) -> Result<Vec<TargetTable>>
         ask(queries::CHECKS),
         ask(queries::TRIGGERS),
         ask(queries::DEFERRABLE),
+        ask(queries::UNIQUE),
     )?;
     let mut read: BTreeMap<u32, TargetTable> = tables.iter().map(table).collect();
     let mut each = |rows: &[Row], add: fn(&mut TargetTable, &Row)| {
@@ -81,6 +82,7 @@ pub async fn tables(session: &Session, oids: &[u32]) -> Result<Vec<TargetTable>>
     each(&checks, add_check);
     each(&triggers, add_trigger);
     each(&deferrable, add_deferrable);
+    each(&unique, add_unique);
     Ok(read.into_values().collect())
 }
 
@@ -96,6 +98,7 @@ fn table(row: &Row) -> (u32, TargetTable) {
         checks: Vec::new(),
         triggers: Vec::new(),
         deferrable: Vec::new(),
+        unique: Vec::new(),
         published_without_identity: Vec::new(),
         indexes: 0,
         missing_rights: row.get(5),
@@ -162,5 +165,15 @@ fn add_deferrable(table: &mut TargetTable, row: &Row) {
         has_expression: columns.iter().any(Option::is_none),
         columns: columns.into_iter().flatten().collect(),
         operators: row.get(4),
+    });
+}
+
+fn add_unique(table: &mut TargetTable, row: &Row) {
+    table.unique.push(Unique {
+        name: row.get(1),
+        predicate: row.get(2),
+        values: row.get(3),
+        operators: row.get(4),
+        columns: row.get(5),
     });
 }

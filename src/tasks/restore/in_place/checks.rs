@@ -5,11 +5,13 @@ use super::work::Work;
 use crate::core::counted::counted;
 use crate::core::manifest::{Manifest, Warning};
 use crate::core::merge::apply::{self, Counts};
-use crate::core::merge::{ForeignKey, constraints};
+use crate::core::merge::constraints::{self, Unique};
+use crate::core::merge::{ForeignKey, Unit};
+use crate::core::restore_plan::Mode;
 use crate::error::{Code, Error, Result};
-use crate::ports::postgres::Identity;
 use crate::ports::postgres::source::lock_room;
 use crate::ports::postgres::target::{Fires, TargetTable, TargetTrigger};
+use crate::ports::postgres::{Identity, Session};
 use std::collections::HashMap;
 
 /// Rights, row security, triggers, locks, and whether the scope can mean anything.
@@ -225,6 +227,41 @@ pub async fn rows(work: &Work, counts: &HashMap<i32, Counts>) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Why the merge would fail at a value that must be unique and that another row took since. None can have where all rows
+/// become those of the backup.
+pub async fn taken(work: &Work, session: &Session) -> Result<Option<Error>> {
+    if work.mode == Mode::Exact && work.scope.is_none() {
+        return Ok(None);
+    }
+    for (index, unit) in work.merged() {
+        for unique in &work.targets[index].unique {
+            let Some(sql) = constraints::taken(&work.names, unit, unique) else {
+                continue;
+            };
+            let doing = format!("trying the unique indexes of {}", unit.table);
+            let count: i64 = session.query_one(&doing, &sql, &[]).await?.get(0);
+            if count > 0 {
+                return Ok(Some(same_value(unit, unique, count.unsigned_abs())));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn same_value(unit: &Unit, unique: &Unique, rows: u64) -> Error {
+    Error::new(
+        Code::ConstraintViolated,
+        format!(
+            "{} of {} to be restored: another row has the same {} now (unique index {})",
+            counted(rows, "row"),
+            unit.table,
+            unique.values.join(", "),
+            unique.name
+        ),
+    )
+    .hint("Change those other rows first, or restore into another database and take over what you need.")
 }
 
 async fn rejected(work: &Work, index: usize) -> Result<()> {

@@ -50,11 +50,16 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
     let (left_out, broken, shared) = match &work.scope {
         Some(_) => compare_at_once(ctx, work).await?,
         None => {
-            let look = references(work, &work.session).boxed();
-            match work.session.cancellable(&ctx.cancel, look).await? {
-                (0, broken) if broken.is_empty() => (0, broken, None),
-                // Tables were compared at different moments: parents and children that came in between look parted.
-                _ => compare_at_once(ctx, work).await?,
+            let look = async {
+                let (left_out, broken) = references(work, &work.session).await?;
+                let taken = checks::taken(work, &work.session).await?;
+                Ok(left_out == 0 && broken.is_empty() && taken.is_none())
+            };
+            match work.session.cancellable(&ctx.cancel, look.boxed()).await? {
+                true => (0, Vec::new(), None),
+                // Tables were compared at different moments: parents and children that came in between look parted, and
+                // what was written since looks like somebody else's.
+                false => compare_at_once(ctx, work).await?,
             }
         }
     };
@@ -114,6 +119,9 @@ async fn compare_at_once(
             None => HashMap::new(),
         };
         let (left_out, broken) = references(work, &session).await?;
+        if let Some(taken) = checks::taken(work, &session).await? {
+            return Err(taken);
+        }
         session.batch(doing, "COMMIT").await?;
         Ok((left_out, broken, shared_stay(work, &shared)))
     };

@@ -106,14 +106,14 @@ fn holds(backup: &Manifest, selection: &Selection) -> Result<()> {
 
 fn scope(backup: &Manifest, choice: &Choice) -> Result<Option<Scope>> {
     match (&backup.selection.scope, &choice.selection.scope) {
-        (Some(held), Some(asked)) if held != asked => Err(Error::new(
+        (Some(held), Some(asked)) if !held.is_same_tenant(asked) => Err(Error::new(
             Code::NothingSelected,
             format!(
                 "the backup holds the rows of {}={} alone, not of {}={}",
                 held.column, held.value, asked.column, asked.value
             ),
         )),
-        (held, asked) => Ok(asked.clone().or_else(|| held.clone())),
+        (held, asked) => Ok(held.clone().or_else(|| asked.clone())),
     }
 }
 

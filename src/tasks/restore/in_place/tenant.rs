@@ -206,7 +206,7 @@ async fn refuse_shared(work: &Work, session: &Session, decided: &str) -> Result<
                     unit.table
                 ),
             )
-            .hint("Restore the whole table, or take these rows over by hand from another database."));
+            .hint("Use --mode missing, which changes nothing, restore the whole table, or take these rows over by hand from another database."));
         }
     }
     Ok(())

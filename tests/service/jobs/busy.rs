@@ -1,0 +1,61 @@
+//! A store that somebody else is at work in: jobs wait for it, and what is deleted is gone from its lists meanwhile.
+
+use super::workplace::Workplace;
+use rovodev::tasks::jobs::work_off;
+use rovodev::tasks::lease::Lease;
+use rovodev::tasks::{Clock, Context, backups};
+
+async fn work(place: &Workplace) {
+    place.time_passes().await;
+    work_off(&place.workshop(), &Context::default())
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn waiting_for_a_busy_store_costs_no_attempt() {
+    let place = Workplace::start().await;
+    let old = place.ask_for_backup().await;
+    work(&place).await;
+    let store = place.workshop().store().clone();
+    // As a deletion that was killed leaves it.
+    let dead = Lease::prune(&store, &Clock::default()).await.unwrap();
+    let new = place.ask_for_backup().await;
+    place.ask_for_deletion(old.id).await;
+    for attempt in 1..=8 {
+        work(&place).await;
+        let row = place.row("backups", new.id).await;
+        assert_eq!(row["status"], "pending", "{row}");
+        assert_eq!(row["attempt"], attempt, "{row}");
+        assert_eq!(backups::list(&store, "default").await.unwrap().len(), 0);
+    }
+    let told = place.last_error(new.id).await.unwrap();
+    assert!(told.contains("at work"), "{told}");
+    dead.release().await.unwrap();
+    work(&place).await;
+    assert_eq!(place.row("backups", new.id).await["status"], "completed");
+    assert_eq!(place.open_jobs().await, 0);
+    let folder = rovodev::core::keys::backup_dir("default", old.id);
+    assert_eq!(store.list(&folder).await.unwrap(), []);
+    place.assert_store_and_catalog_agree().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_busy_for_an_hour_ends_the_wait() {
+    let place = Workplace::start().await;
+    let store = place.workshop().store().clone();
+    let _busy = Lease::prune(&store, &Clock::default()).await.unwrap();
+    let asked = place.ask_for_backup().await;
+    place
+        .run("UPDATE public.rovodev_jobs SET created_at = now() - interval '1 hour'")
+        .await;
+    for _ in 0..6 {
+        work(&place).await;
+    }
+    let row = place.row("backups", asked.id).await;
+    assert_eq!(
+        (&row["status"], &row["error_code"]),
+        (&"failed".into(), &"store_busy".into()),
+        "{row}"
+    );
+}
