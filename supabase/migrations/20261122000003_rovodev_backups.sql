@@ -61,6 +61,7 @@ CREATE TABLE public.backups (
 COMMENT ON TABLE public.backups IS 'rovodev:catalog Backups.';
 CREATE INDEX backups_newest ON public.backups (tenant_id, created_at DESC, id DESC) WHERE deleted_at IS NULL;
 CREATE INDEX backups_largest ON public.backups (tenant_id, size_bytes DESC, id DESC) WHERE deleted_at IS NULL;
+CREATE INDEX backups_deleted ON public.backups (deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX backups_status ON public.backups (status) WHERE status IN ('pending', 'in_progress');
 
 CREATE TABLE public.restore_operations (

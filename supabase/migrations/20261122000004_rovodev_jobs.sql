@@ -402,16 +402,27 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION public.rovodev_record_safety_backup IS 'rovodev:catalog Completes a restore''s safety backup.';
 
--- What the tick has to look after: {waiting: jobs that nobody holds, oldest: seconds the oldest of them waits}.
+-- What the tick has to look after: {waiting: jobs that nobody holds, oldest: seconds the oldest of them waits}. Deletions
+-- that were given up are asked for again: what is out of every list must not stay in the store.
 CREATE FUNCTION public.rovodev_waiting_jobs() RETURNS jsonb
-LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT jsonb_build_object(
-        'waiting', count(*),
-        'oldest', coalesce(extract(epoch FROM now() - min(created_at))::bigint, 0)
-    )
-    FROM public.rovodev_jobs
-    WHERE state = 'queued' OR (state = 'running' AND leased_until < now())
-$$;
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    PERFORM rovodev.enqueue('delete', b.tenant_id, backup => b.id)
+    FROM public.backups b
+    WHERE b.deleted_at > now() - interval '7 days' AND NOT EXISTS (
+        SELECT FROM public.rovodev_jobs j
+        WHERE j.backup_id = b.id AND j.kind = 'delete'
+            AND (j.state <> 'failed' OR j.ended_at > now() - interval '10 minutes')
+    );
+    RETURN (
+        SELECT jsonb_build_object(
+            'waiting', count(*),
+            'oldest', coalesce(extract(epoch FROM now() - min(created_at))::bigint, 0)
+        )
+        FROM public.rovodev_jobs
+        WHERE state = 'queued' OR (state = 'running' AND leased_until < now())
+    );
+END $$;
 COMMENT ON FUNCTION public.rovodev_waiting_jobs IS 'rovodev:catalog Jobs that nobody holds.';
 
 INSERT INTO rovodev.migrations (version) VALUES ('20261122000004');

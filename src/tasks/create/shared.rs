@@ -61,16 +61,19 @@ impl<'k> Owners<'k> {
             .iter()
             .filter(|k| k.child == table && self.owned.contains(&k.parent));
         let conditions: Vec<String> = above
-            .filter_map(|key| {
+            .map(|key| {
+                let Some(parent) = self.names.get(&key.parent) else {
+                    return "false".into();
+                };
                 let matches = key.matches("owner", alias);
                 let somebodys = match self.holding.contains(&key.parent) {
                     true => format!("{matches} AND owner.{column} IS NOT NULL"),
                     false => matches,
                 };
-                let parent = self.names.get(&key.parent)?.sql();
-                Some(format!(
-                    "NOT EXISTS (SELECT FROM ONLY {parent} owner WHERE {somebodys})"
-                ))
+                format!(
+                    "NOT EXISTS (SELECT FROM ONLY {} owner WHERE {somebodys})",
+                    parent.sql()
+                )
             })
             .collect();
         (!conditions.is_empty()).then(|| conditions.join(" AND "))

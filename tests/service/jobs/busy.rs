@@ -1,6 +1,7 @@
 //! A store that somebody else is at work in: jobs wait for it, and what is deleted is gone from its lists meanwhile.
 
 use super::workplace::Workplace;
+use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
 use rovodev::tasks::jobs::work_off;
 use rovodev::tasks::lease::Lease;
 use rovodev::tasks::{Clock, Context, backups};
@@ -58,4 +59,37 @@ async fn a_store_that_is_busy_for_an_hour_ends_the_wait() {
         (&"failed".into(), &"store_busy".into()),
         "{row}"
     );
+}
+
+/// The store was down for longer than the attempts at a deletion last.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_was_given_up_is_taken_up_by_the_tick() {
+    let place = Workplace::start().await;
+    let asked = place.ask_for_backup().await;
+    work(&place).await;
+    place.ask_for_deletion(asked.id).await;
+    let store = place.workshop().store().clone();
+    let down = Rule::new(When::From(1), Fault::Fail { retry: true });
+    for _ in 0..6 {
+        place.time_passes().await;
+        let down = Unreliable::new(store.clone(), [down.clone()]);
+        let workshop = place.workshop().with_store(Store::Unreliable(down));
+        work_off(&workshop, &Context::default()).await.unwrap();
+    }
+    assert_eq!(place.open_jobs().await, 0);
+    let folder = rovodev::core::keys::backup_dir("default", asked.id);
+    assert_ne!(store.list(&folder).await.unwrap(), []);
+    let look = "SELECT public.rovodev_waiting_jobs()";
+    place.run(look).await;
+    assert_eq!(place.open_jobs().await, 0, "not at once");
+    place
+        .run("UPDATE public.rovodev_jobs SET ended_at = now() - interval '11 minutes'")
+        .await;
+    place.run(look).await;
+    place.run(look).await;
+    assert_eq!(place.open_jobs().await, 1, "and once");
+    work(&place).await;
+    assert_eq!(store.list(&folder).await.unwrap(), []);
+    place.run(look).await;
+    assert_eq!(place.open_jobs().await, 0);
 }
