@@ -190,15 +190,18 @@ ALTER TABLE public.backups ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.restore_operations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.rovodev_exports ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.backup_schedules ENABLE ROW LEVEL SECURITY;
+-- Callers without a scope pay nothing per row for those who have one.
 CREATE POLICY rovodev_own ON public.backups FOR SELECT TO authenticated
     USING (deleted_at IS NULL AND tenant_id IN (SELECT rovodev.my_tenants()) AND (
-        tenant_id IN (SELECT mine.tenant_id FROM rovodev.my_scopes() mine WHERE mine.scope IS NULL)
+        NOT EXISTS (SELECT FROM rovodev.my_scopes() mine WHERE mine.scope IS NOT NULL)
         OR (tenant_id, selection -> 'scope') IN (SELECT mine.tenant_id, mine.scope FROM rovodev.my_scopes() mine)
+        OR tenant_id IN (SELECT mine.tenant_id FROM rovodev.my_scopes() mine WHERE mine.scope IS NULL)
     ));
 CREATE POLICY rovodev_own ON public.restore_operations FOR SELECT TO authenticated
     USING (tenant_id IN (SELECT rovodev.my_tenants()) AND (
-        tenant_id IN (SELECT mine.tenant_id FROM rovodev.my_scopes() mine WHERE mine.scope IS NULL)
+        NOT EXISTS (SELECT FROM rovodev.my_scopes() mine WHERE mine.scope IS NOT NULL)
         OR (tenant_id, selection -> 'scope') IN (SELECT mine.tenant_id, mine.scope FROM rovodev.my_scopes() mine)
+        OR tenant_id IN (SELECT mine.tenant_id FROM rovodev.my_scopes() mine WHERE mine.scope IS NULL)
     ));
 CREATE POLICY rovodev_own ON public.rovodev_exports FOR SELECT TO authenticated
     USING (EXISTS (SELECT FROM public.backups b WHERE b.id = backup_id));
