@@ -7,6 +7,8 @@ CREATE TABLE public.rovodev_tenants (
     -- NULL: the whole database. Else the tenant column and its value: those rows and nothing else.
     scope_column text,
     scope_value text,
+    -- What was before is closed to a tenant with a scope.
+    scope_set_at timestamptz NOT NULL DEFAULT now(),
     settings jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(settings) = 'object'),
     created_at timestamptz NOT NULL DEFAULT now(),
     CHECK ((scope_column IS NULL) = (scope_value IS NULL)),
@@ -43,9 +45,9 @@ LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
 $$;
 
 -- Tenants of the caller and their scopes. A tenant with one sees what was taken within it: not what was taken before.
-CREATE FUNCTION rovodev.my_scopes() RETURNS TABLE (tenant_id uuid, scope jsonb)
+CREATE FUNCTION rovodev.my_scopes() RETURNS TABLE (tenant_id uuid, scope jsonb, since timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT t.id, rovodev.scope(t) FROM public.rovodev_tenants t WHERE t.id IN (SELECT rovodev.my_tenants())
+    SELECT t.id, rovodev.scope(t), t.scope_set_at FROM public.rovodev_tenants t WHERE t.id IN (SELECT rovodev.my_tenants())
 $$;
 
 CREATE FUNCTION rovodev.my_role(tenant uuid) RETURNS text
@@ -103,7 +105,13 @@ CREATE INDEX rovodev_audit_log_tenant ON public.rovodev_audit_log (tenant_id, id
 COMMENT ON TABLE public.rovodev_audit_log IS 'rovodev:catalog What was done and refused. Append only.';
 ALTER TABLE public.rovodev_audit_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY rovodev_own ON public.rovodev_audit_log FOR SELECT TO authenticated
-    USING (tenant_id IN (SELECT rovodev.my_tenants()));
+    USING (tenant_id IN (SELECT rovodev.my_tenants()) AND (
+        NOT EXISTS (SELECT FROM rovodev.my_scopes() mine WHERE mine.scope IS NOT NULL)
+        OR EXISTS (
+            SELECT FROM rovodev.my_scopes() mine
+            WHERE mine.tenant_id = rovodev_audit_log.tenant_id AND (mine.scope IS NULL OR mine.since <= rovodev_audit_log.at)
+        )
+    ));
 
 CREATE FUNCTION rovodev.append_only() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
@@ -155,7 +163,7 @@ CREATE FUNCTION rovodev.audit(
         tenant, rovodev.caller(), coalesce(rovodev.caller_email(), rovodev.caller()::text, 'system'),
         -- What only jobs are is not what a person may call itself.
         CASE WHEN rovodev.caller() IS NULL OR door IN ('dashboard', 'cli', 'hook') THEN left(door, 40) ELSE 'api' END,
-        action, object_type, object_id, outcome, code, left(address, 100),
+        action, object_type, object_id, outcome, code, left(regexp_replace(address, '[^0-9A-Fa-f.:]', '', 'g'), 45),
         CASE WHEN octet_length(detail::text) <= 8192 THEN detail
             ELSE jsonb_build_object('bytesLeftOut', octet_length(detail::text)) END,
         ''

@@ -107,7 +107,13 @@ CREATE FUNCTION rovodev.is_request(request jsonb) RETURNS boolean LANGUAGE sql I
     SELECT coalesce(jsonb_typeof(request) = 'object' AND octet_length(request::text) <= 4 * 1024 * 1024, false)
 $$;
 
--- Whether schemas and tables were chosen as jobs read them: {schemas: [text], tables: [{schema, name}]}.
+-- Whether a field holds a name; NULL where there is none.
+CREATE FUNCTION rovodev.is_name(field jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
+    SELECT CASE jsonb_typeof(field) WHEN 'string' THEN rovodev.is_name(field #>> '{}') WHEN 'null' THEN NULL ELSE field IS NULL END
+$$;
+
+-- Whether schemas and tables were chosen as jobs read them: {schemas: [text], tables: [{schema, name}]}, at most 500 of
+-- each, with names as long as PostgreSQL has them.
 CREATE FUNCTION rovodev.is_choice(request jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
     SELECT rovodev.is_request(request)
         AND coalesce(jsonb_typeof(request -> 'schemas') = 'array', true)
@@ -116,7 +122,7 @@ CREATE FUNCTION rovodev.is_choice(request jsonb) RETURNS boolean LANGUAGE sql IM
             SELECT FROM jsonb_array_elements(
                 CASE jsonb_typeof(request -> 'schemas') WHEN 'array' THEN request -> 'schemas' ELSE '[]' END
             ) chosen
-            WHERE jsonb_typeof(chosen) <> 'string'
+            WHERE jsonb_typeof(chosen) <> 'string' OR octet_length(chosen #>> '{}') > 63
         )
         AND NOT EXISTS (
             SELECT FROM jsonb_array_elements(
@@ -124,7 +130,10 @@ CREATE FUNCTION rovodev.is_choice(request jsonb) RETURNS boolean LANGUAGE sql IM
             ) chosen
             WHERE coalesce(jsonb_typeof(chosen -> 'schema'), '') <> 'string'
                 OR coalesce(jsonb_typeof(chosen -> 'name'), '') <> 'string'
+                OR octet_length(chosen ->> 'schema') > 63 OR octet_length(chosen ->> 'name') > 63
         )
+        AND CASE jsonb_typeof(request -> 'schemas') WHEN 'array' THEN jsonb_array_length(request -> 'schemas') ELSE 0 END <= 500
+        AND CASE jsonb_typeof(request -> 'tables') WHEN 'array' THEN jsonb_array_length(request -> 'tables') ELSE 0 END <= 500
 $$;
 
 -- `request`: {type, name, codec, schemas, tables, trigger}.
@@ -150,9 +159,9 @@ BEGIN
     IF refused IS NOT NULL THEN
         RETURN refused;
     END IF;
-    IF NOT rovodev.is_choice(request) OR NOT rovodev.is_name(request ->> 'name') THEN
+    IF NOT rovodev.is_choice(request) OR NOT rovodev.is_name(request -> 'name') THEN
         PERFORM rovodev.audit(owner.id, door, 'backup.create', 'backup', NULL, 'refused', 'bad_request', address);
-        RETURN rovodev.refusal('bad_request', 'schemas and tables are lists of names, and name can be one.');
+        RETURN rovodev.refusal('bad_request', 'schemas and tables are lists of at most 500 names, and name can be one.');
     END IF;
     IF kind = 'scheduled' THEN
         kind := 'full';
@@ -226,7 +235,8 @@ BEGIN
     IF refused IS NOT NULL THEN
         RETURN refused;
     END IF;
-    IF NOT rovodev.is_request(change) OR NOT rovodev.is_name(change ->> 'name') THEN
+    IF NOT rovodev.is_request(change) OR NOT rovodev.is_name(change -> 'name')
+        OR jsonb_typeof(change -> 'note') NOT IN ('string', 'null') THEN
         PERFORM rovodev.audit(old.tenant_id, door, 'backup.change', 'backup', backup, 'refused', 'bad_request', address);
         RETURN rovodev.refusal('bad_request', 'A change holds name, note and pinned; the name can be one.');
     END IF;
@@ -327,7 +337,7 @@ BEGIN
     why := CASE
         WHEN source.status <> 'completed' THEN rovodev.refusal('not_completed', 'This backup was not completed.')
         WHEN NOT rovodev.is_choice(request) THEN
-            rovodev.refusal('bad_request', 'schemas and tables are lists of names.')
+            rovodev.refusal('bad_request', 'schemas and tables are lists of at most 500 names.')
         WHEN owner.scope_column IS NOT NULL AND (target = 'url' OR components <> '["database"]') THEN
             rovodev.refusal('scoped', 'Only rows can be restored in this tenant, in place or into a sandbox.')
         -- What a job would not do as asked, it must not do otherwise.

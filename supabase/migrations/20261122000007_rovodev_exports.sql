@@ -60,6 +60,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
             extract(epoch FROM b.finished_at - b.started_at) AS seconds
         FROM public.backups b
         WHERE b.tenant_id = tenant AND b.status = 'completed'
+            AND b.selection -> 'scope' IS NOT DISTINCT FROM backup_seconds.selection -> 'scope'
             AND (b.backup_type = 'config') = (kind = 'config') AND b.finished_at > b.started_at
         ORDER BY b.created_at DESC LIMIT 5
     ), basis AS (
@@ -81,7 +82,8 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
             extract(epoch FROM o.completed_at - o.started_at) AS seconds
         FROM public.restore_operations o
         JOIN public.backups b ON b.id = o.backup_id
-        WHERE o.tenant_id = source.tenant_id AND o.status = 'completed' AND NOT o.preview AND o.undo_of IS NULL
+        WHERE o.tenant_id = source.tenant_id AND o.status = 'completed' AND NOT o.preview
+            AND o.selection -> 'scope' IS NOT DISTINCT FROM restore_seconds.selection -> 'scope' AND o.undo_of IS NULL
             AND o.target = restore_seconds.target AND o.completed_at > o.started_at
         ORDER BY o.created_at DESC LIMIT 5
     )
@@ -211,6 +213,22 @@ BEGIN
     RETURN answer;
 END $$;
 COMMENT ON FUNCTION public.rovodev_download_backup IS 'rovodev:catalog Makes a link to a download, or an export.';
+
+-- A tenant whose scope changes: links and exports of what was before end, and so does what it may read of it.
+CREATE FUNCTION rovodev.change_scope() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    IF rovodev.scope(NEW) IS NOT DISTINCT FROM rovodev.scope(OLD) THEN
+        RETURN NEW;
+    END IF;
+    NEW.scope_set_at := clock_timestamp();
+    UPDATE public.rovodev_download_links l SET revoked_at = now() WHERE l.tenant_id = NEW.id AND l.revoked_at IS NULL;
+    UPDATE public.rovodev_exports e SET expires_at = now()
+        WHERE e.tenant_id = NEW.id AND e.status = 'completed' AND e.expires_at > now();
+    RETURN NEW;
+END $$;
+CREATE TRIGGER rovodev_change_scope BEFORE UPDATE ON public.rovodev_tenants
+    FOR EACH ROW EXECUTE FUNCTION rovodev.change_scope();
 
 -- Where a link leads, if it is good and its maker still may. The secret is the right; so no token is asked for. NULL
 -- for whatever is not good. The log has the first use from every address, and at most one refusal a minute.
@@ -350,7 +368,7 @@ BEGIN
         SELECT p.oid::regprocedure::text FROM pg_proc p
         WHERE p.proname IN (
             'chosen_bytes', 'estimate', 'backup_seconds', 'restore_seconds', 'stream_rate', 'download_bytes',
-            'refuse_download'
+            'refuse_download', 'change_scope'
         ) AND p.pronamespace = 'rovodev'::regnamespace
         OR p.proname IN (
             'rovodev_download_backup', 'rovodev_open_download_link', 'rovodev_revoke_downloads',

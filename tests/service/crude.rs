@@ -27,6 +27,12 @@ async fn crude_requests_past_the_functions_leave_nothing_crude() {
         create(json!({ "name": "" })),
         create(json!({ "name": Uuid::nil() })),
         create(json!({ "more": [long, long] })),
+        create(json!({ "schemas": vec!["a"; 501] })),
+        create(json!({ "schemas": ["x".repeat(64)] })),
+        create(json!({ "tables": [{ "schema": "public", "name": "x".repeat(64) }] })),
+        create(json!({ "name": ["latest"] })),
+        change(json!({ "name": 5 })),
+        change(json!({ "note": { "a": 1 } })),
         change(json!(true)),
         change(json!({ "name": " latest" })),
         change(json!({ "name": "two\nlines" })),
@@ -44,6 +50,9 @@ async fn crude_requests_past_the_functions_leave_nothing_crude() {
         let shown: String = arguments.to_string().chars().take(99).collect();
         assert_eq!(told["code"], "bad_request", "{function} {shown}: {told}");
     }
+    let forged =
+        json!({ "request": { "type": "database" }, "address": "9.9.9.9\u{1b}[2J\u{202e}x\n" });
+    running.rpc(&admin, "rovodev_create_backup", forged).await;
     let tables = json!([{ "schema": "public", "name": "calls", "more": long }]);
     for (function, arguments) in [
         create(json!({ "type": "database", "tables": tables, "more": 1 })),
@@ -74,10 +83,12 @@ async fn crude_requests_past_the_functions_leave_nothing_crude() {
     let sql = "SELECT (SELECT max(octet_length(to_jsonb(a)::text)) FROM rovodev_audit_log a), \
          (SELECT max(octet_length((to_jsonb(b) - 'contents')::text)) FROM backups b), \
          (SELECT max(octet_length(to_jsonb(o)::text)) FROM restore_operations o), \
-         (SELECT max(extract(epoch FROM expires_at - created_at))::int FROM rovodev_download_links)";
+         (SELECT max(extract(epoch FROM expires_at - created_at))::int FROM rovodev_download_links), \
+         (SELECT string_agg(DISTINCT address, ' ') FROM rovodev_audit_log WHERE address LIKE '9.%')";
     let row = running.superuser().await.query_one(sql, &[]).await.unwrap();
     for column in 0..3 {
         assert!(row.get::<_, i32>(column) < 20_000, "column {column}");
     }
     assert_eq!(row.get::<_, i32>(3), 300);
+    assert_eq!(row.get::<_, &str>(4), "9.9.9.92");
 }

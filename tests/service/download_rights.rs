@@ -199,6 +199,18 @@ async fn what_was_taken_before_a_scope_is_closed_to_it() {
         refused(&running, made["url"].as_str().unwrap()).await.0,
         404
     );
+    let closed = async |table: &str| {
+        let seen = running
+            .request("GET", &format!("/rest/v1/{table}select=id"))
+            .header("apikey", &running.project.keys().publishable)
+            .bearer_auth(&admin);
+        let seen = seen.send().await.unwrap().text().await.unwrap();
+        assert_eq!(seen, "[]", "{table}");
+    };
+    for table in ["backups", "restore_operations", "rovodev_exports"] {
+        closed(&format!("{table}?")).await;
+    }
+    closed("rovodev_audit_log?action=eq.backup.create&").await;
     for (method, path) in [
         ("POST", format!("/api/backups/{backup}/download")),
         ("POST", format!("/api/backups/{backup}/restore")),
@@ -215,14 +227,6 @@ async fn what_was_taken_before_a_scope_is_closed_to_it() {
     }
     let (_, list) = running.call(&admin, "GET", "/api/backups/list", None).await;
     assert_eq!((&list["total"], &list["backups"]), (&json!(0), &json!([])));
-    for table in ["backups", "restore_operations", "rovodev_exports"] {
-        let seen = running
-            .request("GET", &format!("/rest/v1/{table}?select=id"))
-            .header("apikey", &running.project.keys().publishable)
-            .bearer_auth(&admin);
-        let seen = seen.send().await.unwrap().text().await.unwrap();
-        assert_eq!(seen, "[]", "{table}");
-    }
 }
 
 /// Everything that this process logs, at the finest.

@@ -73,8 +73,8 @@ pub async fn closure(
     }
     let owners = match scope.exclusive {
         true => {
-            let chosen = selected.tables.iter().map(|t| t.listed.oid);
-            Some(Owners::read(session, &all_keys, chosen, &scope.column).await?)
+            let chosen = place.keys().copied().collect();
+            Some(Owners::read(session, &all_keys, &chosen, scope).await?)
         }
         false => None,
     };
@@ -128,13 +128,13 @@ impl Step {
         }
     }
 
-    /// With `owners` only to what is nobody's: the tenant's own rows were found before.
+    /// With `owners` only to what is nobody else's.
     fn up(child: usize, parent: usize, key: &ForeignKey, owners: Option<&Owners<'_>>) -> Self {
-        let nobodys = owners.and_then(|o| o.is_nobodys(key.parent, "t"));
+        let allowed = owners.and_then(|o| o.is_no_others(key.parent, "t"));
         Self {
             from: child,
             to: parent,
-            condition: [Some(key.matches("t", "f")), nobodys]
+            condition: [Some(key.matches("t", "f")), allowed]
                 .into_iter()
                 .flatten()
                 .collect::<Vec<_>>()

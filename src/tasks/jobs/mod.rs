@@ -32,6 +32,8 @@ use uuid::Uuid;
 const LEASE: u64 = 60;
 /// Seconds before a job that failed is tried again, times its attempts.
 const RETRY_AFTER: u64 = 10;
+/// Characters of a failure that its row keeps.
+const LONGEST_TOLD: usize = 4000;
 /// Jobs that functions hold together, whoever asked for them: each opens several sessions of the app's own database,
 /// which has few. What waits is taken up by the first that is done.
 const AT_ONCE: u32 = 3;
@@ -101,7 +103,8 @@ impl Tenant {
     fn told(&self, error: &Error) -> String {
         match self.is_scoped() {
             true => error.code.meaning().into(),
-            false => error.message.clone(),
+            // A choice of many names that fit nothing is told with all of them.
+            false => error.message.chars().take(LONGEST_TOLD).collect(),
         }
     }
 }

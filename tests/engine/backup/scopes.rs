@@ -93,7 +93,15 @@ async fn an_exclusive_scope_leaves_others_rows_out() {
         CREATE TABLE steps (id int PRIMARY KEY, template int REFERENCES templates, next int REFERENCES steps);
         INSERT INTO steps VALUES (1, 1, null), (2, 2, null), (3, 3, null), (4, null, null), (5, null, 2), (6, 1, null);
         CREATE TABLE uses (id int PRIMARY KEY, tenant_id varchar(4), step int REFERENCES steps, template int REFERENCES templates, note int REFERENCES notes);
-        INSERT INTO uses VALUES (1, 'acme', 1, 2, 3), (2, 'acme', 2, 1, null), (3, 'acme', 3, 3, 1), (4, 'acme', 4, null, null), (5, 'acme', 5, null, null), (6, 'beta', 6, 1, 1);";
+        INSERT INTO uses VALUES (1, 'acme', 1, 2, 3), (2, 'acme', 2, 1, null), (3, 'acme', 3, 3, 1), (4, 'acme', 4, null, null), (5, 'acme', 5, null, null), (6, 'beta', 6, 1, 1);
+        CREATE TABLE tenants (id varchar(4) PRIMARY KEY, parent varchar(4) REFERENCES tenants); INSERT INTO tenants VALUES ('beta', null), ('acme', 'beta');
+        ALTER TABLE uses ADD FOREIGN KEY (tenant_id) REFERENCES tenants;
+        CREATE TABLE billing (id int PRIMARY KEY, of varchar(4) REFERENCES tenants); INSERT INTO billing VALUES (1, 'acme'), (2, 'beta');
+        CREATE TABLE drafts (id int PRIMARY KEY, tenant_id varchar(4), call int REFERENCES calls); INSERT INTO drafts VALUES (1, null, 3), (2, null, 1), (3, null, null);
+        CREATE TABLE cases (id int, kind text, tenant_id varchar(4), PRIMARY KEY (id, kind)); INSERT INTO cases VALUES (1, 'a', 'beta');
+        CREATE TABLE case_notes (id int PRIMARY KEY, case_id int, kind text, FOREIGN KEY (case_id, kind) REFERENCES cases); INSERT INTO case_notes VALUES (1, 1, null), (2, null, null);
+        CREATE TABLE partners (id int, tenant_id varchar(4), partner varchar(4) REFERENCES tenants, bill int REFERENCES billing, draft int REFERENCES drafts, note int REFERENCES case_notes);
+        INSERT INTO partners VALUES (1, 'acme', 'beta', 2, 1, 1), (2, 'acme', 'acme', 1, 2, 2), (3, 'acme', null, null, 3, null);";
     let source = Source::new(&format!("{APP}{more}")).await;
     let scope = Scope {
         exclusive: true,
@@ -121,6 +129,11 @@ async fn an_exclusive_scope_leaves_others_rows_out() {
     );
     assert_eq!(text("templates").await, "1\t\\N\n3\tacme\n");
     assert_eq!(text("steps").await, "1\t1\t\\N\n3\t3\t\\N\n4\t\\N\t\\N\n");
+    // The tenants themselves are theirs, and what hangs on them under another name.
+    assert_eq!(text("tenants").await, "acme\tbeta\n");
+    assert_eq!(text("billing").await, "1\tacme\n");
+    assert_eq!(text("drafts").await, "2\t\\N\t1\n3\t\\N\t\\N\n");
+    assert_eq!(text("case_notes").await, "2\t\\N\t\\N\n");
     // What is not taken tells whose rows are, too.
     let narrow = source.back_up(|r| {
         r.selection.scope = Some(scope);
