@@ -1,0 +1,106 @@
+// Brings the dashboard up inside an element: session, frame, pages. A host page may call mount() with an element of its
+// own.
+
+import { element } from "./dom.js";
+import { Problem, catalog, onReached, onSessionEnd } from "./api.js";
+import { config } from "./config.js";
+import { Frame } from "./frame.js";
+import { Line } from "./line.js";
+import { failure, notice, skeleton } from "./parts.js";
+import { find, title } from "./router.js";
+import { know, person, tenants } from "./workspace.js";
+import * as session from "./session.js";
+import { signInDialog, signInPage } from "./signin.js";
+import { installShell } from "./shell.js";
+import { words } from "../words/en.js";
+
+let frame;
+let app = "";
+let visit = new AbortController();
+let asking;
+
+export async function mount(root) {
+  frame = new Frame(root, { out: session.signOut, chosen: open });
+  const line = new Line(frame.banner, () => session.session() && open());
+  onReached((well) => line.tell(well));
+  onSessionEnd(askAgain);
+  addEventListener("hashchange", () => session.session() && open());
+  installShell();
+  await attempt(begin);
+}
+
+/** Files that do not come: no network, or a deployment that is not complete. */
+async function attempt(work) {
+  try {
+    await work();
+  } catch (error) {
+    console.info(error);
+    const told = error instanceof Problem ? error : new Problem({ code: navigator.onLine ? "setup" : "unreachable" });
+    frame.show(heading(words.titles.none), failure(told, () => attempt(work)));
+  }
+}
+
+async function begin() {
+  app = (await config()).appName;
+  frame.named(app);
+  const problem = await session.begin();
+  session.onChange(changed);
+  await (session.session() ? enter() : signIn(problem));
+}
+
+async function enter() {
+  frame.show(skeleton("title"), skeleton("line", 4));
+  know(await catalog("rovodev_whoami"));
+  frame.signedIn();
+  await open();
+}
+
+async function signIn(problem) {
+  frame.signedOut();
+  document.title = [words.titles.signIn, app].filter(Boolean).join(" · ");
+  await signInPage(frame, app, problem);
+}
+
+function changed(now, event) {
+  if (now && frame.isOut) attempt(enter);
+  // Another tab, or the menu here: what is on the screen is nobody's any more.
+  if (!now && event === "SIGNED_OUT" && !asking) {
+    visit.abort();
+    for (const dialog of document.querySelectorAll(".rovodev dialog")) dialog.close();
+    attempt(signIn);
+  }
+}
+
+/** The page stays as it is, with all that was typed, until somebody is signed in again. */
+function askAgain() {
+  asking ??= signInDialog().finally(() => {
+    asking = undefined;
+  });
+  return asking;
+}
+
+async function open() {
+  visit.abort();
+  visit = new AbortController();
+  const { signal } = visit;
+  const { load, ...found } = find();
+  frame.current(found.name);
+  document.title = title(found.name, app);
+  const show = (...shown) => signal.aborted || frame.show(...shown);
+  if (tenants().length === 0) {
+    show(heading(words.stranger.title), notice("info", words.stranger.text(person())));
+    return;
+  }
+  try {
+    const { default: page } = await load();
+    if (!signal.aborted) await page({ ...found, signal, show, again: open });
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof Problem)) console.error(error);
+    const told = error instanceof Problem ? error : new Problem({ code: "broke" });
+    show(heading(words.titles[found.name]), failure(told, open));
+  }
+  if (!signal.aborted) frame.arrived();
+}
+
+const heading = (text) => element("h1", { tabindex: "-1" }, text);
