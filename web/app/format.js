@@ -45,14 +45,14 @@ export function duration(seconds) {
 export function moment(time) {
   return element("time", {
     class: "moment", datetime: new Date(time).toISOString(), "data-exact": fully.format(new Date(time)),
-    tabindex: "0", role: "text", "aria-label": `${ago(time)}, ${fully.format(new Date(time))}`,
-  }, ago(time));
+    tabindex: "0",
+  }, ago(time), element("span", { class: "hidden" }, ` (${fully.format(new Date(time))})`));
 }
 
 /** The moment in full, with how long ago beside it. */
 export function fullMoment(time) {
   return element("time", { datetime: new Date(time).toISOString(), class: "full-moment", "data-exact": exact(time) },
-    exact(time), element("span", { class: "soft" }, ` · ${ago(time)}`));
+    exact(time), " ", element("span", { class: "soft" }, `(${ago(time)})`));
 }
 
 // What was "2 minutes ago" does not stay so.

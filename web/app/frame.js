@@ -27,7 +27,7 @@ export class Frame {
       this.main.querySelector("h1")?.focus();
     };
     replace(root,
-      element("a", { class: "skip", href: "#", onclick: toMain }, words.frame.skip),
+      element("a", { class: "skip", href: "#rovodev-main", onclick: toMain }, words.frame.skip),
       element("header", { class: "header" },
         element("div", { class: "header-inner" },
           element("a", { class: "brand", href: "#/" }, icon("restore", "icon brand-mark"), this.name), this.nav, this.account)),

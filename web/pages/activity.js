@@ -7,7 +7,7 @@ import { badge, button, failure, skeleton } from "../app/parts.js";
 import { address, note } from "../app/router.js";
 import * as format from "../app/format.js";
 import { words } from "../words/en.js";
-import { asked } from "./backups/filters.js";
+import { asked, folded } from "./backups/filters.js";
 
 const PAGE = 50;
 const TYPING = 250;
@@ -82,7 +82,8 @@ class Log {
     const day = (name) => box(name, element("input", { type: "date", value: this.query[name] ?? "", onchange: (event) => this.#change({ [name]: event.target.value }) }));
     return element("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() },
       box("q", element("input", { type: "search", value: this.query.q ?? "", oninput: typed })),
-      choice("action", words.activity.actions), choice("outcome", words.activity.outcomes), day("from"), day("to"));
+      folded(this.query, ["action", "outcome", "from", "to"], choice("action", words.activity.actions),
+        choice("outcome", words.activity.outcomes), day("from"), day("to")));
   }
 
   async #export(kind, pressed) {

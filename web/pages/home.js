@@ -19,8 +19,9 @@ export default async function page({ show, signal }) {
   const overall = element("span", { class: "overall" }, badge("pending", words.home.looking));
   const recent = element("div", {}, skeleton("row", RECENT));
   const alerts = element("div", { class: "stack" });
+  const last = element("p", { class: "last-good" });
   show(
-    element("h1", { tabindex: "-1" }, words.home.title),
+    element("div", { class: "page-head" }, element("h1", { tabindex: "-1" }, words.home.title), last),
     alerts,
     element("section", { class: "section", "aria-labelledby": "system-status" },
       element("div", { class: "section-head" }, element("h2", { id: "system-status" }, words.home.status), overall), health),
@@ -29,7 +30,7 @@ export default async function page({ show, signal }) {
       element("div", { class: "section-head" }, element("h2", { id: "recent-backups" }, words.home.recent),
         element("a", { href: "#/backups" }, words.home.all)), recent),
   );
-  const list = () => attempt(() => recents(recent, alerts, signal), recent, signal);
+  const list = () => attempt(() => recents({ recent, alerts, last }, signal), recent, signal);
   onChangeElsewhere(list, signal);
   await Promise.all([attempt(() => widgets(health, overall, signal), health, signal), list()]);
 }
@@ -75,13 +76,15 @@ function widget(picture, name, well, status, text) {
     text && element("p", { class: "soft" }, text));
 }
 
-async function recents(box, alerts, signal) {
+async function recents({ recent: box, alerts, last }, signal) {
   for (;;) {
     const [{ backups, total }, succeeded] = await Promise.all([
       call("GET", "/backups/list", { query: { limit: RECENT }, signal }),
       call("GET", "/backups/list", { query: { limit: 1, status: "completed", trigger: "manual,scheduled,deploy" }, signal }),
     ]);
-    replace(alerts, warnings(backups, succeeded.backups[0], total));
+    const [good] = succeeded.backups;
+    replace(last, good && [icon("check"), words.home.lastGood, " ", format.moment(good.createdAt)]);
+    replace(alerts, warnings(backups, good, total));
     const focused = box.contains(document.activeElement);
     if (!focused) replace(box, backups.length > 0 ? rows(backups) : empty());
     if (!backups.some(isUnderWay)) return;
@@ -99,7 +102,6 @@ function warnings(backups, succeeded, total) {
       element("p", {}, element("strong", {}, words.home.lastFailed(newest.name))), element("p", {}, newest.error)),
     link(words.home.seeWhy, null, `#/backups/${newest.id}`), may("operator") && link(words.home.takeAnother, null, "#/create")),
     total > 0 && !succeeded && newest?.status !== "failed" && notice("warn", words.home.noneYet),
-    succeeded && element("p", { class: "last-good" }, icon("check"), words.home.lastGood, " ", format.moment(succeeded.createdAt)),
   ];
 }
 

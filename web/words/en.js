@@ -4,7 +4,7 @@ const plural = new Intl.PluralRules("en");
 const some = (number, one, other, shown = number) => `${shown} ${plural.select(number) === "one" ? one : other}`;
 
 const STAGES_OF_RESTORE = {
-  safetyBackup: "Taking a safety backup", verify: "Validating the backup", stage: "Reading the backup's rows",
+  safetyBackup: "Taking a safety backup", verify: "Validating the backup", stage: "Reading the backup's records",
   compare: "Comparing with the database", merge: "Restoring the database",
 };
 
@@ -141,6 +141,7 @@ export const words = {
     total: (number, shown) => some(number, "backup", "backups", shown),
     more: "Show more",
     any: "Any",
+    filter: "Filter",
     nothing: "Nothing fits",
     nothingText: "No backup fits these filters.",
     clear: "Clear the filters",

@@ -21,7 +21,7 @@ export function contents(backup) {
       wanted: { format: "csv", table: quoted(table) }, told: [words.details.records(format.count(table.records), table.records), format.size(table.size)],
     })))),
     files.length > 0 && section(words.details.files, list(files.map((file) => row(backup, {
-      name: file.name, file: true, wanted: { file: file.name }, told: [format.size(file.size)],
+      name: file.name, file: true, wanted: { file: file.name }, told: ["", format.size(file.size)],
     })))),
     leftOut.length > 0 && section(words.details.leftOut, element("ul", { class: "plain" }, leftOut.map((each) => element("li", {}, each.message)))),
   ];

@@ -16,6 +16,15 @@ export function asked({ q, type, status, trigger, from, to, sort, order }) {
   return { q, type, status, trigger, sort, order, from: from && day(from, 0), to: to && day(to, 1) };
 }
 
+/** Filters that a narrow screen shows when asked to, or while one of them is set. */
+export function folded(query, names, ...fields) {
+  const wide = matchMedia("(min-width: 52.01rem)");
+  const box = element("details", { class: "filters-more", open: wide.matches || names.some((name) => query[name]) },
+    element("summary", {}, words.list.filter), fields);
+  wide.addEventListener("change", () => (box.open ||= wide.matches));
+  return box;
+}
+
 export function filters(query, changed) {
   let typing;
   const typed = (event) => {
@@ -41,6 +50,7 @@ export function filters(query, changed) {
     ["table", "cards"].map((each) => element("option", { value: each, selected: query.view === each }, words.list.views[each]))));
   const search = box("q", element("input", { type: "search", value: query.q ?? "", oninput: typed }));
   search.classList.add("grow");
-  return element("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() }, search,
-    choice("type", words.types), choice("status", words.list.statuses), choice("trigger", words.triggers), day("from"), day("to"), sort, view);
+  return element("form", { class: "filters", role: "search", onsubmit: (event) => event.preventDefault() }, search, sort, view,
+    folded(query, FILTERS.slice(1), choice("type", words.types), choice("status", words.list.statuses),
+      choice("trigger", words.triggers), day("from"), day("to")));
 }

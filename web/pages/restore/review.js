@@ -19,8 +19,8 @@ export async function review(wizard) {
     wizard.turn({ step: undefined, preview: undefined });
   });
   const leave = new AbortController();
-  wizard.show("review", element("p", { class: "lead" }, words.restore.counting), progress.view,
-    element("p", { class: "hint" }, words.restore.nothingYet), element("div", { class: "actions" }, back));
+  wizard.show("review", element("p", { class: "lead" }, words.restore.counting), element("div", { class: "section" }, progress.view,
+    element("p", { class: "hint" }, words.restore.nothingYet)), element("div", { class: "actions" }, back));
   const both = AbortSignal.any([signal, leave.signal]);
   try {
     const ended = await previewed(wizard, both, progress);
@@ -49,6 +49,7 @@ function render(wizard, { plan, warnings, estimatedTime }, back) {
   const sum = (field) => plan.tables.reduce((total, table) => total + table[field], 0);
   const totals = { rowsAdded: sum("add"), rowsChanged: sum("change"), rowsRemoved: sum("remove") };
   const nothing = totals.rowsAdded + totals.rowsChanged + totals.rowsRemoved === 0;
+  const notes = [...plan.locks, ...plan.notes.map((each) => each.message)];
   const orphans = plan.brokenReferences.length > 0 && broken(plan.brokenReferences);
   wizard.show("review",
     notice(nothing ? "good" : totals.rowsChanged + totals.rowsRemoved > 0 ? "warn" : "info", element("div", {},
@@ -58,11 +59,10 @@ function render(wizard, { plan, warnings, estimatedTime }, back) {
     facts([words.restore.facts.backup, backup.name], [words.restore.facts.created, format.fullMoment(plan.backupTakenAt)],
       [words.restore.facts.mode, words.modes[wanted.mode].title],
       [words.restore.facts.safety, words.restore.safety],
-      [words.restore.facts.time, words.restore.about(format.duration(estimatedTime ?? plan.estimatedSeconds))],
-      plan.locks.length > 0 && [words.restore.facts.meanwhile, element("span", { class: "text" }, plan.locks.join(" "))]),
+      [words.restore.facts.time, words.restore.about(format.duration(estimatedTime ?? plan.estimatedSeconds))]),
     [...warnings, ...plan.warnings].length > 0 && notice("warn", element("ul", {}, [...warnings, ...plan.warnings].map((each) => element("li", {}, each.message)))),
-    plan.notes.length > 0 && element("details", { class: "fold" }, element("summary", {}, words.restore.notes(plan.notes.length)),
-      element("ul", { class: "plain" }, plan.notes.map((each) => element("li", {}, each.message)))),
+    notes.length > 0 && element("details", { class: "fold" }, element("summary", {}, words.restore.notes(notes.length)),
+      element("ul", { class: "plain" }, notes.map((text) => element("li", {}, text)))),
     orphans && orphans.view,
     nothing ? element("div", { class: "actions" }, back) : confirm(wizard, back, orphans));
 }

@@ -28,7 +28,8 @@ export async function watchRestore(wizard, operation) {
     }
   });
   if (!["completed", "failed", "cancelled"].includes(first.status)) {
-    wizard.show("watching", progress.view, told, element("div", { class: "actions" }, cancel), element("p", { class: "hint" }, words.progress.leave));
+    wizard.show("watching", element("div", { class: "section" }, progress.view, told, element("div", { class: "actions" }, cancel),
+      element("p", { class: "hint" }, words.progress.leave)));
     progress.show(first);
   }
   const ended = await watch(backup, { operation }, { signal, onState: (now) => progress.show(now), onBreak: (broken) => progress.reconnecting(broken) });
@@ -41,7 +42,7 @@ export async function watchRestore(wizard, operation) {
 function done(wizard, ended, backup) {
   const operation = backup.restores.operations.find((each) => each.operationId === ended.operationId);
   const safety = ended.safetyBackupId && ended.status === "completed"
-    && link(words.details.safety, null, address(`/backups/${ended.safetyBackupId}`));
+    && link(words.actions.view, null, address(`/backups/${ended.safetyBackupId}`));
   if (ended.status !== "completed") {
     const cancelled = ended.status === "cancelled";
     wizard.show("done", notice(cancelled ? "info" : "bad", element("div", {},
