@@ -5,7 +5,7 @@ import test, { before, beforeEach } from "node:test";
 import { button, heading, link, seen, visit } from "./browser.mjs";
 import { admin, backedUp, call, damage, rested, sql, url } from "./stack.mjs";
 
-const NAME = "worth restoring";
+const NAME = `worth restoring ${Date.now()}`;
 const calls = () => Number(sql("SELECT count(*) FROM calls"));
 const idle = () => sql("SELECT count(*) FROM restore_operations WHERE status IN ('pending', 'in_progress') AND NOT preview") === "0";
 let backup;
@@ -65,7 +65,7 @@ test("the whole wizard by keyboard, exactly as it was, with what goes told in nu
     await link(page, `Restore: ${NAME}`).waitFor();
     await reach(link(page, "Restore a backup"));
     await keys("Enter");
-    await page.getByLabel(new RegExp(NAME)).waitFor();
+    await page.getByRole("radio", { name: NAME }).waitFor();
     await seen(page, "restore-source");
     await reach(page.getByLabel("Search"));
     await page.keyboard.type(NAME);

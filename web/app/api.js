@@ -54,6 +54,7 @@ async function authorized(place, request, signal, open) {
     if (!held) {
       await signInAgain();
       held = await guarded(token, signal);
+      if (!held) throw new Problem({ code: "token_missing", status: 401 });
     }
     const headers = { ...request.headers, authorization: `Bearer ${held}` };
     const answer = await send(place, { ...request, headers }, signal, open);

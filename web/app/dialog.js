@@ -5,11 +5,11 @@ import { failure } from "./parts.js";
 import { words } from "../words/en.js";
 
 /** Shows a dialog; resolves with what `close(value)` was given, undefined where it was dismissed. */
-export function dialog(title, fill, { dismissible = true } = {}) {
+export function dialog(title, fill, { dismissible = true, kind = "" } = {}) {
   return new Promise((resolve) => {
     const id = freshId("dialog");
     let result;
-    const shown = element("dialog", { class: "dialog", "aria-labelledby": id });
+    const shown = element("dialog", { class: `dialog ${kind}`, "aria-labelledby": id });
     const close = (value) => {
       result = value;
       shown.close();

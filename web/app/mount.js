@@ -7,7 +7,7 @@ import { config } from "./config.js";
 import { Frame } from "./frame.js";
 import { Line } from "./line.js";
 import { failure, notice, skeleton } from "./parts.js";
-import { find, title } from "./router.js";
+import { find, loadAll, title } from "./router.js";
 import { know, person, tenants } from "./workspace.js";
 import * as session from "./session.js";
 import { signInDialog, signInPage } from "./signin.js";
@@ -18,15 +18,22 @@ let frame;
 let app = "";
 let visit = new AbortController();
 let asking;
+let stale = false;
 
 export async function mount(root) {
   frame = new Frame(root, { out: session.signOut, chosen: open });
-  const line = new Line(frame.banner, () => session.session() && open());
+  const line = new Line(frame.banner, back);
   onReached((well) => line.tell(well));
   onSessionEnd(askAgain);
   addEventListener("hashchange", () => session.session() && open());
   installShell();
   await attempt(begin);
+}
+
+/** The service answers again. */
+function back() {
+  if (stale) location.reload();
+  else if (session.session()) open();
 }
 
 /** Files that do not come: no network, or a deployment that is not complete. */
@@ -44,7 +51,7 @@ async function begin() {
   app = (await config()).appName;
   frame.named(app);
   const problem = await session.begin();
-  session.onChange(changed);
+  session.onChange({ entered: () => frame.isOut && attempt(enter), ended: () => frame.isOut || askAgain(), left });
   await (session.session() ? enter() : signIn(problem));
 }
 
@@ -58,17 +65,14 @@ async function enter() {
 async function signIn(problem) {
   frame.signedOut();
   document.title = [words.titles.signIn, app].filter(Boolean).join(" · ");
-  await signInPage(frame, app, problem);
+  await signInPage(frame, app, problem?.code && problem);
 }
 
-function changed(now, event) {
-  if (now && frame.isOut) attempt(enter);
-  // Another tab, or the menu here: what is on the screen is nobody's any more.
-  if (!now && event === "SIGNED_OUT" && !asking) {
-    visit.abort();
-    for (const dialog of document.querySelectorAll(".rovodev dialog")) dialog.close();
-    attempt(signIn);
-  }
+/** In another tab, or by the menu here: what is on the screen is nobody's any more. */
+function left() {
+  visit.abort();
+  for (const dialog of document.querySelectorAll(".rovodev dialog")) dialog.close();
+  attempt(signIn);
 }
 
 /** The page stays as it is, with all that was typed, until somebody is signed in again. */
@@ -92,15 +96,28 @@ async function open() {
     return;
   }
   try {
-    const { default: page } = await load();
+    const { default: page } = await loaded(load);
     if (!signal.aborted) await page({ ...found, signal, show, again: open });
   } catch (error) {
     if (signal.aborted) return;
     if (!(error instanceof Problem)) console.error(error);
     const told = error instanceof Problem ? error : new Problem({ code: "broke" });
-    show(heading(words.titles[found.name]), failure(told, open));
+    show(heading(words.titles[found.name]), failure(told, stale ? () => location.reload() : open));
   }
-  if (!signal.aborted) frame.arrived();
+  if (signal.aborted) return;
+  frame.arrived();
+  // So that the other pages are there also when the network is not.
+  requestIdleCallback(() => loadAll());
+}
+
+/** A file that did not come is not asked for again by a browser, until the page is. */
+async function loaded(load) {
+  try {
+    return await load();
+  } catch {
+    stale = true;
+    throw new Problem({ code: "unreachable" });
+  }
 }
 
 const heading = (text) => element("h1", { tabindex: "-1" }, text);

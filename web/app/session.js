@@ -4,13 +4,19 @@
 import { config, home } from "./config.js";
 
 const WAY_BACK = "rovodev-way-back";
-const listeners = new Set();
+const tabs = new BroadcastChannel("rovodev-session");
 let client;
 let current = null;
+let leaving = false;
 
-/** Calls back with the session, or null, whenever it changes. */
-export function onChange(listener) {
-  listeners.add(listener);
+/** {entered, ended, left}: what to do when somebody is signed in, when a session ended by itself, when it was left. */
+export function onChange({ entered, ended, left }) {
+  tabs.addEventListener("message", left);
+  client.onAuthStateChange((event, changed) => {
+    current = changed;
+    if (event === "SIGNED_IN") entered();
+    if (event === "SIGNED_OUT") (leaving ? left : ended)();
+  });
 }
 
 export const session = () => current;
@@ -36,11 +42,6 @@ export async function begin() {
   const problem = await redeem();
   const { data } = await client.getSession();
   current = data.session;
-  client.onAuthStateChange((event, changed) => {
-    const before = current?.access_token;
-    current = changed;
-    if (event !== "INITIAL_SESSION" && before !== changed?.access_token) listeners.forEach((tell) => tell(changed, event));
-  });
   return problem;
 }
 
@@ -95,7 +96,10 @@ export async function signInWith(provider) {
 
 /** On every device. */
 export async function signOut() {
+  leaving = true;
+  tabs.postMessage("left");
   const { error } = await client.signOut({ scope: "global" });
   // Without an answer, this device at least forgets the session.
   if (error) await client.signOut({ scope: "local" });
+  leaving = false;
 }

@@ -20,7 +20,7 @@ export async function signInPage(frame, app, problem) {
 export async function signInDialog() {
   const { providers } = await config();
   return dialog(words.signIn.again, (close) => element("div", {},
-    element("p", {}, words.signIn.againText), signInForm(providers, close)), { dismissible: false });
+    element("p", {}, words.signIn.againText), signInForm(providers, close)), { dismissible: false, kind: "opaque" });
 }
 
 function signInForm(providers, done) {
