@@ -14,12 +14,16 @@ import { words } from "../words/en.js";
 
 const FORMATS = ["sql.zst", "sql.gz", "tar"];
 const changes = new BroadcastChannel("rovodev-changes");
+const own = new EventTarget();
 
 /** Tells other tabs that what they list is not so any more. */
 export const changed = () => changes.postMessage("changed");
 
+/** Reads again what this page lists. */
+export const refresh = () => own.dispatchEvent(new Event("message"));
+
 export function onChangeElsewhere(listener, signal) {
-  changes.addEventListener("message", listener, { signal });
+  for (const source of [changes, own]) source.addEventListener("message", listener, { signal });
 }
 
 export const place = (backup) => address(`/backups/${backup.id}`);

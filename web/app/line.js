@@ -23,7 +23,8 @@ export class Line {
     if (well !== this.#broken) return;
     this.#broken = !well;
     replace(this.banner, !well && [icon("cloud"), element("span", {}, navigator.onLine ? words.line.unreachable : words.line.offline)]);
-    if (!well) this.#later();
+    if (well) this.back();
+    else this.#later();
   }
 
   #later() {
@@ -35,9 +36,7 @@ export class Line {
       const place = await api("/status/health?probe=live");
       const told = await fetch(place, { cache: "no-store", signal: AbortSignal.timeout(5000) });
       if (!told.ok) throw new Error(`HTTP ${told.status}`);
-      if (!this.#broken) return;
       this.tell(true);
-      this.back();
     } catch {
       if (this.#broken) this.#later();
       else this.tell(false);

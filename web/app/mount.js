@@ -6,6 +6,7 @@ import { Problem, catalog, onReached, onSessionEnd } from "./api.js";
 import { config } from "./config.js";
 import { Frame } from "./frame.js";
 import { Line } from "./line.js";
+import { refresh } from "./backups.js";
 import { failure, notice, skeleton } from "./parts.js";
 import { find, loadAll, title } from "./router.js";
 import { know, person, tenants } from "./workspace.js";
@@ -30,10 +31,11 @@ export async function mount(root) {
   await attempt(begin);
 }
 
-/** The service answers again. */
+/** The service answers again: what failed is tried again, and what may be old is read; what was typed stays. */
 function back() {
-  if (stale) location.reload();
-  else if (session.session()) open();
+  if (stale) return location.reload();
+  for (const failed of frame.main.querySelectorAll(".try-again")) failed.click();
+  return refresh();
 }
 
 /** Files that do not come: no network, or a deployment that is not complete. */

@@ -29,7 +29,7 @@ export function notice(tone, text, ...ways) {
 /** What went wrong, in words, with the number to quote and a way to try again. */
 export function failure(error, again) {
   if (!(error instanceof Problem)) throw error;
-  const button = again && element("button", { type: "button", class: "button", onclick: () => again() }, icon("restore"), words.tryAgain);
+  const button = again && element("button", { type: "button", class: "button try-again", onclick: () => again() }, icon("restore"), words.tryAgain);
   if (button && error.retryAfter) waitFor(button, error.retryAfter);
   return notice("bad", element("div", {},
     element("p", {}, element("strong", {}, error.message)),

@@ -1,6 +1,7 @@
 // What was done and refused, by whom and from where.
 
 import { Problem, call, save } from "../app/api.js";
+import { onChangeElsewhere } from "../app/backups.js";
 import { element, freshId, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
 import { badge, button, failure, skeleton } from "../app/parts.js";
@@ -17,6 +18,7 @@ export default async function page({ show, signal, query }) {
   const log = new Log(query, signal);
   show(element("div", { class: "page-head" }, element("h1", { tabindex: "-1" }, words.titles.activity), log.tools),
     element("p", { class: "lead" }, words.activity.text), log.filters, log.body, log.more);
+  onChangeElsewhere(() => log.begin(), signal);
   await log.begin();
 }
 
