@@ -27,8 +27,8 @@ export class Frame {
       this.main.querySelector("h1")?.focus();
     };
     replace(root,
-      element("a", { class: "skip", href: "#rovodev-main", onclick: toMain }, words.frame.skip),
       element("header", { class: "header" },
+        element("a", { class: "skip", href: "#rovodev-main", onclick: toMain }, words.frame.skip),
         element("div", { class: "header-inner" },
           element("a", { class: "brand", href: "#/" }, icon("restore", "icon brand-mark"), this.name), this.nav, this.account)),
       this.banner, this.main, element("div", { class: "toasts", role: "status", "aria-live": "polite" }));

@@ -8,7 +8,7 @@ import { Frame } from "./frame.js";
 import { Line } from "./line.js";
 import { refresh } from "./backups.js";
 import { failure, notice, skeleton } from "./parts.js";
-import { find, loadAll, title } from "./router.js";
+import { find, title } from "./router.js";
 import { know, person, tenants } from "./workspace.js";
 import * as session from "./session.js";
 import { signInDialog, signInPage } from "./signin.js";
@@ -106,10 +106,7 @@ async function open() {
     const told = error instanceof Problem ? error : new Problem({ code: "broke" });
     show(heading(words.titles[found.name]), failure(told, stale ? () => location.reload() : open));
   }
-  if (signal.aborted) return;
-  frame.arrived();
-  // So that the other pages are there also when the network is not.
-  requestIdleCallback(() => loadAll());
+  if (!signal.aborted) frame.arrived();
 }
 
 /** A file that did not come is not asked for again by a browser, until the page is. */

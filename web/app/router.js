@@ -43,7 +43,4 @@ export function find() {
   return { name: "none", load: () => import("../pages/nowhere.js"), params: {}, query };
 }
 
-/** All pages, for later. */
-export const loadAll = () => ROUTES.forEach(({ load }) => load().catch(() => {}));
-
 export const title = (name, app) => [words.titles[name] ?? words.titles.none, app].filter(Boolean).join(" · ");
