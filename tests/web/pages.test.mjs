@@ -18,28 +18,30 @@ before(async () => {
   damage();
 });
 
+/** Where it is, its heading, and what is there when it is ready. */
 const PAGES = {
-  home: ["/", (page) => page.getByText("Healthy").and(page.locator(".badge")).waitFor().then(() => link(page, `View: ${NAME}`).waitFor())],
-  backups: ["/backups", (page) => page.getByText(NAME).first().waitFor()],
-  cards: ["/backups?view=cards", (page) => page.getByText(NAME).first().waitFor()],
-  backup: [() => `/backups/${backup}`, (page) => page.getByRole("heading", { name: "Restore history" }).waitFor()],
-  create: ["/create", (page) => heading(page, "Create a backup").waitFor()],
-  "restore-1": ["/restore", (page) => page.getByLabel(NAME).waitFor()],
-  "restore-2": [() => `/restore?backup=${backup}`, async (page) => {
+  home: ["/", "Backup management", (page) => link(page, `View: ${NAME}`).waitFor().then(() => page.locator(".badge", { hasText: "Healthy" }).waitFor())],
+  backups: ["/backups", "Backups", (page) => page.getByText(NAME).first().waitFor()],
+  cards: ["/backups?view=cards", "Backups", (page) => page.locator(".cards", { hasText: NAME }).waitFor()],
+  backup: [() => `/backups/${backup}`, `Backup: ${NAME}`, (page) => page.getByRole("heading", { name: "Restore history" }).waitFor()],
+  create: ["/create", "Create a backup", (page) => button(page, "Create backup").waitFor()],
+  "restore-1": ["/restore", "Select a backup to restore", (page) => page.getByLabel(NAME).waitFor()],
+  "restore-2": [() => `/restore?backup=${backup}`, "What do you want to restore?", async (page) => {
     await page.getByText("Choose tables").click();
     await page.getByText("call_events").waitFor();
   }],
-  "restore-3": [() => `/restore?backup=${backup}&mode=exact&step=review`, (page) => button(page, "Restore now").waitFor()],
-  activity: ["/activity", (page) => page.getByText("Asked for a backup").and(page.locator(".row-name")).first().waitFor()],
-  nowhere: ["/nowhere", (page) => heading(page, "Nothing here").waitFor()],
+  "restore-3": [() => `/restore?backup=${backup}&mode=exact&step=review`, "Review your restore", (page) => button(page, "Restore now").waitFor()],
+  activity: ["/activity", "Activity", (page) => page.locator(".row-name", { hasText: "Asked for a backup" }).first().waitFor()],
+  nowhere: ["/nowhere", "Nothing here", () => {}],
 };
 
 for (const [scheme, width] of [["light", 1280], ["dark", 1280], ["light", 360], ["dark", 360]]) {
   test(`every page in ${scheme} at ${width}`, () => {
     rested();
     return visit(admin, async (page) => {
-      for (const [name, [place, ready]] of Object.entries(PAGES)) {
+      for (const [name, [place, title, ready]] of Object.entries(PAGES)) {
         await page.goto(`${url}/#${typeof place === "string" ? place : place()}`);
+        await heading(page, title).waitFor();
         await ready(page);
         await seen(page, `page-${name}-${scheme}-${width}`);
       }
@@ -48,8 +50,9 @@ for (const [scheme, width] of [["light", 1280], ["dark", 1280], ["light", 360], 
 }
 
 test("no page takes more than 60 KB of script and style", async () => {
-  for (const [name, [place, ready]] of Object.entries(PAGES)) {
+  for (const [name, [place, title, ready]] of Object.entries(PAGES)) {
     await visit(admin, async (page) => {
+      await heading(page, title).waitFor();
       await ready(page);
       const files = await page.evaluate(() => performance.getEntriesByType("resource").map((each) => new URL(each.name).pathname).filter((name) => /\.(js|css)$/.test(name)));
       // As a deployment serves them.
