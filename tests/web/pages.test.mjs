@@ -35,7 +35,7 @@ const PAGES = {
   nowhere: ["/nowhere", "Nothing here", () => {}],
 };
 
-for (const [scheme, width] of [["light", 1280], ["dark", 1280], ["light", 360], ["dark", 360]]) {
+for (const [scheme, width] of [["light", 1280], ["dark", 1280], ["light", 840], ["light", 360], ["dark", 360]]) {
   test(`every page in ${scheme} at ${width}`, () => {
     rested();
     return visit(admin, async (page) => {

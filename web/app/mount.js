@@ -59,6 +59,8 @@ async function begin() {
 
 async function enter() {
   frame.show(skeleton("title"), skeleton("line", 4));
+  // The page's files come while the catalog is asked.
+  find().load().catch(() => {});
   know(await catalog("rovodev_whoami"));
   frame.signedIn();
   await open();

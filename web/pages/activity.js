@@ -43,7 +43,8 @@ class Log {
   async begin() {
     this.#turn += 1;
     this.list = element("ol", { class: "rows log" });
-    replace(this.more, skeleton("row", 6));
+    if (!this.body.firstChild) replace(this.body, skeleton("row", 8));
+    replace(this.more);
     await this.#next();
   }
 
@@ -58,6 +59,7 @@ class Log {
     } catch (error) {
       if (this.signal.aborted || turn !== this.#turn) return;
       if (!(error instanceof Problem)) throw error;
+      if (!cursor) replace(this.body);
       replace(this.more, failure(error, () => this.#next(cursor)));
     }
   }

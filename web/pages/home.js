@@ -83,7 +83,7 @@ async function recents({ recent: box, alerts, last }, signal) {
       call("GET", "/backups/list", { query: { limit: 1, status: "completed", trigger: "manual,scheduled,deploy" }, signal }),
     ]);
     const [good] = succeeded.backups;
-    replace(last, good && [icon("check"), words.home.lastGood, " ", format.moment(good.createdAt)]);
+    replace(last, good && [icon("check"), element("span", {}, words.home.lastGood, " ", format.moment(good.createdAt))]);
     replace(alerts, warnings(backups, good, total));
     const focused = box.contains(document.activeElement);
     if (!focused) replace(box, backups.length > 0 ? rows(backups) : empty());

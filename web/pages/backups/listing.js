@@ -7,12 +7,13 @@ import { may } from "../../app/workspace.js";
 import * as format from "../../app/format.js";
 import { words } from "../../words/en.js";
 
-const NARROW = matchMedia("(max-width: 52rem)");
+/** What a table needs, in pixels: a host may give less than the window has. */
+const TABLE = 1104;
 
 /** {view, add(backups), change(backup), unmark()}; `chosen` holds what is marked. */
 export function listing(wanted, chosen, marked) {
   const shown = new Map();
-  const table = wanted !== "cards" && !NARROW.matches;
+  const table = wanted !== "cards" && document.querySelector(".rovodev").clientWidth >= TABLE;
   const rows = element(table ? "tbody" : "ul", table ? {} : { class: "rows cards" });
   const draw = (backup) => (table ? row : card)(backup, mark(backup, chosen, marked));
   return {

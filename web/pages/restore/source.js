@@ -14,8 +14,9 @@ export async function chooseBackup(wizard) {
   const list = element("fieldset", { class: "choices" }, skeleton("row", 4));
   const search = element("input", { id: "restore-search", type: "search" });
   const next = button(words.next, null, () => wizard.turn({ backup: list.querySelector("input:checked").value }), { kind: "primary", disabled: true });
-  wizard.show("source", field(words.restore.search, search), list,
-    element("div", { class: "actions" }, next, link(words.cancel, null, "#/")));
+  // How long the list is, is not known before.
+  const actions = element("div", { class: "actions", hidden: true }, next, link(words.cancel, null, "#/"));
+  wizard.show("source", field(words.restore.search, search), list, actions);
   let typing;
   search.addEventListener("input", () => {
     clearTimeout(typing);
@@ -28,6 +29,7 @@ export async function chooseBackup(wizard) {
     const legend = element("legend", {}, words.restore.steps.source.title);
     replace(list, legend, backups.map(choice), backups.length === 0 && element("p", { class: "soft" }, q ? words.list.nothing : words.restore.noBackups));
     next.disabled = backups.length === 0;
+    actions.hidden = false;
   };
   await fill("");
 }
