@@ -12,6 +12,8 @@ const STAGES = {
   preview: ["connect", "verify", "stage", "compare"],
   undo: ["connect", "compare", "merge", "finish"],
 };
+/** Of the safety backup inside a restore. */
+const OF_A_BACKUP = ["connect", "plan", "schema", "rows", "config", "finish"];
 /** What is read out, at most this often. */
 const SPOKEN = 5000;
 
@@ -45,9 +47,15 @@ export class Progress {
       bytesPerSecond > 0 && words.progress.rate(format.size(bytesPerSecond)),
       secondsLeft > 0 && words.progress.left(format.duration(secondsLeft)), notice].filter(Boolean);
     this.facts.textContent = facts.join(" · ") || " ";
-    this.#seen = Math.max(this.#seen, this.stages.indexOf(stage));
+    this.#seen = Math.max(this.#seen, this.#place(stage));
     this.#draw(waiting ? -1 : this.#seen);
     if (Date.now() - this.#spoke > SPOKEN) this.#speak(percent, known);
+  }
+
+  #place(stage) {
+    const safety = this.stages.indexOf("safetyBackup");
+    const inside = this.#seen === safety && OF_A_BACKUP.includes(stage);
+    return inside ? safety : this.stages.indexOf(stage);
   }
 
   reconnecting(broken) {
