@@ -151,3 +151,16 @@ test("nothing to restore is told before anything is asked", async () => {
     await seen(page, "restore-nothing");
   });
 });
+
+test("the steps of the safety backup are not taken for the restore's own", () => visit(admin, async (page) => {
+  const shown = await page.evaluate(async () => {
+    const { Progress } = await import(new URL("app/progress.js", location.href));
+    const progress = new Progress("restore");
+    return ["connect", "rows", "finish", "stage", "merge", "finish"].map((stage) => {
+      progress.show({ status: "in_progress", progress: { current: 0, total: 0, step: "", stage } });
+      return progress.view.querySelector(".now").innerText;
+    });
+  });
+  assert.deepEqual(shown, ["Connecting (now)", "Taking a safety backup (now)", "Taking a safety backup (now)", "Reading the backup's records (now)",
+    "Restoring the database (now)", "Finishing (now)"]);
+}));

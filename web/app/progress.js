@@ -12,8 +12,8 @@ const STAGES = {
   preview: ["connect", "verify", "stage", "compare"],
   undo: ["connect", "compare", "merge", "finish"],
 };
-/** Of the safety backup inside a restore. */
-const OF_A_BACKUP = ["connect", "plan", "schema", "rows", "config", "finish"];
+/** Before a restore begins to read, these are its safety backup's. */
+const OF_A_BACKUP = ["plan", "schema", "rows", "config", "finish"];
 /** What is read out, at most this often. */
 const SPOKEN = 5000;
 
@@ -54,7 +54,7 @@ export class Progress {
 
   #place(stage) {
     const safety = this.stages.indexOf("safetyBackup");
-    const inside = this.#seen === safety && OF_A_BACKUP.includes(stage);
+    const inside = this.#seen <= safety && OF_A_BACKUP.includes(stage);
     return inside ? safety : this.stages.indexOf(stage);
   }
 
