@@ -30,6 +30,9 @@ enum Command {
         /// Start LocalStack too, as a second S3
         #[arg(long)]
         localstack: bool,
+        /// Start the demo's project as well, with its pages and functions
+        #[arg(long, conflicts_with_all = ["postgres", "localstack"])]
+        project: bool,
         /// The command and its arguments
         #[arg(required = true, last = true)]
         command: Vec<OsString>,
@@ -43,13 +46,18 @@ async fn main() -> ExitCode {
         Command::Run {
             postgres,
             localstack,
+            project,
             command,
         } => {
             let parts = Parts {
                 postgres_major: postgres,
                 localstack,
             };
-            local::run::run(parts, &command).await.map(|status| {
+            let ended = match project {
+                true => local::run::run_in_project(&command).await,
+                false => local::run::run(parts, &command).await,
+            };
+            ended.map(|status| {
                 // A shell reports a death by signal in the same way.
                 let code = status.code().or(status.signal().map(|it| 128 + it));
                 code.and_then(|code| u8::try_from(code).ok()).unwrap_or(1)

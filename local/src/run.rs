@@ -1,5 +1,6 @@
 //! `local run`: a command inside a throw-away stack.
 
+use crate::demo_project::DemoProject;
 use crate::error::{Context, Result, message};
 use crate::process::die_with_us;
 use crate::stack::{Parts, Stack};
@@ -13,11 +14,23 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Runs `command` with the stack's addresses in its environment; returns how it ended.
 pub async fn run(parts: Parts, command: &[OsString]) -> Result<ExitStatus> {
     let stack = Stack::start(parts).await?;
+    with(environment(&stack), command).await
+}
+
+/// The same in the demo's project, with its pages and functions.
+pub async fn run_in_project(command: &[OsString]) -> Result<ExitStatus> {
+    let demo = DemoProject::start(true).await?;
+    let mut variables = environment(&demo.stack);
+    variables.push(("ROVODEV_TEST_PROJECT_URL", demo.project.url().into()));
+    with(variables, command).await
+}
+
+async fn with(variables: Vec<(&str, OsString)>, command: &[OsString]) -> Result<ExitStatus> {
     let (program, arguments) = command
         .split_first()
         .ok_or_else(|| message("no command to run; name one after --"))?;
     let mut child = Command::new(program);
-    child.args(arguments).envs(environment(&stack));
+    child.args(arguments).envs(variables);
     // We are on the main thread, which lives as long as the process.
     die_with_us(child.as_std_mut(), Signal::TERM);
     // In a terminal the command must stay in the group that may read from it.

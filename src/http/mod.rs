@@ -19,7 +19,9 @@ mod health;
 mod range;
 mod sent;
 mod stream;
+mod table_file;
 mod tick;
+mod workspace;
 
 pub use answer::{Answer, Body};
 pub use problem::Problem;

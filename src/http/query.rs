@@ -1,6 +1,7 @@
 //! What a caller sent: query parameters, JSON bodies, ids in paths. Whatever is unknown is refused by name.
 
 use super::{Problem, Request};
+use chrono::{DateTime, Datelike, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
@@ -8,10 +9,11 @@ use uuid::Uuid;
 /// Query parameters; `allowed` are the names that mean something.
 pub fn parameters(request: &Request, allowed: &[&str]) -> Result<Vec<(String, String)>, Problem> {
     let text = request.uri().query().unwrap_or_default();
-    // Vercel's routes repeat what stands for `[id]` in the path as a parameter; another value would be a caller's.
+    // Vercel's routes repeat what stands for `[id]` or `[part]` in the path as a parameter; another value would be a caller's.
     let in_path = |(name, value): &(String, String)| {
         let mut parts = request.uri().path().split('/').skip(3);
-        name == "id" && parts.next() == Some(value) && parts.next().is_some()
+        let (first, more) = (parts.next(), parts.next().is_some());
+        name == if more { "id" } else { "part" } && first == Some(value)
     };
     let pairs: Vec<(String, String)> = url::form_urlencoded::parse(text.as_bytes())
         .into_owned()
@@ -109,4 +111,34 @@ pub fn id_in_path(request: &Request) -> Result<Uuid, Problem> {
         .filter(|text| text.len() == 36)
         .and_then(|text| Uuid::parse_str(text).ok())
         .ok_or_else(Problem::not_found)
+}
+
+/// Values of a list, separated by commas.
+pub fn several(name: &str, value: &str, possible: &[&str]) -> Result<Vec<String>, Problem> {
+    value
+        .split(',')
+        .map(|each| one(name, each, possible).map(str::to_string))
+        .collect()
+}
+
+/// One of what is possible.
+pub fn one<'a>(name: &str, value: &'a str, possible: &[&str]) -> Result<&'a str, Problem> {
+    match possible.contains(&value) {
+        true => Ok(value),
+        false => Err(bad(name, &format!("one of {}", possible.join(", ")))),
+    }
+}
+
+/// Of the years that both RFC 3339 and Postgres can write.
+pub fn time(name: &str, value: &str) -> Result<DateTime<Utc>, Problem> {
+    DateTime::parse_from_rfc3339(value)
+        .map(|t| t.to_utc())
+        .ok()
+        .filter(|t| (1..=9999).contains(&t.year()))
+        .ok_or_else(|| bad(name, "a time such as 2026-11-22T14:30:00Z"))
+}
+
+/// The refusal of a parameter that cannot be read.
+pub fn bad(name: &str, expected: &str) -> Problem {
+    Problem::bad_request("bad_parameter", format!("{name} must be {expected}."))
 }

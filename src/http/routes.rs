@@ -2,7 +2,7 @@
 
 use super::guard::{self, Route};
 use super::{Answer, Problem, Request, Service};
-use super::{backups, health, tick};
+use super::{backups, health, tick, workspace};
 use http::Method;
 
 pub static BACKUPS_LIST: Route = Route {
@@ -40,6 +40,11 @@ pub static STATUS_HEALTH: Route = Route {
     methods: &[Method::GET],
     handle: |service, request| Box::pin(health::handle(service, request)),
 };
+pub static WORKSPACE: Route = Route {
+    function: "workspace/[part]",
+    methods: &[Method::GET],
+    handle: |service, request| Box::pin(workspace::handle(service, request)),
+};
 pub static CRON_TICK: Route = Route {
     function: "cron/tick",
     methods: &[Method::GET],
@@ -55,6 +60,7 @@ pub static ROUTES: &[&Route] = &[
     &BACKUPS_RESTORE_STATUS,
     &BACKUPS_DOWNLOAD,
     &STATUS_HEALTH,
+    &WORKSPACE,
     &CRON_TICK,
 ];
 
@@ -67,7 +73,7 @@ pub fn find(path: &str) -> Option<&'static Route> {
             && own
                 .iter()
                 .zip(&asked)
-                .all(|(own, asked)| own == asked || (*own == "[id]" && !asked.is_empty()))
+                .all(|(own, asked)| own == asked || (own.starts_with('[') && !asked.is_empty()))
     })
 }
 

@@ -43,6 +43,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000010",
         include_str!("../../supabase/migrations/20261122000010_rovodev_chores.sql"),
     ),
+    (
+        "20261122000011",
+        include_str!("../../supabase/migrations/20261122000011_rovodev_activity.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

@@ -32,7 +32,10 @@ impl Program {
         match output() {
             Some(output) => Self::alone(&emitted(&output, function), "executable", &[]),
             None => {
-                let name = function.replace("/[id]", "").replace('/', "-");
+                let name = function
+                    .replace("/[id]", "")
+                    .replace("/[part]", "")
+                    .replace('/', "-");
                 let beside = Path::new(env!("CARGO_BIN_EXE_backups-list"));
                 Self::anywhere(Command::new(beside.with_file_name(name)))
             }

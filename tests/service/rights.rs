@@ -78,6 +78,7 @@ const RULES: &[Rule] = &[
     rule("backups/[id]/download", "GET", Link, "", 404),
     rule("backups/[id]/download", "DELETE", Operator, "", 204),
     rule("status/health", "GET", Viewer, "", 200),
+    rule("workspace/[part]", "GET", Viewer, "", 200),
     rule("cron/tick", "GET", Secret, "", 401),
 ];
 
@@ -232,7 +233,12 @@ impl Walk {
     }
 
     async fn ask(&self, rule: &Rule, token: &str, backup: &str, tenant: &str) -> Told {
-        let path = format!("/api/{}", rule.function.replace("[id]", backup));
+        let path = format!(
+            "/api/{}",
+            rule.function
+                .replace("[id]", backup)
+                .replace("[part]", "activity")
+        );
         let mut request = self.running.request(rule.method, &path);
         if !token.is_empty() {
             request = request.bearer_auth(token);

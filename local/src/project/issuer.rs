@@ -1,7 +1,8 @@
-//! Sign-in that answers like Supabase Auth: passwords of `auth.users`, access tokens of an hour, refresh tokens that
-//! serve once.
+//! Sign-in that answers like Supabase Auth: passwords of `auth.users`, links by mail (`mails`), access tokens of an hour,
+//! refresh tokens that serve once.
 
 use super::ProjectKeys;
+use super::mails::{self, Mails};
 use crate::postgres::Postgres;
 use crate::supabase;
 use axum::extract::{Query, State};
@@ -18,15 +19,16 @@ use uuid::Uuid;
 
 const LIFETIME: u64 = 3600;
 
-struct Issuer {
-    url: String,
+pub struct Issuer {
+    pub(super) url: String,
     keys: ProjectKeys,
     database: String,
     /// Refresh token → user and session.
     sessions: Mutex<HashMap<String, (Uuid, Uuid)>>,
+    pub(super) mails: Mails,
 }
 
-type Shared = State<Arc<Issuer>>;
+pub type Shared = State<Arc<Issuer>>;
 
 pub fn routes(url: &str, keys: &ProjectKeys, postgres: &Postgres) -> Router {
     let issuer = Issuer {
@@ -34,9 +36,13 @@ pub fn routes(url: &str, keys: &ProjectKeys, postgres: &Postgres) -> Router {
         keys: keys.clone(),
         database: postgres.url("postgres"),
         sessions: Mutex::default(),
+        mails: Mails::default(),
     };
     Router::new()
         .route("/token", post(token))
+        .route("/otp", post(mails::send))
+        .route("/verify", get(mails::follow))
+        .route("/mails", get(mails::sent))
         .route("/logout", post(logout))
         .route("/user", get(user))
         .route(
@@ -57,6 +63,8 @@ struct Credentials {
     email: Option<String>,
     password: Option<String>,
     refresh_token: Option<String>,
+    auth_code: Option<String>,
+    code_verifier: Option<String>,
 }
 
 async fn jwks(State(issuer): Shared) -> Response {
@@ -79,6 +87,11 @@ async fn token(
         "password" => issuer
             .by_password(&given)
             .await
+            .map(|user| (user, Uuid::new_v4())),
+        "pkce" => given
+            .auth_code
+            .zip(given.code_verifier)
+            .and_then(|(code, verifier)| issuer.mails.redeem(&code, &verifier))
             .map(|user| (user, Uuid::new_v4())),
         "refresh_token" => given
             .refresh_token
@@ -137,6 +150,13 @@ impl Issuer {
             )
             .await
             .ok()??;
+        Some(row.get(0))
+    }
+
+    pub(super) async fn by_email(&self, email: &str) -> Option<Uuid> {
+        let client = supabase::connect(&self.database).await.ok()?;
+        let sql = "SELECT id FROM auth.users WHERE lower(email) = lower($1)";
+        let row = client.query_opt(sql, &[&email]).await.ok()??;
         Some(row.get(0))
     }
 
@@ -206,7 +226,7 @@ fn now() -> u64 {
         .map_or(0, |since| since.as_secs())
 }
 
-fn refused(status: StatusCode, code: &str, message: &str) -> Response {
+pub(super) fn refused(status: StatusCode, code: &str, message: &str) -> Response {
     (
         status,
         Json(json!({ "code": status.as_u16(), "error_code": code, "msg": message })),

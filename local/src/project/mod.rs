@@ -6,6 +6,7 @@ mod functions;
 mod gateway;
 mod issuer;
 mod keys;
+mod mails;
 mod pages;
 
 pub use catalog::{TENANTS, seed_tenants, set_up};
@@ -51,7 +52,8 @@ impl Project {
             .nest("/auth/v1", issuer::routes(&url, &keys, postgres))
             .nest("/rest/v1", gateway);
         if let Some(settings) = settings {
-            routes = routes.merge(pages::beside(functions::routes(settings).await?)?);
+            let told = pages::config(&settings)?;
+            routes = routes.merge(pages::beside(functions::routes(settings).await?, told)?);
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await

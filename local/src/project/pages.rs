@@ -3,23 +3,27 @@
 use super::failed;
 use crate::error::{Context, Result, at, message};
 use crate::home;
-use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use axum::routing::get;
+use axum::{Json, Router};
 use fancy_regex::Regex;
+use rovodev::config::{self, Settings};
 use serde::Deserialize;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use tower_http::services::{ServeDir, ServeFile};
 
+/// The pages as they are in the checkout; a deployment has a copy with a `config.json` of its own (`bin/web-build`).
+const FOLDER: &str = "web";
+
 /// What is needed of `vercel.json`.
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Deployment {
-    output_directory: String,
     headers: Vec<Rule>,
 }
 
@@ -39,21 +43,29 @@ struct Header {
 /// Which paths get which headers.
 type Rules = Arc<Vec<(Regex, HeaderName, HeaderValue)>>;
 
-/// `functions`, with the pages at every path that is not theirs.
-pub fn beside(functions: Router) -> Result<Router> {
+/// What `bin/web-build` writes into `config.json` for a deployment with these settings.
+pub fn config(settings: &Settings) -> Result<Value> {
+    let told = |name| settings.require(name).map_err(|e| failed("config.json", e));
+    Ok(json!({
+        "supabaseUrl": told(&config::SUPABASE_URL)?,
+        "publishableKey": told(&config::SUPABASE_PUBLISHABLE_KEY)?,
+        "appName": "AI Call Center",
+    }))
+}
+
+/// `functions`, with the pages at every path that is not theirs. `config` is what they read of this deployment.
+pub fn beside(functions: Router, config: Value) -> Result<Router> {
     let checkout = home::checkout();
     let deployment = read(&checkout.join("vercel.json"))?;
-    let folder = checkout.join(&deployment.output_directory);
-    if !folder.join("index.html").is_file() {
-        return Err(message(format!(
-            "{} has no index.html; vercel.json names it as the folder of the pages",
-            folder.display()
-        )));
-    }
+    let folder = checkout.join(FOLDER);
     let missing = ServeFile::new(folder.join("404.html"));
     let pages = ServeDir::new(folder).not_found_service(missing);
     let rules = Arc::new(rules(deployment.headers)?);
     Ok(functions
+        .route(
+            "/config.json",
+            get(move || std::future::ready(Json(config.clone()))),
+        )
         .fallback_service(pages)
         .layer(middleware::from_fn_with_state(rules, add_headers)))
 }

@@ -3,12 +3,12 @@
 use super::list_export;
 use crate::http::caller::{caller, granted};
 use crate::http::guard::Failure;
-use crate::http::query::parameters;
+use crate::http::query::{bad, one, parameters, several, time};
+use crate::http::table_file::Format;
 use crate::http::{Answer, Problem, Request, Service};
 use crate::tasks::cataloged::{Filter, Listed, Sort, list};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, Datelike, Utc};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     let asker = caller(&service, &request).await?;
     let given = parameters(&request, PARAMETERS)?;
     let filter = filter(&given)?;
-    if let Some(format) = list_export::asked(&given)? {
+    if let Some(format) = Format::asked(&given)? {
         return list_export::answer(service, asker, filter, format).await;
     }
     let mut page = granted(list(service.catalog(), &asker, &filter).await?)?;
@@ -132,33 +132,6 @@ impl Cursor {
         };
         readable.then_some(cursor)
     }
-}
-
-fn several(name: &str, value: &str, possible: &[&str]) -> Result<Vec<String>, Problem> {
-    value
-        .split(',')
-        .map(|each| one(name, each, possible).map(str::to_string))
-        .collect()
-}
-
-pub(super) fn one<'a>(name: &str, value: &'a str, possible: &[&str]) -> Result<&'a str, Problem> {
-    match possible.contains(&value) {
-        true => Ok(value),
-        false => Err(bad(name, &format!("one of {}", possible.join(", ")))),
-    }
-}
-
-/// Of the years that both RFC 3339 and Postgres can write.
-fn time(name: &str, value: &str) -> Result<DateTime<Utc>, Problem> {
-    DateTime::parse_from_rfc3339(value)
-        .map(|t| t.to_utc())
-        .ok()
-        .filter(|t| (1..=9999).contains(&t.year()))
-        .ok_or_else(|| bad(name, "a time such as 2026-11-22T14:30:00Z"))
-}
-
-pub(super) fn bad(name: &str, expected: &str) -> Problem {
-    Problem::bad_request("bad_parameter", format!("{name} must be {expected}."))
 }
 
 #[cfg(test)]

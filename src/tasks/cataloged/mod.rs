@@ -2,6 +2,7 @@
 //!
 //! The database finds tenant and role by the caller's token and answers a value; nothing here decides who may.
 
+mod activity;
 mod change;
 mod create;
 mod details;
@@ -9,6 +10,7 @@ mod download;
 mod list;
 mod restore;
 
+pub use activity::{ActivityFilter, Entry, list_activity, note_activity_export};
 pub use change::{Change, cancel, change, delete};
 pub use create::{CreateAnswer, CreateBackup, create};
 pub use details::{Details, details};

@@ -1,0 +1,15 @@
+//! `GET /api/workspace/[part]`: what a tenant knows about itself, besides its backups.
+
+mod activity;
+
+use super::caller::caller;
+use super::guard::Failure;
+use super::{Answer, Problem, Request, Service};
+
+pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
+    let asker = caller(&service, &request).await?;
+    match request.uri().path().split('/').nth(3) {
+        Some("activity") => activity::handle(service, asker, &request).await,
+        _ => Err(Problem::not_found().into()),
+    }
+}

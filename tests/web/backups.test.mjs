@@ -1,0 +1,111 @@
+// Taking backups, finding them, changing them, taking them home.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import test, { beforeEach } from "node:test";
+import { button, heading, link, seen, takeBackup, visit } from "./browser.mjs";
+import { admin, operator, rested, sql, url, backedUp } from "./stack.mjs";
+
+beforeEach(rested);
+
+test("an empty workspace shows the first step", () => {
+  sql("UPDATE backups SET deleted_at = now()");
+  return visit(admin, async (page) => {
+    await link(page, "Take the first backup").waitFor();
+    await seen(page, "home-empty");
+    await page.goto(`${url}/#/backups`);
+    await page.getByText("No backups yet").waitFor();
+    await seen(page, "backups-empty");
+  });
+});
+
+test("a backup is taken, watched, changed, pinned and deleted", () => visit(admin, async (page) => {
+  await link(page, "Create backup").click();
+  await heading(page, "Create a backup").waitFor();
+  await seen(page, "create");
+  await page.getByLabel("Name (optional)").fill("before the import");
+  await button(page, "Create backup").click();
+  await page.getByText("Never restored.").waitFor();
+  await heading(page, "Backup: before the import").waitFor();
+  await seen(page, "backup");
+  await button(page, "Edit").click();
+  await page.getByLabel("Name", { exact: true }).fill("before the big import");
+  await page.getByLabel("Note").fill("All is well");
+  await seen(page, "backup-edit");
+  await button(page, "Save").click();
+  await heading(page, "Backup: before the big import").waitFor();
+  await page.getByText("All is well").waitFor();
+  await button(page, "Pin").click();
+  await button(page, "Unpin").waitFor();
+  assert.equal(await button(page, "Delete").count(), 0);
+  await button(page, "Unpin").click();
+  await button(page, "Delete").click();
+  await seen(page, "backup-delete");
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await heading(page, "Backups").waitFor();
+  await page.getByText("before the big import is deleted.").waitFor();
+}));
+
+test("files come home: everything, one table, one file of the configuration", () => visit(operator, async (page) => {
+  await takeBackup(page, "to take home");
+  const file = async (start) => {
+    const [download] = await Promise.all([page.waitForEvent("download"), start()]);
+    return { name: download.suggestedFilename(), bytes: readFileSync(await download.path()) };
+  };
+  await button(page, "Download").click();
+  await seen(page, "backup-download");
+  const all = await file(() => page.getByRole("dialog").getByRole("button", { name: "Download" }).click());
+  assert.deepEqual([...all.bytes.subarray(0, 4)], [0x28, 0xb5, 0x2f, 0xfd], "zstd");
+  const calls = await file(() => button(page, "Download calls").click());
+  // Texts of several lines are among them.
+  assert.equal(calls.bytes.toString().match(/^[0-9a-f]{8}-[0-9a-f-]{27},/gm).length, Number(sql("SELECT count(*) FROM calls")));
+  const config = await file(() => button(page, "Download vercel.json").click());
+  assert.match(config.name, /vercel\.json/);
+}));
+
+test("the address holds the filter, and the way back leads to it", async () => {
+  await backedUp("first of two");
+  await backedUp("second of two");
+  await visit(admin, async (page) => {
+    await page.getByLabel("Search").fill("SECOND");
+    await page.getByText("1 backup", { exact: true }).waitFor();
+    await page.getByLabel("Order").selectOption("Largest first");
+    await page.waitForURL(/q=SECOND.*sort=size/);
+    await link(page, "second of two").click();
+    await heading(page, "Backup: second of two").waitFor();
+    await page.goBack();
+    await page.getByText("1 backup", { exact: true }).waitFor();
+    assert.equal(await page.getByLabel("Search").inputValue(), "SECOND");
+    await page.getByLabel("Search").fill("nowhere");
+    await page.getByText("Nothing fits", { exact: true }).waitFor();
+    await seen(page, "backups-nothing");
+    await link(page, "Clear the filters").click();
+    await link(page, "first of two").waitFor();
+    const [file] = await Promise.all([page.waitForEvent("download"), button(page, "List as CSV").click()]);
+    assert.match(readFileSync(await file.path(), "utf8"), /first of two/);
+  }, { path: "/backups" });
+});
+
+test("ten thousand backups: pages come as one scrolls, and many are deleted with what stayed told", () => {
+  sql(`UPDATE backups SET deleted_at = now();
+    INSERT INTO backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, created_at, pinned, size_bytes, components, tables, records, files)
+    SELECT t.id, 'nightly ' || n, 'x', 'database', 'completed', 'x', now(), now() - make_interval(mins => n), n = 2, n * 1000, '["database"]', 6, n, 0
+    FROM rovodev_tenants t, generate_series(1, 10000) n WHERE slug = 'default'`);
+  return visit(admin, async (page) => {
+    await page.getByText("10,000 backups", { exact: true }).waitFor();
+    assert.ok(await page.getByRole("row").count() <= 201, "not all at once");
+    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
+    await link(page, "nightly 150").waitFor();
+    await page.evaluate(() => scrollTo(0, 0));
+    for (const n of [1, 2, 3]) await page.getByLabel(`Choose nightly ${n}`, { exact: true }).check();
+    await page.getByText("3 chosen").waitFor();
+    await seen(page, "backups-chosen");
+    await button(page, "Delete").click();
+    await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+    await page.getByText("2 of 3 deleted.").waitFor();
+    await page.getByText("nightly 2 The backup is pinned. Unpin it first.").waitFor();
+    await seen(page, "backups-partly-deleted");
+    await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+    await page.getByText("9,998 backups", { exact: true }).waitFor();
+  }, { path: "/backups", expected: [/status of 409/] }).finally(() => sql("UPDATE backups SET deleted_at = now() WHERE name LIKE 'nightly %'"));
+});

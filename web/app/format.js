@@ -1,0 +1,64 @@
+// Numbers, sizes and times as the reader's own place writes them.
+
+import { element } from "./dom.js";
+import { words } from "../words/en.js";
+
+const locale = navigator.languages?.length ? [...navigator.languages] : undefined;
+const number = new Intl.NumberFormat(locale);
+const digits = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
+const exactly = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const fully = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" });
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+const STEPS = [["year", 31_557_600], ["month", 2_629_800], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
+
+export const count = (value) => (value === null || value === undefined ? words.unknown : number.format(value));
+
+/** 2.45 MB, as the functions write it. */
+export function size(bytes) {
+  if (bytes === null || bytes === undefined) return words.unknown;
+  const units = ["B", "kB", "MB", "GB", "TB", "PB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  return `${digits.format(value)} ${units[unit]}`;
+}
+
+export const exact = (time) => exactly.format(new Date(time));
+
+/** "2 hours ago" */
+export function ago(time, now = Date.now()) {
+  const seconds = (new Date(time).getTime() - now) / 1000;
+  const [unit, length] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
+  if (unit === "second" && Math.abs(seconds) < 45) return words.now;
+  return relative.format(Math.round(seconds / length), unit);
+}
+
+/** Seconds as people say them: "3 min 20 s". */
+export function duration(seconds) {
+  if (seconds < 1) return words.lessThanASecond;
+  const whole = Math.round(seconds);
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  if (hours > 0) return words.hours(hours, minutes);
+  return minutes > 0 ? words.minutes(minutes, whole % 60) : words.seconds(whole);
+}
+
+/** How long ago, and exactly when on hover and focus. */
+export function moment(time) {
+  return element("time", {
+    class: "moment", datetime: new Date(time).toISOString(), "data-exact": fully.format(new Date(time)),
+    tabindex: "0",
+  }, ago(time), element("span", { class: "hidden" }, ` (${fully.format(new Date(time))})`));
+}
+
+/** The moment in full, with how long ago beside it. */
+export function fullMoment(time) {
+  return element("time", { datetime: new Date(time).toISOString(), class: "full-moment", "data-exact": exact(time) },
+    exact(time), " ", element("span", { class: "soft" }, `(${ago(time)})`));
+}
+
+// What was "2 minutes ago" does not stay so.
+setInterval(() => {
+  for (const shown of document.querySelectorAll("time.moment")) {
+    const told = ago(shown.dateTime);
+    if (shown.firstChild && shown.firstChild.data !== told) shown.firstChild.data = told;
+  }
+}, 30_000);

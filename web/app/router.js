@@ -1,0 +1,46 @@
+// Addresses live in the fragment, so that the dashboard works under any path of any host: #/backups?type=full
+
+import { words } from "../words/en.js";
+
+/** Where each page is. A page more is a file more and a line here. */
+const ROUTES = [
+  { pattern: /^\/$/, load: () => import("../pages/home.js"), name: "home" },
+  { pattern: /^\/backups$/, load: () => import("../pages/backups.js"), name: "backups" },
+  { pattern: /^\/backups\/(?<id>[0-9a-f-]{36})$/, load: () => import("../pages/backup.js"), name: "backups" },
+  { pattern: /^\/create$/, load: () => import("../pages/create.js"), name: "create" },
+  { pattern: /^\/restore$/, load: () => import("../pages/restore.js"), name: "restore" },
+  { pattern: /^\/activity$/, load: () => import("../pages/activity.js"), name: "activity" },
+];
+
+/** The fragment that leads to a page. */
+export function address(path, query = {}) {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const text = new URLSearchParams(given).toString();
+  return `#${path}${text && `?${text}`}`;
+}
+
+export function here() {
+  const [path, query = ""] = (location.hash.slice(1) || "/").split("?");
+  return { path, query: Object.fromEntries(new URLSearchParams(query)) };
+}
+
+export function go(path, query) {
+  location.hash = address(path, query);
+}
+
+/** Says in the address what the page shows, without another visit. */
+export function note(query) {
+  history.replaceState(null, "", address(here().path, query));
+}
+
+/** The page of the address: {name, load, params, query}. */
+export function find() {
+  const { path, query } = here();
+  for (const route of ROUTES) {
+    const found = route.pattern.exec(path);
+    if (found) return { ...route, params: found.groups ?? {}, query };
+  }
+  return { name: "none", load: () => import("../pages/nowhere.js"), params: {}, query };
+}
+
+export const title = (name, app) => [words.titles[name] ?? words.titles.none, app].filter(Boolean).join(" · ");

@@ -1,0 +1,118 @@
+// The first page: is everything well, what can be done, what was done last.
+
+import { Problem, call } from "../app/api.js";
+import { element, replace } from "../app/dom.js";
+import { icon } from "../app/icons.js";
+import { badge, failure, link, notice, section, skeleton } from "../app/parts.js";
+import { isUnderWay, onChangeElsewhere, state, summary, ways } from "../app/backups.js";
+import { pause } from "../app/live.js";
+import { may, tenant } from "../app/workspace.js";
+import * as format from "../app/format.js";
+import * as running from "../app/running.js";
+import { words } from "../words/en.js";
+
+const RECENT = 5;
+const BETWEEN = 3000;
+
+export default async function page({ show, signal }) {
+  const health = element("div", { class: "widgets" }, skeleton("widget", 4));
+  const overall = element("span", { class: "overall" }, badge("pending", words.home.looking));
+  const recent = element("div", {}, skeleton("row", RECENT));
+  const alerts = element("div", { class: "stack" });
+  const last = element("p", { class: "last-good" });
+  show(
+    element("div", { class: "page-head" }, element("h1", { tabindex: "-1" }, words.home.title), last),
+    alerts,
+    element("section", { class: "section", "aria-labelledby": "system-status" },
+      element("div", { class: "section-head" }, element("h2", { id: "system-status" }, words.home.status), overall), health),
+    section(words.home.quick, element("div", { class: "actions quick" }, quick())),
+    element("section", { class: "section", "aria-labelledby": "recent-backups" },
+      element("div", { class: "section-head" }, element("h2", { id: "recent-backups" }, words.home.recent),
+        element("a", { href: "#/backups" }, words.home.all)), recent),
+  );
+  const list = () => attempt(() => recents({ recent, alerts, last }, signal), recent, signal);
+  onChangeElsewhere(list, signal);
+  await Promise.all([attempt(() => widgets(health, overall, signal), health, signal), list()]);
+}
+
+async function attempt(work, box, signal) {
+  try {
+    await work();
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!(error instanceof Problem)) throw error;
+    replace(box, failure(error, () => attempt(work, box, signal)));
+  }
+}
+
+function quick() {
+  return [may("operator") && link(words.actions.create, "plus", "#/create", { kind: "primary" }),
+    may("admin") && link(words.actions.restoreOne, "restore", "#/restore"),
+    link(words.actions.viewAll, "list", "#/backups")];
+}
+
+async function widgets(box, overall, signal) {
+  const told = await call("GET", "/status/health", { signal });
+  replace(overall, told.healthy ? badge("completed", words.home.healthy) : badge("failed", words.home.unhealthy));
+  const parts = Object.values(told.services);
+  const well = parts.filter((part) => part.status === "ok").length;
+  const wrong = Object.entries(told.services).filter(([, part]) => part.status !== "ok").map(([name]) => words.services[name]);
+  const { database, config, deployment } = told;
+  replace(box, [
+    widget("database", words.home.database, database.connected, database.connected ? words.home.connected : words.home.disconnected,
+      database.records === null ? null : words.home.records(format.count(database.records), !config)),
+    config && widget("key", words.home.configuration, config.complete, config.complete ? words.home.complete : words.home.incomplete,
+      config.complete ? words.home.allSet : words.home.missing(config.missing.join(", "))),
+    deployment && widget("cloud", words.home.deployment, deployment.healthy, words.home.deploymentStatus[deployment.status],
+      [deployment.environment && "Vercel", deployment.region, deployment.commit?.slice(0, 7)].filter(Boolean).join(" · ") || words.home.thisMachine),
+    widget("shield", words.home.services, wrong.length === 0, `${well}/${parts.length}`,
+      wrong.length === 0 ? words.home.allWell : words.home.silent(wrong.join(", "))),
+  ]);
+}
+
+function widget(picture, name, well, status, text) {
+  return element("div", { class: "widget" }, element("h3", {}, icon(picture), name),
+    element("p", { class: `widget-state ${well ? "good" : "bad"}` }, icon(well ? "check" : "cross"), status),
+    text && element("p", { class: "soft" }, text));
+}
+
+async function recents({ recent: box, alerts, last }, signal) {
+  for (;;) {
+    const [{ backups, total }, succeeded] = await Promise.all([
+      call("GET", "/backups/list", { query: { limit: RECENT }, signal }),
+      call("GET", "/backups/list", { query: { limit: 1, status: "completed", trigger: "manual,scheduled,deploy" }, signal }),
+    ]);
+    const [good] = succeeded.backups;
+    replace(last, good && [icon("check"), element("span", {}, words.home.lastGood, " ", format.moment(good.createdAt))]);
+    replace(alerts, warnings(backups, good, total));
+    const focused = box.contains(document.activeElement);
+    if (!focused) replace(box, backups.length > 0 ? rows(backups) : empty());
+    if (!backups.some(isUnderWay)) return;
+    await pause(BETWEEN, signal);
+  }
+}
+
+/** Failures first. */
+function warnings(backups, succeeded, total) {
+  const work = running.current();
+  const newest = backups.find((backup) => backup.trigger !== "safety" && ["completed", "failed"].includes(backup.status));
+  return [
+    work && notice("info", words.home.restoreRuns, link(words.home.watch, null, running.place(work), { kind: "primary" })),
+    newest?.status === "failed" && notice("bad", element("div", {},
+      element("p", {}, element("strong", {}, words.home.lastFailed(newest.name))), element("p", {}, newest.error)),
+    link(words.home.seeWhy, null, `#/backups/${newest.id}`), may("operator") && link(words.home.takeAnother, null, "#/create")),
+    total > 0 && !succeeded && newest?.status !== "failed" && notice("warn", words.home.noneYet),
+  ];
+}
+
+function rows(backups) {
+  return element("ul", { class: "rows" }, backups.map((backup) => element("li", { class: "row" },
+    element("div", { class: "row-main" }, summary(backup)), state(backup),
+    element("div", { class: "actions" }, ways(backup)))));
+}
+
+function empty() {
+  return element("div", { class: "empty" }, icon("box", "icon large"), element("h3", {}, words.empty.title),
+    element("p", {}, may("operator") ? words.empty.text : words.empty.wait(tenant().name)),
+    may("operator") && link(words.empty.first, "plus", "#/create", { kind: "primary" }));
+}
