@@ -53,7 +53,7 @@ BEGIN
         RETURN refused;
     END IF;
     PERFORM rovodev.audit(owner.id, door, 'activity.export', 'tenant', owner.id, 'done', NULL, address,
-        jsonb_build_object('format', format));
+        jsonb_build_object('format', left(format, 40)));
     RETURN jsonb_build_object('outcome', 'done');
 END $$;
 COMMENT ON FUNCTION public.rovodev_note_activity_export IS 'rovodev:catalog Notes that the audit log was taken as a file.';
