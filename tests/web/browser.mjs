@@ -62,6 +62,9 @@ export async function seen(page, name) {
   await page.screenshot({ path: `${SCREENSHOTS}/${name}.png`, fullPage: true, animations: "disabled" });
   const [needed, there] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
   assert.ok(needed <= there, `${name} scrolls sideways: ${needed} of ${there}`);
+  const outgrown = await page.evaluate(() => [...document.querySelectorAll(".table-wrap, .section, .card, .notice")]
+    .filter((each) => each.scrollWidth > each.clientWidth).map((each) => `${each.className}: ${each.scrollWidth} of ${each.clientWidth}`));
+  assert.deepEqual(outgrown, [], `${name} stands out of its frame`);
   // Trusted Types let no text become a script; the debugger's own evaluation is none.
   if (!(await page.evaluate(() => Boolean(window.axe)))) await page.evaluate((await import("node:fs")).readFileSync(AXE, "utf8"));
   const { violations } = await page.evaluate(() => window.axe.run(document, {
