@@ -2,13 +2,13 @@
 
 mod assemble;
 mod config;
+mod owners;
 mod reader;
 mod reads;
 mod rows;
 mod schema;
 mod scope;
 mod selected;
-mod shared;
 mod snapshot;
 mod waiters;
 mod writer;

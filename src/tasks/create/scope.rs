@@ -4,9 +4,9 @@
 //! Rows are named by `ctid`, which cannot change within the backup's snapshot. Each round follows every
 //! key from the rows found in the round before, so cycles end.
 
+use super::owners::Owners;
 use super::reads::Read;
 use super::selected::{Selected, Sized};
-use super::shared::Owners;
 use crate::core::fingerprint::Ctid;
 use crate::core::ident::{self, literal, quote};
 use crate::core::manifest::{Range, Scope};

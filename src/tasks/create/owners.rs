@@ -1,4 +1,4 @@
-//! Which rows are nobody's, so that every tenant may have them with its own: where nobody else's must come along.
+//! Whose a row is, where nobody else's must come along with a tenant's own.
 
 use crate::core::ident::{QName, literal, quote};
 use crate::core::manifest::Scope;
