@@ -190,7 +190,7 @@ ALTER TABLE public.backups ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.restore_operations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.rovodev_exports ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.backup_schedules ENABLE ROW LEVEL SECURITY;
--- Callers without a scope pay nothing per row for those who have one.
+-- Callers without a scope are not asked for each row what those with one are.
 CREATE POLICY rovodev_own ON public.backups FOR SELECT TO authenticated
     USING (deleted_at IS NULL AND tenant_id IN (SELECT rovodev.my_tenants()) AND (
         NOT EXISTS (SELECT FROM rovodev.my_scopes() mine WHERE mine.scope IS NOT NULL)
