@@ -44,7 +44,13 @@ LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
         THEN jsonb_build_object('column', tenant.scope_column, 'value', tenant.scope_value, 'exclusive', true) END
 $$;
 
--- Tenants of the caller and their scopes. A tenant with one sees what was taken within it: not what was taken before.
+-- Whether what was chosen is more, or something else, than a scope lets its tenant see.
+CREATE FUNCTION rovodev.is_outside(scope jsonb, selection jsonb) RETURNS boolean
+LANGUAGE sql IMMUTABLE SET search_path = '' AS $$
+    SELECT scope IS NOT NULL AND selection -> 'scope' IS DISTINCT FROM scope
+$$;
+
+-- Tenants of the caller, their scopes, and since when they have them.
 CREATE FUNCTION rovodev.my_scopes() RETURNS TABLE (tenant_id uuid, scope jsonb, since timestamptz)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     SELECT t.id, rovodev.scope(t), t.scope_set_at FROM public.rovodev_tenants t WHERE t.id IN (SELECT rovodev.my_tenants())

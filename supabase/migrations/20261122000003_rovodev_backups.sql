@@ -55,12 +55,16 @@ CREATE TABLE public.backups (
     estimated_seconds integer,
     -- Set by a deletion: out of every list at once, out of the store when its job is done.
     deleted_at timestamptz,
+    -- Taken of more, or of something else, than its tenant may see now.
+    outside_scope boolean NOT NULL DEFAULT false,
     CHECK (status <> 'completed' OR (manifest_key IS NOT NULL AND finished_at IS NOT NULL)),
     CHECK (status <> 'failed' OR error_message IS NOT NULL)
 );
 COMMENT ON TABLE public.backups IS 'rovodev:catalog Backups.';
-CREATE INDEX backups_newest ON public.backups (tenant_id, created_at DESC, id DESC) WHERE deleted_at IS NULL;
-CREATE INDEX backups_largest ON public.backups (tenant_id, size_bytes DESC, id DESC) WHERE deleted_at IS NULL;
+CREATE INDEX backups_newest ON public.backups (tenant_id, created_at DESC, id DESC)
+    INCLUDE (outside_scope) WHERE deleted_at IS NULL;
+CREATE INDEX backups_largest ON public.backups (tenant_id, size_bytes DESC, id DESC)
+    INCLUDE (outside_scope) WHERE deleted_at IS NULL;
 CREATE INDEX backups_deleted ON public.backups (deleted_at) WHERE deleted_at IS NOT NULL;
 CREATE INDEX backups_status ON public.backups (status) WHERE status IN ('pending', 'in_progress');
 
@@ -100,6 +104,7 @@ CREATE TABLE public.restore_operations (
     cancelled_by text,
     attempt integer NOT NULL DEFAULT 0,
     undone_at timestamptz,
+    outside_scope boolean NOT NULL DEFAULT false,
     -- Of the restore itself, from past ones, when it or its preview was asked for.
     estimated_seconds integer,
     CHECK (status <> 'failed' OR error_message IS NOT NULL),
@@ -186,23 +191,30 @@ CREATE TRIGGER rovodev_transition BEFORE UPDATE OF status ON public.restore_oper
 CREATE TRIGGER rovodev_transition BEFORE UPDATE OF status ON public.rovodev_exports
     FOR EACH ROW EXECUTE FUNCTION rovodev.check_transition();
 
+-- What a tenant may not see of its own: what its scope does not hold. Whoever changes that scope waits for rows that come
+-- meanwhile, and marks them (rovodev.change_scope).
+CREATE FUNCTION rovodev.mark_outside_scope() RETURNS trigger
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    owner public.rovodev_tenants;
+BEGIN
+    SELECT * INTO owner FROM public.rovodev_tenants t WHERE t.id = NEW.tenant_id FOR SHARE;
+    NEW.outside_scope := rovodev.is_outside(rovodev.scope(owner), NEW.selection);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER rovodev_scope BEFORE INSERT OR UPDATE OF selection, tenant_id ON public.backups
+    FOR EACH ROW EXECUTE FUNCTION rovodev.mark_outside_scope();
+CREATE TRIGGER rovodev_scope BEFORE INSERT OR UPDATE OF selection, tenant_id ON public.restore_operations
+    FOR EACH ROW EXECUTE FUNCTION rovodev.mark_outside_scope();
+
 ALTER TABLE public.backups ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.restore_operations ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.rovodev_exports ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.backup_schedules ENABLE ROW LEVEL SECURITY;
--- Callers without a scope are not asked for each row what those with one are.
 CREATE POLICY rovodev_own ON public.backups FOR SELECT TO authenticated
-    USING (deleted_at IS NULL AND tenant_id IN (SELECT rovodev.my_tenants()) AND (
-        NOT EXISTS (SELECT FROM rovodev.my_scopes() mine WHERE mine.scope IS NOT NULL)
-        OR (tenant_id, selection -> 'scope') IN (SELECT mine.tenant_id, mine.scope FROM rovodev.my_scopes() mine)
-        OR tenant_id IN (SELECT mine.tenant_id FROM rovodev.my_scopes() mine WHERE mine.scope IS NULL)
-    ));
+    USING (deleted_at IS NULL AND NOT outside_scope AND tenant_id IN (SELECT rovodev.my_tenants()));
 CREATE POLICY rovodev_own ON public.restore_operations FOR SELECT TO authenticated
-    USING (tenant_id IN (SELECT rovodev.my_tenants()) AND (
-        NOT EXISTS (SELECT FROM rovodev.my_scopes() mine WHERE mine.scope IS NOT NULL)
-        OR (tenant_id, selection -> 'scope') IN (SELECT mine.tenant_id, mine.scope FROM rovodev.my_scopes() mine)
-        OR tenant_id IN (SELECT mine.tenant_id FROM rovodev.my_scopes() mine WHERE mine.scope IS NULL)
-    ));
+    USING (NOT outside_scope AND tenant_id IN (SELECT rovodev.my_tenants()));
 CREATE POLICY rovodev_own ON public.rovodev_exports FOR SELECT TO authenticated
     USING (EXISTS (SELECT FROM public.backups b WHERE b.id = backup_id));
 CREATE POLICY rovodev_own ON public.backup_schedules FOR SELECT TO authenticated

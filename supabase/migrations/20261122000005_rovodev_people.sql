@@ -82,11 +82,9 @@ END $$;
 -- A backup of one of the caller's tenants; NULL for a foreign one, as for none.
 CREATE FUNCTION rovodev.my_backup(backup uuid) RETURNS public.backups
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT b
-    FROM public.backups b
-    JOIN rovodev.my_scopes() mine
-        ON mine.tenant_id = b.tenant_id AND (mine.scope IS NULL OR mine.scope = b.selection -> 'scope')
-    WHERE b.id = backup AND b.deleted_at IS NULL
+    SELECT b FROM public.backups b
+    WHERE b.id = backup AND b.deleted_at IS NULL AND NOT b.outside_scope
+        AND b.tenant_id IN (SELECT rovodev.my_tenants())
 $$;
 
 -- The selection that a tenant's backups and restores have: what was asked for, inside the tenant's scope.

@@ -214,7 +214,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION public.rovodev_download_backup IS 'rovodev:catalog Makes a link to a download, or an export.';
 
--- A tenant whose scope changes: links and exports of what was before end, and so does what it may read of it.
+-- A tenant whose scope changes sees no more of what was before than the new one lets it; links and exports of that end.
 CREATE FUNCTION rovodev.change_scope() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
@@ -222,6 +222,10 @@ BEGIN
         RETURN NEW;
     END IF;
     NEW.scope_set_at := clock_timestamp();
+    UPDATE public.backups b SET outside_scope = rovodev.is_outside(rovodev.scope(NEW), b.selection)
+        WHERE b.tenant_id = NEW.id;
+    UPDATE public.restore_operations o SET outside_scope = rovodev.is_outside(rovodev.scope(NEW), o.selection)
+        WHERE o.tenant_id = NEW.id;
     UPDATE public.rovodev_download_links l SET revoked_at = now() WHERE l.tenant_id = NEW.id AND l.revoked_at IS NULL;
     UPDATE public.rovodev_exports e SET expires_at = now()
         WHERE e.tenant_id = NEW.id AND e.status = 'completed' AND e.expires_at > now();
@@ -257,8 +261,7 @@ BEGIN
             WHERE m.tenant_id = link.tenant_id AND m.user_id = link.created_by_id
                 AND rovodev.rank(m.role) >= rovodev.rank('operator')
         ) THEN 'forbidden'
-        WHEN rovodev.scope(owner) IS NOT NULL AND source.selection -> 'scope' IS DISTINCT FROM rovodev.scope(owner)
-            THEN 'scoped'
+        WHEN source.outside_scope THEN 'scoped'
     END;
     IF why IS NOT NULL THEN
         IF link.refused_at IS NULL OR link.refused_at < now() - interval '1 minute' THEN
