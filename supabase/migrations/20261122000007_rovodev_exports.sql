@@ -313,10 +313,9 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION public.rovodev_revoke_downloads IS 'rovodev:catalog Ends the downloads of a backup.';
 
--- The list of backups leaves as a file.
-CREATE FUNCTION public.rovodev_note_list_export(
-    tenant text DEFAULT NULL, format text DEFAULT 'csv', door text DEFAULT 'api', address text DEFAULT NULL
-) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+-- Something of a tenant leaves as a file.
+CREATE FUNCTION rovodev.note_export(tenant text, action text, format text, door text, address text) RETURNS jsonb
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     owner public.rovodev_tenants := rovodev.my_tenant(tenant);
     refused jsonb;
@@ -324,14 +323,20 @@ BEGIN
     IF owner.id IS NULL THEN
         RETURN rovodev.refusal('no_tenant', 'You belong to no tenant, or not to this one.');
     END IF;
-    refused := rovodev.refuse_unless(owner.id, 'viewer', 'backup.list.export', 'tenant', owner.id, door, address, 20);
+    refused := rovodev.refuse_unless(owner.id, 'viewer', action, 'tenant', owner.id, door, address, 20);
     IF refused IS NOT NULL THEN
         RETURN refused;
     END IF;
-    PERFORM rovodev.audit(owner.id, door, 'backup.list.export', 'tenant', owner.id, 'done', NULL, address,
+    PERFORM rovodev.audit(owner.id, door, action, 'tenant', owner.id, 'done', NULL, address,
         jsonb_build_object('format', left(format, 40)));
     RETURN jsonb_build_object('outcome', 'done');
 END $$;
+
+CREATE FUNCTION public.rovodev_note_list_export(
+    tenant text DEFAULT NULL, format text DEFAULT 'csv', door text DEFAULT 'api', address text DEFAULT NULL
+) RETURNS jsonb LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT rovodev.note_export(tenant, 'backup.list.export', format, door, address)
+$$;
 COMMENT ON FUNCTION public.rovodev_note_list_export IS 'rovodev:catalog Notes that the list was taken as a file.';
 
 CREATE FUNCTION public.rovodev_record_stream(link uuid, bytes bigint, seconds double precision) RETURNS void
@@ -371,7 +376,7 @@ BEGIN
         SELECT p.oid::regprocedure::text FROM pg_proc p
         WHERE p.proname IN (
             'chosen_bytes', 'estimate', 'backup_seconds', 'restore_seconds', 'stream_rate', 'download_bytes',
-            'refuse_download', 'change_scope'
+            'refuse_download', 'change_scope', 'note_export'
         ) AND p.pronamespace = 'rovodev'::regnamespace
         OR p.proname IN (
             'rovodev_download_backup', 'rovodev_open_download_link', 'rovodev_revoke_downloads',

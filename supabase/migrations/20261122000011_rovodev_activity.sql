@@ -37,25 +37,11 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION public.rovodev_list_activity IS 'rovodev:catalog A page of a tenant''s audit log.';
 
--- The audit log leaves as a file.
 CREATE FUNCTION public.rovodev_note_activity_export(
     tenant text DEFAULT NULL, format text DEFAULT 'csv', door text DEFAULT 'api', address text DEFAULT NULL
-) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-    owner public.rovodev_tenants := rovodev.my_tenant(tenant);
-    refused jsonb;
-BEGIN
-    IF owner.id IS NULL THEN
-        RETURN rovodev.refusal('no_tenant', 'You belong to no tenant, or not to this one.');
-    END IF;
-    refused := rovodev.refuse_unless(owner.id, 'viewer', 'activity.export', 'tenant', owner.id, door, address, 20);
-    IF refused IS NOT NULL THEN
-        RETURN refused;
-    END IF;
-    PERFORM rovodev.audit(owner.id, door, 'activity.export', 'tenant', owner.id, 'done', NULL, address,
-        jsonb_build_object('format', left(format, 40)));
-    RETURN jsonb_build_object('outcome', 'done');
-END $$;
+) RETURNS jsonb LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+    SELECT rovodev.note_export(tenant, 'activity.export', format, door, address)
+$$;
 COMMENT ON FUNCTION public.rovodev_note_activity_export IS 'rovodev:catalog Notes that the audit log was taken as a file.';
 
 REVOKE ALL ON FUNCTION

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::ports::postgres::Session;
 use crate::ports::postgres::source::ForeignKey;
 use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 /// Tables (`$1`), and whether they have a column (`$2`).
 const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, EXISTS (SELECT FROM pg_attribute a \
@@ -51,10 +52,11 @@ impl<'k> Owners<'k> {
             |r: &tokio_postgres::Row| QName::new(r.get::<_, String>(1), r.get::<_, String>(2));
         let holding: HashSet<u32> = rows.iter().filter(|r| r.get(3)).map(|r| r.get(0)).collect();
         let telling = telling(&holding, keys, chosen, &scope.column);
+        let edges: Vec<(u32, u32)> = keys.iter().map(|k| (k.child, k.parent)).collect();
         Ok(Self {
             keys,
             names: rows.iter().map(|r| (r.get(0), name(r))).collect(),
-            owned: below(telling.keys().copied().collect(), keys),
+            owned: below(telling.keys().copied().collect(), &edges),
             telling,
             value: literal(&scope.value),
         })
@@ -154,11 +156,12 @@ fn telling(
     telling
 }
 
-fn below(telling: HashSet<u32>, keys: &[ForeignKey]) -> HashSet<u32> {
-    let mut owned = telling;
+/// Those tables, and the ones below them along keys (child, parent).
+pub fn below<T: Copy + Eq + Hash>(tables: HashSet<T>, keys: &[(T, T)]) -> HashSet<T> {
+    let mut owned = tables;
     while keys
         .iter()
-        .any(|k| owned.contains(&k.parent) && owned.insert(k.child))
+        .any(|(child, parent)| owned.contains(parent) && owned.insert(*child))
     {}
     owned
 }

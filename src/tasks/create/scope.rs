@@ -4,7 +4,7 @@
 //! Rows are named by `ctid`, which cannot change within the backup's snapshot. Each round follows every
 //! key from the rows found in the round before, so cycles end.
 
-use super::owners::Owners;
+use super::owners::{Owners, below};
 use super::reads::Read;
 use super::selected::{Selected, Sized};
 use crate::core::fingerprint::Ctid;
@@ -61,7 +61,9 @@ pub async fn closure(
         found: HashMap::new(),
     };
     let with_column = walk.seed(scope, may_be_empty).await?;
-    let owned = owned_tables(&with_column, &keys);
+    // With or without rows.
+    let edges: Vec<(usize, usize)> = keys.iter().map(|(c, p, _)| (*c, *p)).collect();
+    let owned = below(with_column.clone(), &edges);
     let down: Vec<_> = keys
         .iter()
         .filter(|(child, ..)| !with_column.contains(child))
@@ -86,24 +88,6 @@ pub async fn closure(
     walk.found
         .retain(|_, scoped| scoped.owned || !scoped.rows.is_empty());
     Ok(walk.found)
-}
-
-/// Tables whose rows a tenant owns, with or without rows: those with the column, and those without it below them.
-fn owned_tables(
-    with_column: &HashSet<usize>,
-    keys: &[(usize, usize, &ForeignKey)],
-) -> HashSet<usize> {
-    let mut owned = with_column.clone();
-    loop {
-        let below = keys
-            .iter()
-            .filter(|(child, parent, _)| owned.contains(parent) && !owned.contains(child));
-        let new: Vec<usize> = below.map(|(child, ..)| *child).collect();
-        if new.is_empty() {
-            return owned;
-        }
-        owned.extend(new);
-    }
 }
 
 struct Walk<'a> {

@@ -127,6 +127,14 @@ impl Fixture {
         .await
     }
 
+    pub async fn undo_leaving_changed(&self, operation: uuid::Uuid) -> Result<Outcome> {
+        let request = in_place::UndoRequest {
+            leave_changed: true,
+            ..in_place::UndoRequest::of(operation)
+        };
+        in_place::undo(&Context::default(), &self.url, request).await
+    }
+
     pub async fn another_session(&self) -> Session {
         Session::connect(&self.url, Purpose::Write).await.unwrap()
     }

@@ -144,16 +144,7 @@ async fn an_undo_breaks_no_reference_and_can_leave_the_rest() {
         );
     }
     assert_eq!(f.contents().await, before);
-    let undone = in_place::undo(
-        &ctx,
-        &f.url,
-        in_place::UndoRequest {
-            leave_changed: true,
-            ..in_place::UndoRequest::of(done.operation)
-        },
-    )
-    .await
-    .unwrap();
+    let undone = f.undo_leaving_changed(done.operation).await.unwrap();
     assert!(
         undone
             .warnings
@@ -197,17 +188,7 @@ async fn an_undo_without_the_parents_names_them() {
             "--leave-changed",
         ],
     );
-    let ctx = Context::default();
-    let undone = in_place::undo(
-        &ctx,
-        &f.url,
-        in_place::UndoRequest {
-            leave_changed: true,
-            ..in_place::UndoRequest::of(done.operation)
-        },
-    )
-    .await
-    .unwrap();
+    let undone = f.undo_leaving_changed(done.operation).await.unwrap();
     assert_eq!(undone.rows_added, 0);
     f.run("INSERT INTO p VALUES (1, 'one')").await;
     f.drop().await;

@@ -238,16 +238,7 @@ async fn undo_refuses_rows_that_changed_since_or_leaves_them_alone() {
         3,
         "a dry run changes nothing"
     );
-    in_place::undo(
-        &ctx,
-        &f.url,
-        in_place::UndoRequest {
-            leave_changed: true,
-            ..in_place::UndoRequest::of(done.operation)
-        },
-    )
-    .await
-    .unwrap();
+    f.undo_leaving_changed(done.operation).await.unwrap();
     assert_eq!(
         f.value::<Vec<String>>("SELECT array(SELECT id || v FROM t ORDER BY id)")
             .await,
