@@ -135,7 +135,8 @@ async fn a_table_that_changes_while_the_backup_starts() {
         CREATE TABLE refilled (a int); INSERT INTO refilled SELECT generate_series(1, 1000);
         CREATE SEQUENCE counter;").await;
     let changes = |n: u64| {
-        let pause = "SELECT pg_sleep(0.05);";
+        // Longer and longer, so that a machine however busy finds time for a backup between two of them.
+        let pause = format!("SELECT pg_sleep({});", 0.05 + n as f64 * 0.002);
         match n % 6 {
             0 => format!(
                 "{pause} BEGIN; DROP TABLE comes; CREATE TABLE comes (a int, b int); INSERT INTO comes SELECT i, i FROM generate_series(1, 1000) i; COMMIT;"
@@ -157,7 +158,9 @@ async fn a_table_that_changes_while_the_backup_starts() {
     let ddl = Loop::start(source.client().await, changes);
     let begun = Instant::now();
     let (mut whole, mut refused) = (0, 0);
-    while begun.elapsed() < Duration::from_secs(5) {
+    while begun.elapsed() < Duration::from_secs(5)
+        || whole == 0 && begun.elapsed() < Duration::from_secs(90)
+    {
         match source
             .back_up(|r| r.pg_dump = Some("/no/such".into()))
             .await
