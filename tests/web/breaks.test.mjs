@@ -35,6 +35,34 @@ test("a session that ends in the middle loses nothing that was typed", () => vis
   await heading(page, "Backup: typed before the end").waitFor();
 }, { expected: [/status of 40[01]/] }));
 
+test("a link or an account elsewhere signs in again by another tab, and the page goes on", () => visit(admin, async (page, context) => {
+  const ends = async () => {
+    await context.route("**/api/backups/create", (route) => route.fulfill({ status: 401, json: { code: "token_expired", title: "Unauthorized", status: 401 } }), { times: 1 });
+    await context.route("**/auth/v1/token?grant_type=refresh_token", (route) => route.fulfill({
+      status: 400, json: { code: 400, error_code: "refresh_token_not_found", msg: "Invalid Refresh Token" },
+    }), { times: 1 });
+    await button(page, "Create backup").click();
+    return page.getByRole("dialog", { name: "Sign in again" });
+  };
+  await page.getByLabel("Name (optional)").fill("signed in by a mail");
+  const byMail = await ends();
+  await byMail.getByLabel("Email").fill(admin);
+  await byMail.getByRole("button", { name: "Email me a link instead" }).click();
+  await byMail.getByText("We sent a link").waitFor();
+  const mails = await (await fetch(`${url}/auth/v1/mails`)).json();
+  const tab = await context.newPage();
+  await tab.goto(mails.findLast((mail) => mail.to === admin).link);
+  await heading(page, "Backup: signed in by a mail").waitFor();
+  await tab.close();
+  await page.goto(`${url}/#/create`);
+  await page.getByLabel("Name (optional)").fill("signed in elsewhere");
+  const elsewhere = await ends();
+  const [other] = await Promise.all([context.waitForEvent("page"), elsewhere.getByRole("button", { name: "Go on with Demo" }).click()]);
+  await other.getByLabel("Account").fill(admin);
+  await other.getByRole("button", { name: "Agree" }).click();
+  await heading(page, "Backup: signed in elsewhere").waitFor();
+}, { path: "/create", expected: [/status of 40[01]/] }));
+
 test("offline is said, and the page is brought up to date when the network is back", () => visit(admin, async (page, context) => {
   await link(page, "View: through thick and thin").waitFor();
   await context.setOffline(true);

@@ -38,6 +38,19 @@ test("a link in a mail signs in once", () => visit(null, async (page, context) =
   await heading(other, "Backup management").waitFor();
 }, { path: "/backups" }));
 
+test("an account elsewhere signs in, and may refuse", () => visit(null, async (page) => {
+  await button(page, "Go on with Demo").click();
+  await button(page, "Refuse").click();
+  await page.getByText("You were not signed in there.").waitFor();
+  await seen(page, "sign-in-refused");
+  assert.doesNotMatch(page.url(), /error/);
+  await button(page, "Go on with Demo").click();
+  await page.getByLabel("Account").fill(admin);
+  await button(page, "Agree").click();
+  await heading(page, "Activity").waitFor();
+  assert.equal(new URL(page.url()).search, "");
+}, { path: "/activity" }));
+
 test("a link that was used before says so", () => visit(null, async (page) => {
   await page.goto(`${url}/auth/v1/verify?token=used&type=magiclink`);
   await page.getByText("This link has expired or was used before.").waitFor();

@@ -83,6 +83,9 @@ function left() {
 function askAgain() {
   asking ??= signInDialog().finally(() => {
     asking = undefined;
+    const now = session.session();
+    // Somebody else must not see what is below.
+    if (now && now.user.email !== person()) location.reload();
   });
   return asking;
 }

@@ -9,6 +9,15 @@ let client;
 let current = null;
 let leaving = false;
 
+/** Calls once, when somebody is signed in next, here or in another tab. */
+export function onEntered(listener) {
+  const { data } = client.onAuthStateChange((event) => {
+    if (event !== "SIGNED_IN") return;
+    data.subscription.unsubscribe();
+    listener();
+  });
+}
+
 /** {entered, ended, left}: what to do when somebody is signed in, when a session ended by itself, when it was left. */
 export function onChange({ entered, ended, left }) {
   tabs.addEventListener("message", left);
@@ -48,10 +57,12 @@ export async function begin() {
 async function redeem() {
   const place = new URL(location.href);
   const code = place.searchParams.get("code");
-  const failed = place.searchParams.get("error_code");
+  // What a provider refused has no code of its own.
+  const failed = place.searchParams.get("error_code") ?? (place.searchParams.has("error") ? "provider" : null);
   if (!code && !failed) return null;
   for (const name of ["code", "error", "error_code", "error_description"]) place.searchParams.delete(name);
-  place.hash = sessionStorage.getItem(WAY_BACK) ?? place.hash;
+  // Supabase Auth repeats in the fragment what went wrong.
+  place.hash = sessionStorage.getItem(WAY_BACK) ?? (place.hash.startsWith("#/") ? place.hash : "");
   sessionStorage.removeItem(WAY_BACK);
   history.replaceState(null, "", place);
   if (failed) return { code: failed };
@@ -88,10 +99,14 @@ export async function sendLink(email) {
   return error;
 }
 
-export async function signInWith(provider) {
+/** Leads to the provider; `elsewhere` in a tab of its own, so that this page stays. */
+export async function signInWith(provider, elsewhere) {
   sessionStorage.setItem(WAY_BACK, location.hash);
-  const { error } = await client.signInWithOAuth({ provider, options: { redirectTo: home().href } });
-  return error;
+  const options = { redirectTo: home().href, skipBrowserRedirect: true };
+  const { data, error } = await client.signInWithOAuth({ provider, options });
+  if (error) return error;
+  if (!elsewhere || !open(data.url)) location.assign(data.url);
+  return null;
 }
 
 /** On every device. */

@@ -19,11 +19,14 @@ export async function signInPage(frame, app, problem) {
 /** Over the page, which stays as it is; cannot be dismissed, for nothing goes on without it. */
 export async function signInDialog() {
   const { providers } = await config();
-  return dialog(words.signIn.again, (close) => element("div", {},
-    element("p", {}, words.signIn.againText), signInForm(providers, close)), { dismissible: false, kind: "opaque" });
+  return dialog(words.signIn.again, (close) => {
+    // A mailed link or a provider signs in by another tab.
+    session.onEntered(close);
+    return element("div", {}, element("p", {}, words.signIn.againText), signInForm(providers, close, true));
+  }, { dismissible: false, kind: "opaque" });
 }
 
-function signInForm(providers, done) {
+function signInForm(providers, done, stays = false) {
   const email = element("input", { id: "sign-in-email", type: "email", autocomplete: "username", required: true });
   const password = element("input", { id: "sign-in-password", type: "password", autocomplete: "current-password" });
   const told = element("div", { "aria-live": "polite" });
@@ -48,7 +51,7 @@ function signInForm(providers, done) {
   buttons.push(
     element("button", { class: "button primary wide" }, words.signIn.go),
     element("button", { type: "button", class: "button wide", onclick: asked }, words.signIn.link),
-    ...providers.map((name) => element("button", { type: "button", class: "button wide", onclick: attempt(() => session.signInWith(name), () => {}) },
+    ...providers.map((name) => element("button", { type: "button", class: "button wide", onclick: attempt(() => session.signInWith(name, stays), () => {}) },
       words.signIn.provider(name.charAt(0).toUpperCase() + name.slice(1)))));
   return element("form", { class: "stack", onsubmit: submitted },
     field(words.signIn.email, email), field(words.signIn.password, password), told, buttons);

@@ -69,6 +69,7 @@ export const words = {
       over_request_rate_limit: "Too many tries. Wait a minute and try again.",
       email_not_confirmed: "Confirm your email first: the link is in your mail.",
       link: "This link does not work any more. Have another one sent.",
+      provider: "You were not signed in there. Try again, or sign in another way.",
       other: "You could not be signed in. Try again.",
     },
   },

@@ -1,8 +1,10 @@
-//! Sign-in that answers like Supabase Auth: passwords of `auth.users`, links by mail (`mails`), access tokens of an hour,
-//! refresh tokens that serve once.
+//! Sign-in that answers like Supabase Auth: passwords of `auth.users`, links by mail (`mails`), a provider (`provider`),
+//! access tokens of an hour, refresh tokens that serve once.
 
 use super::ProjectKeys;
+use super::codes::Codes;
 use super::mails::{self, Mails};
+use super::provider::{self, Away};
 use crate::postgres::Postgres;
 use crate::supabase;
 use axum::extract::{Query, State};
@@ -26,6 +28,8 @@ pub struct Issuer {
     /// Refresh token → user and session.
     sessions: Mutex<HashMap<String, (Uuid, Uuid)>>,
     pub(super) mails: Mails,
+    pub(super) codes: Codes,
+    pub(super) away: Away,
 }
 
 pub type Shared = State<Arc<Issuer>>;
@@ -37,12 +41,16 @@ pub fn routes(url: &str, keys: &ProjectKeys, postgres: &Postgres) -> Router {
         database: postgres.url("postgres"),
         sessions: Mutex::default(),
         mails: Mails::default(),
+        codes: Codes::default(),
+        away: Away::default(),
     };
     Router::new()
         .route("/token", post(token))
         .route("/otp", post(mails::send))
         .route("/verify", get(mails::follow))
         .route("/mails", get(mails::sent))
+        .route("/authorize", get(provider::authorize))
+        .route("/provider", get(provider::agree))
         .route("/logout", post(logout))
         .route("/user", get(user))
         .route(
@@ -91,7 +99,7 @@ async fn token(
         "pkce" => given
             .auth_code
             .zip(given.code_verifier)
-            .and_then(|(code, verifier)| issuer.mails.redeem(&code, &verifier))
+            .and_then(|(code, verifier)| issuer.codes.redeem(&code, &verifier))
             .map(|user| (user, Uuid::new_v4())),
         "refresh_token" => given
             .refresh_token

@@ -5,11 +5,8 @@ use axum::Json;
 use axum::extract::{Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
@@ -18,12 +15,9 @@ use uuid::Uuid;
 #[derive(Default)]
 pub struct Mails {
     links: Mutex<HashMap<String, Link>>,
-    /// What a link was followed for: the code and whose session it opens.
-    codes: Mutex<HashMap<String, Link>>,
     sent: Mutex<Vec<Value>>,
 }
 
-#[derive(Clone)]
 struct Link {
     user: Uuid,
     /// Of the browser that asked; no other one can use the code.
@@ -84,12 +78,10 @@ pub async fn follow(State(issuer): Shared, Query(followed): Query<Followed>) -> 
     let Some(link) = known else {
         let why = "error=access_denied&error_code=otp_expired\
                    &error_description=Email+link+is+invalid+or+has+expired";
-        return Redirect::to(&with(&issuer.way_back(None), why)).into_response();
+        return Redirect::to(&failed(&issuer.way_back(None), why)).into_response();
     };
-    let code = Uuid::new_v4().to_string();
-    let place = with(&link.back_to, &format!("code={code}"));
-    lock(&issuer.mails.codes).insert(code, link);
-    Redirect::to(&place).into_response()
+    let code = issuer.codes.issue(link.user, link.challenge);
+    Redirect::to(&with(&link.back_to, &format!("code={code}"))).into_response()
 }
 
 /// `GET /mails`: what was sent, in order.
@@ -97,18 +89,9 @@ pub async fn sent(State(issuer): Shared) -> Json<Value> {
     Json(json!(*lock(&issuer.mails.sent)))
 }
 
-impl Mails {
-    /// Whose code it is, where the verifier is that of the browser that asked for the link.
-    pub fn redeem(&self, code: &str, verifier: &str) -> Option<Uuid> {
-        let link = lock(&self.codes).remove(code)?;
-        let given = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
-        (given == link.challenge).then_some(link.user)
-    }
-}
-
 impl Issuer {
     /// As Supabase Auth does: to addresses of the site alone.
-    fn way_back(&self, wanted: Option<String>) -> String {
+    pub(super) fn way_back(&self, wanted: Option<String>) -> String {
         let site = self.url.trim_end_matches("/auth/v1");
         wanted
             .filter(|place| place.starts_with(&format!("{site}/")))
@@ -117,13 +100,19 @@ impl Issuer {
 }
 
 /// Adds to the query, in front of the fragment.
-fn with(place: &str, query: &str) -> String {
+pub(super) fn with(place: &str, query: &str) -> String {
     let (address, fragment) = place.split_once('#').unwrap_or((place, ""));
     let sign = if address.contains('?') { '&' } else { '?' };
     match fragment {
         "" => format!("{address}{sign}{query}"),
         _ => format!("{address}{sign}{query}#{fragment}"),
     }
+}
+
+/// Supabase Auth tells what went wrong in the query and, as it once did, in the fragment too.
+pub(super) fn failed(place: &str, why: &str) -> String {
+    let address = place.split_once('#').map_or(place, |(address, _)| address);
+    format!("{}#{why}", with(address, why))
 }
 
 fn lock<T>(shared: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -2,12 +2,14 @@
 //! `/auth/v1` (sign-in), Rovodev's functions under `/api`, and its pages everywhere else.
 
 mod catalog;
+mod codes;
 mod functions;
 mod gateway;
 mod issuer;
 mod keys;
 mod mails;
 mod pages;
+mod provider;
 
 pub use catalog::{TENANTS, seed_tenants, set_up};
 pub use keys::{OlderKeys, ProjectKeys};

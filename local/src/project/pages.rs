@@ -1,6 +1,6 @@
 //! The static files as Vercel serves them. What `vercel.json` says of them holds here too.
 
-use super::failed;
+use super::{failed, provider};
 use crate::error::{Context, Result, at, message};
 use crate::home;
 use axum::extract::{Request, State};
@@ -14,11 +14,12 @@ use rovodev::config::{self, Settings};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tower_http::services::{ServeDir, ServeFile};
 
-/// The pages as they are in the checkout; a deployment has a copy with a `config.json` of its own (`bin/web-build`).
+/// The pages as they are in the checkout. A deployment has what `bin/web-build` makes of them; a path to that, in
+/// `ROVODEV_TEST_SITE`, is served instead.
 const FOLDER: &str = "web";
 
 /// What is needed of `vercel.json`.
@@ -50,6 +51,7 @@ pub fn config(settings: &Settings) -> Result<Value> {
         "supabaseUrl": told(&config::SUPABASE_URL)?,
         "publishableKey": told(&config::SUPABASE_PUBLISHABLE_KEY)?,
         "appName": "AI Call Center",
+        "providers": [provider::PROVIDER],
     }))
 }
 
@@ -57,9 +59,13 @@ pub fn config(settings: &Settings) -> Result<Value> {
 pub fn beside(functions: Router, config: Value) -> Result<Router> {
     let checkout = home::checkout();
     let deployment = read(&checkout.join("vercel.json"))?;
-    let folder = checkout.join(FOLDER);
+    let site = std::env::var_os("ROVODEV_TEST_SITE").map(PathBuf::from);
+    let folder = site.unwrap_or_else(|| checkout.join(FOLDER));
     let missing = ServeFile::new(folder.join("404.html"));
-    let pages = ServeDir::new(folder).not_found_service(missing);
+    // Vercel compresses them; here they may lie compressed beside themselves.
+    let pages = ServeDir::new(folder)
+        .precompressed_gzip()
+        .not_found_service(missing);
     let rules = Arc::new(rules(deployment.headers)?);
     Ok(functions
         .route(
