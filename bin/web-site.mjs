@@ -2,6 +2,7 @@
 // become few: what every page needs in one, each page in one of its own, all named after what is in them, so that a
 // browser keeps them for good.
 
+import { createHash } from "node:crypto";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
@@ -23,7 +24,7 @@ function index({ outputs }, config) {
   writeFileSync(file, page.replace(own, `content="connect-src ${["'self'", ...hosts].join(" ")}"`).replace(begin, links + begin));
 }
 
-/** What the start imports, and the sign-in module that it asks for in any case. */
+/** What the start imports, and the page that most visits begin with. */
 function needed(outputs) {
   const place = (path) => path.slice(folder.length + 1);
   const entry = Object.keys(outputs).find((path) => place(path) === "app/main.js");
@@ -36,8 +37,16 @@ function needed(outputs) {
     }
   };
   follow(entry);
-  const auth = Object.keys(outputs).find((path) => outputs[path].entryPoint === "web/vendor/auth.js");
-  return [...found, auth].map(place);
+  const home = Object.keys(outputs).find((path) => outputs[path].entryPoint === "web/pages/home.js");
+  return [...found, home].map(place);
+}
+
+/** The service worker, which knows all files, and is another one with every deployment. */
+async function worker(modules) {
+  const files = [...modules.map((path) => path.slice(folder.length + 1)), "assets/dashboard.css", "icon.svg"];
+  const text = ["index.html", ...files].map((name) => readFileSync(`${folder}/${name}`)).join("\n");
+  const define = { DEPLOYMENT: JSON.stringify(createHash("sha256").update(text).digest("hex").slice(0, 16)), FILES: JSON.stringify(files) };
+  await build({ ...minified, entryPoints: ["web/worker.js"], define });
 }
 
 function settings() {
@@ -58,6 +67,7 @@ const modules = await build({
   ...minified, entryPoints: ["web/app/main.js", "web/app/mount.js"], format: "esm", splitting: true, metafile: true,
   chunkNames: "chunks/[name]-[hash]",
 });
-await build({ ...minified, entryPoints: ["web/assets/dashboard.css", "web/worker.js"], format: "esm" });
+await build({ ...minified, entryPoints: ["web/assets/dashboard.css"] });
 index(modules.metafile, config);
+await worker(Object.keys(modules.metafile.outputs));
 writeFileSync(`${folder}/config.json`, `${JSON.stringify(config, null, 2)}\n`);

@@ -1,33 +1,45 @@
 // Keeps the files of the dashboard for a browser without a network. Only files: what the functions answer is never kept.
+// A deployment names itself and its files (bin/web-site.mjs); from the checkout there is none.
 
-const KEPT = "rovodev-files";
+/* global DEPLOYMENT, FILES */
+const KEPT = `rovodev-files-${typeof DEPLOYMENT === "undefined" ? "" : DEPLOYMENT}`;
 const own = new URL("./", self.location);
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(KEPT).then((kept) => kept.addAll(["./", "config.json"])).then(() => self.skipWaiting()));
+  const files = typeof FILES === "undefined" ? [] : FILES;
+  event.waitUntil(caches.open(KEPT).then((kept) => kept.addAll(["./", "config.json", ...files])).then(() => self.skipWaiting()));
 });
 
-self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
+self.addEventListener("activate", (event) => event.waitUntil(forget().then(() => self.clients.claim())));
 
 self.addEventListener("fetch", (event) => {
   const { request } = event;
   const place = new URL(request.url);
+  const path = place.pathname.slice(own.pathname.length);
   const file = request.method === "GET" && place.origin === own.origin && place.pathname.startsWith(own.pathname)
-    && !/^(api|auth|rest)\//.test(place.pathname.slice(own.pathname.length)) && !request.headers.has("authorization");
-  if (file) event.respondWith(fresh(request));
+    && !/^(api|auth|rest)\//.test(path) && !request.headers.has("authorization");
+  if (file) event.respondWith(answer(request, path.startsWith("chunks/")));
 });
 
-/** The network first, so that a new version is there at once; what is kept only where nothing answers. */
-async function fresh(request) {
+/** What earlier deployments left. */
+async function forget() {
+  const names = await caches.keys();
+  return Promise.all(names.filter((name) => name.startsWith("rovodev-files") && name !== KEPT).map((name) => caches.delete(name)));
+}
+
+/** The network first, so that a new version is there at once; files named after what is in them never change. */
+async function answer(request, lasting) {
   const kept = await caches.open(KEPT);
   const name = request.url.split(/[?#]/)[0];
+  const before = lasting && (await kept.match(name));
+  if (before) return before;
   try {
-    const answer = await fetch(request);
-    if (answer.ok && answer.type === "basic") await kept.put(name, answer.clone());
-    return answer;
+    const told = await fetch(request);
+    if (told.ok && told.type === "basic") await kept.put(name, told.clone());
+    return told;
   } catch (error) {
-    const before = await kept.match(name);
-    if (before) return before;
+    const old = await kept.match(name);
+    if (old) return old;
     throw error;
   }
 }

@@ -184,10 +184,7 @@ async fn health_tells_operators_all_and_customers_their_rows() {
         .unwrap();
     assert_eq!(live.status(), 200);
     let admin = running.sign_in(Person::Admin).await;
-    let (_, whole) = running
-        .call(&admin, "GET", "/api/status/health", None)
-        .await;
-    assert_eq!(whole["healthy"], true, "{whole}");
+    let whole = running.well(&admin).await;
     assert_eq!(whole["config"]["missing"], json!([]));
     let customer = running.sign_in(Person::Customer).await;
     let (_, own) = running

@@ -34,14 +34,8 @@ async fn people_read_their_own() {
         let (status, list) = running.call(&token, "GET", "/api/backups/list", None).await;
         let names = (&list["backups"][0]["name"], &list["total"]);
         assert_eq!((status, names), (200, (&json!(own), &json!(1))), "{list}");
-        let (status, health) = running
-            .call(&token, "GET", "/api/status/health", None)
-            .await;
-        assert_eq!(
-            (status, &health["services"]["catalog"]["status"]),
-            (200, &json!("ok")),
-            "{health}"
-        );
+        let health = running.well(&token).await;
+        assert_eq!(health["services"]["catalog"]["status"], "ok", "{health}");
         assert_eq!(health.get("config").is_some(), person == Person::Viewer);
     }
     let stranger = running.sign_in(Person::Stranger).await;

@@ -57,6 +57,7 @@ async fn everything_works_from_afar() {
         assert!(refused.err.contains("through --api"), "{refused:?}");
     }
     assert_eq!(shell.run(&["show", "ci"]).await.code, 0);
+    running.well(&running.sign_in(Person::Admin).await).await;
     let health = shell.run(&["status", "--json"]).await;
     assert_eq!(
         (health.code, &health.json()["healthy"]),

@@ -170,4 +170,8 @@ test("without a network the dashboard opens and says so", () => visit(admin, asy
   await page.reload();
   await page.getByText("You are offline.", { exact: false }).waitFor();
   await seen(page, "offline-opened");
+  // Also pages that nobody looked at before.
+  await page.goto(`${url}/#/activity`);
+  await heading(page, "Activity").waitFor();
+  await page.getByText("The service cannot be reached. Check your network.").waitFor();
 }, { expected: NETWORK, serviceWorkers: "allow" }));

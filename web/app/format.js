@@ -4,14 +4,16 @@ import { element } from "./dom.js";
 import { words } from "../words/en.js";
 
 const locale = navigator.languages?.length ? [...navigator.languages] : undefined;
-const number = new Intl.NumberFormat(locale);
-const digits = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
-const exactly = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
-const fully = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" });
-const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto" });
+// A browser takes long to make one.
+const once = (make, made) => () => (made ??= make());
+const number = once(() => new Intl.NumberFormat(locale));
+const digits = once(() => new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }));
+const exactly = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }));
+const fully = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" }));
+const relative = once(() => new Intl.RelativeTimeFormat(locale, { numeric: "auto" }));
 const STEPS = [["year", 31_557_600], ["month", 2_629_800], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
 
-export const count = (value) => (value === null || value === undefined ? words.unknown : number.format(value));
+export const count = (value) => (value === null || value === undefined ? words.unknown : number().format(value));
 
 /** 2.45 MB, as the functions write it. */
 export function size(bytes) {
@@ -19,17 +21,17 @@ export function size(bytes) {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];
   let [value, unit] = [bytes, 0];
   while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
-  return `${digits.format(value)} ${units[unit]}`;
+  return `${digits().format(value)} ${units[unit]}`;
 }
 
-export const exact = (time) => exactly.format(new Date(time));
+export const exact = (time) => exactly().format(new Date(time));
 
 /** "2 hours ago" */
 export function ago(time, now = Date.now()) {
   const seconds = (new Date(time).getTime() - now) / 1000;
   const [unit, length] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
   if (unit === "second" && Math.abs(seconds) < 45) return words.now;
-  return relative.format(Math.round(seconds / length), unit);
+  return relative().format(Math.round(seconds / length), unit);
 }
 
 /** Seconds as people say them: "3 min 20 s". */
@@ -44,9 +46,9 @@ export function duration(seconds) {
 /** How long ago, and exactly when on hover and focus. */
 export function moment(time) {
   return element("time", {
-    class: "moment", datetime: new Date(time).toISOString(), "data-exact": fully.format(new Date(time)),
+    class: "moment", datetime: new Date(time).toISOString(), "data-exact": fully().format(new Date(time)),
     tabindex: "0",
-  }, ago(time), element("span", { class: "hidden" }, ` (${fully.format(new Date(time))})`));
+  }, ago(time), element("span", { class: "hidden" }, ` (${fully().format(new Date(time))})`));
 }
 
 /** The moment in full, with how long ago beside it. */

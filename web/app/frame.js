@@ -26,12 +26,12 @@ export class Frame {
       event.preventDefault();
       this.main.querySelector("h1")?.focus();
     };
-    replace(root,
+    this.parts = [
       element("header", { class: "header" },
         element("a", { class: "skip", href: "#rovodev-main", onclick: toMain }, words.frame.skip),
         element("div", { class: "header-inner" },
           element("a", { class: "brand", href: "#/" }, icon("restore", "icon brand-mark"), this.name), this.nav, this.account)),
-      this.banner, this.main, element("div", { class: "toasts", role: "status", "aria-live": "polite" }));
+      this.banner, this.main, element("div", { class: "toasts", role: "status", "aria-live": "polite" })];
     this.named("");
   }
 
@@ -39,7 +39,10 @@ export class Frame {
     replace(this.name, words.frame.name(app));
   }
 
+  /** With the first thing shown comes all around it, in one piece: what the page itself shows before stays until then. */
   show(...shown) {
+    if (this.parts) replace(this.root, this.parts);
+    this.parts = undefined;
     const inside = this.main.contains(document.activeElement);
     replace(this.main, shown);
     // What had the focus is gone: it is not lost, but where the page begins.

@@ -9,7 +9,7 @@ import { Line } from "./line.js";
 import { refresh } from "./backups.js";
 import { failure, notice, skeleton } from "./parts.js";
 import { find, title } from "./router.js";
-import { know, person, tenants } from "./workspace.js";
+import { forget, know, person, recall, tenants } from "./workspace.js";
 import * as session from "./session.js";
 import { signInDialog, signInPage } from "./signin.js";
 import { installShell } from "./shell.js";
@@ -24,6 +24,7 @@ let stale = false;
 export async function mount(root) {
   frame = new Frame(root, { out: session.signOut, chosen: open });
   const line = new Line(frame.banner, back);
+  if (!root.hasChildNodes()) frame.show(skeleton("title"), skeleton("line", 4));
   onReached((well) => line.tell(well));
   onSessionEnd(askAgain);
   addEventListener("hashchange", () => session.session() && open());
@@ -50,18 +51,30 @@ async function attempt(work) {
 }
 
 async function begin() {
+  // The page's files come meanwhile.
+  find().load().catch(() => {});
   app = (await config()).appName;
   frame.named(app);
   const problem = await session.begin();
   session.onChange({ entered: () => frame.isOut && attempt(enter), ended: () => frame.isOut || askAgain(), left });
   await (session.session() ? enter() : signIn(problem));
+  session.keep();
 }
 
 async function enter() {
-  frame.show(skeleton("title"), skeleton("line", 4));
-  // The page's files come while the catalog is asked.
-  find().load().catch(() => {});
-  know(await catalog("rovodev_whoami"));
+  const user = session.session().user.id;
+  const before = recall(user);
+  if (before) {
+    frame.signedIn();
+    open();
+  }
+  const told = await catalog("rovodev_whoami").catch((error) => {
+    // What the page itself asked for has the same fate, and tells it.
+    if (!before) throw error;
+    return before;
+  });
+  if (before && JSON.stringify(told) === JSON.stringify(before)) return;
+  know(user, told);
   frame.signedIn();
   await open();
 }
@@ -74,6 +87,7 @@ async function signIn(problem) {
 
 /** In another tab, or by the menu here: what is on the screen is nobody's any more. */
 function left() {
+  forget();
   visit.abort();
   for (const dialog of document.querySelectorAll(".rovodev dialog")) dialog.close();
   attempt(signIn);

@@ -4,14 +4,17 @@
 import { config, home } from "./config.js";
 
 const WAY_BACK = "rovodev-way-back";
+/** The client renews tokens that end within this, in milliseconds; others serve without it. */
+const LASTS = 100_000;
 const tabs = new BroadcastChannel("rovodev-session");
-let client;
+let loading;
+let heard;
 let current = null;
 let leaving = false;
 
 /** Calls once, when somebody is signed in next, here or in another tab. */
-export function onEntered(listener) {
-  const { data } = client.onAuthStateChange((event) => {
+export async function onEntered(listener) {
+  const { data } = (await client()).onAuthStateChange((event) => {
     if (event !== "SIGNED_IN") return;
     data.subscription.unsubscribe();
     listener();
@@ -19,38 +22,66 @@ export function onEntered(listener) {
 }
 
 /** {entered, ended, left}: what to do when somebody is signed in, when a session ended by itself, when it was left. */
-export function onChange({ entered, ended, left }) {
-  tabs.addEventListener("message", left);
-  client.onAuthStateChange((event, changed) => {
-    current = changed;
-    if (event === "SIGNED_IN") entered();
-    if (event === "SIGNED_OUT") (leaving ? left : ended)();
-  });
+export function onChange(listeners) {
+  heard = listeners;
+  tabs.addEventListener("message", heard.left);
 }
+
+/** From now on the session is renewed before it ends, and other tabs are heard. */
+export const keep = () => client().catch(() => {});
 
 export const session = () => current;
 
-async function authorization() {
+async function key() {
+  const { supabaseUrl } = await config();
+  return `sb-${new URL(supabaseUrl).hostname.split(".")[0]}-auth-token`;
+}
+
+/** Supabase's own client. It is large, so that what can go on without it does. */
+function client() {
+  loading ??= load().catch((error) => {
+    loading = undefined;
+    throw error;
+  });
+  return loading;
+}
+
+async function load() {
   const { supabaseUrl, publishableKey } = await config();
   const { AuthClient } = await import("../vendor/auth.js");
-  const project = new URL(supabaseUrl).hostname.split(".")[0];
-  return new AuthClient({
+  const made = new AuthClient({
     url: `${supabaseUrl}/auth/v1`,
     headers: { apikey: publishableKey },
-    storageKey: `sb-${project}-auth-token`,
+    storageKey: await key(),
     flowType: "pkce",
     detectSessionInUrl: false,
     autoRefreshToken: true,
     persistSession: true,
   });
+  made.onAuthStateChange((event, changed) => {
+    current = changed;
+    if (event === "SIGNED_IN") heard?.entered();
+    if (event === "SIGNED_OUT") (leaving ? heard?.left : heard?.ended)?.();
+  });
+  return made;
 }
+
+/** The session as the client keeps it in this browser. */
+async function kept() {
+  try {
+    return JSON.parse(localStorage.getItem(await key()));
+  } catch {
+    return null;
+  }
+}
+
+const lasts = (held) => Boolean(held?.access_token && held.user) && held.expires_at * 1000 - Date.now() > LASTS;
 
 /** Finds the session of this browser, or redeems the link that led here; answers what went wrong with that link. */
 export async function begin() {
-  client = await authorization();
   const problem = await redeem();
-  const { data } = await client.getSession();
-  current = data.session;
+  current = await kept();
+  if (current && !lasts(current)) await token();
   return problem;
 }
 
@@ -66,13 +97,14 @@ async function redeem() {
   sessionStorage.removeItem(WAY_BACK);
   history.replaceState(null, "", place);
   if (failed) return { code: failed };
-  const { error } = await client.exchangeCodeForSession(code);
+  const { error } = await (await client()).exchangeCodeForSession(code);
   return error && { code: error.code ?? "flow_state_not_found" };
 }
 
 /** The access token, renewed where it is about to end; null where nobody is signed in. */
 export async function token() {
-  const { data, error } = await client.getSession();
+  if (lasts(current)) return current.access_token;
+  const { data, error } = await (await client()).getSession();
   if (error && error.name === "AuthRetryableFetchError") throw error;
   current = data?.session ?? null;
   return current?.access_token ?? null;
@@ -80,14 +112,14 @@ export async function token() {
 
 /** A new access token for one that was refused; null where the session has ended. */
 export async function renewed() {
-  const { data, error } = await client.refreshSession();
+  const { data, error } = await (await client()).refreshSession();
   if (error && error.name === "AuthRetryableFetchError") throw error;
   current = data?.session ?? null;
   return current?.access_token ?? null;
 }
 
 export async function signInWithPassword(email, password) {
-  const { error } = await client.signInWithPassword({ email, password });
+  const { error } = await (await client()).signInWithPassword({ email, password });
   return error;
 }
 
@@ -95,7 +127,7 @@ export async function signInWithPassword(email, password) {
 export async function sendLink(email) {
   sessionStorage.setItem(WAY_BACK, location.hash);
   const options = { shouldCreateUser: false, emailRedirectTo: home().href };
-  const { error } = await client.signInWithOtp({ email, options });
+  const { error } = await (await client()).signInWithOtp({ email, options });
   return error;
 }
 
@@ -103,7 +135,7 @@ export async function sendLink(email) {
 export async function signInWith(provider, elsewhere) {
   sessionStorage.setItem(WAY_BACK, location.hash);
   const options = { redirectTo: home().href, skipBrowserRedirect: true };
-  const { data, error } = await client.signInWithOAuth({ provider, options });
+  const { data, error } = await (await client()).signInWithOAuth({ provider, options });
   if (error) return error;
   if (!elsewhere || !open(data.url)) location.assign(data.url);
   return null;
@@ -113,8 +145,8 @@ export async function signInWith(provider, elsewhere) {
 export async function signOut() {
   leaving = true;
   tabs.postMessage("left");
-  const { error } = await client.signOut({ scope: "global" });
+  const { error } = await (await client()).signOut({ scope: "global" });
   // Without an answer, this device at least forgets the session.
-  if (error) await client.signOut({ scope: "local" });
+  if (error) await (await client()).signOut({ scope: "local" });
   leaving = false;
 }

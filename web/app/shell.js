@@ -2,7 +2,9 @@
 // script address that is not in the page, hence the policy.
 
 export function installShell() {
-  if (!("serviceWorker" in navigator) || !window.isSecureContext) return;
+  if (!("serviceWorker" in navigator) || !window.isSecureContext) return undefined;
+  // Nobody waits for it.
+  if (document.readyState !== "complete") return addEventListener("load", installShell, { once: true });
   const address = new URL("../worker.js", import.meta.url).href;
   const policy = window.trustedTypes?.createPolicy("rovodev-worker", { createScriptURL: () => address });
   navigator.serviceWorker.register(policy ? policy.createScriptURL("") : address).catch(() => {

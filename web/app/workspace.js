@@ -1,6 +1,7 @@
 // In which tenant the caller works, and what the caller may do there.
 
 const KEPT = "rovodev-tenant";
+const KNOWN = "rovodev-who";
 const RANKS = { viewer: 1, operator: 2, admin: 3 };
 let who = { tenants: [] };
 
@@ -8,9 +9,25 @@ export const chosenTenant = () => tenant()?.slug;
 export const tenants = () => who.tenants;
 export const person = () => who.email;
 
-export function know(told) {
+/** What the catalog told of `user`; kept for the next visit. */
+export function know(user, told) {
   who = told;
+  localStorage.setItem(KNOWN, JSON.stringify({ user, told }));
 }
+
+/** Shows what the catalog told of `user` at another visit, until it is asked again; answers whether there was any. */
+export function recall(user) {
+  try {
+    const kept = JSON.parse(localStorage.getItem(KNOWN));
+    if (kept?.user !== user) return null;
+    who = kept.told;
+    return who;
+  } catch {
+    return null;
+  }
+}
+
+export const forget = () => localStorage.removeItem(KNOWN);
 
 export function tenant() {
   const wanted = localStorage.getItem(KEPT);

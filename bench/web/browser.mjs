@@ -1,0 +1,59 @@
+// What the measurements share: Chromium, somebody who is signed in, a workspace with much in it, and where its pages are.
+
+import { createRequire } from "node:module";
+import { admin, backedUp, damage, person, rested, sql, url } from "../../tests/web/stack.mjs";
+
+const modules = createRequire(`${process.env.ROVODEV_TEST_BROWSER_MODULES}/`);
+const { chromium } = modules("playwright-core");
+const NAME = "the newest of many";
+
+export const open = (args = []) => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", ...args] });
+
+/** Ten thousand backups, a real one among them, and rows that a restore would bring back. */
+export async function prepare() {
+  rested();
+  sql(`INSERT INTO backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, created_at, size_bytes, components, tables, records, files)
+    SELECT t.id, 'nightly ' || n, 'x', 'database', 'completed', 'x', now(), now() - make_interval(mins => n), n * 1000, '["database"]', 6, n, 0
+    FROM rovodev_tenants t, generate_series(1, 9999) n WHERE slug = 'default'`);
+  const backup = await backedUp(NAME);
+  damage();
+  const session = await person(admin);
+  const signedIn = async (browser) => {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, locale: "en-GB", timezoneId: "Europe/Berlin", serviceWorkers: "block" });
+    await context.addInitScript(([origin, value]) => location.origin === origin && localStorage.setItem("sb-127-auth-token", value), [url, JSON.stringify(session)]);
+    return context;
+  };
+  return { backup, session, signedIn };
+}
+
+/** Each page: its address, when it is ready, and something that people do there. */
+export function places({ backup }) {
+  const heading = (name) => (page) => page.getByRole("heading", { level: 1, name }).waitFor();
+  const at = (path) => `${url}/#${path}`;
+  return {
+    home: { url: at("/"), ready: (page) => page.locator(".badge", { hasText: "Healthy" }).waitFor(), act: (page) => page.locator(".account-button").click() },
+    backups: {
+      url: at("/backups"), ready: (page) => page.getByText("10,000 backups").waitFor(), act: async (page) => {
+        await page.getByLabel("Choose nightly 3", { exact: true }).check();
+        await page.getByLabel("Search").pressSequentially("nightly 99");
+        await page.getByText("111 backups").waitFor();
+      },
+    },
+    backup: { url: at(`/backups/${backup}`), ready: heading(`Backup: ${NAME}`), act: (page) => page.getByRole("button", { name: "Edit" }).click() },
+    create: { url: at("/create"), ready: heading("Create a backup"), act: (page) => page.getByLabel("Name (optional)").pressSequentially("before") },
+    source: { url: at("/restore"), ready: (page) => page.getByLabel(NAME).waitFor(), act: (page) => page.getByLabel("nightly 2", { exact: false }).first().check() },
+    parts: { url: at(`/restore?backup=${backup}`), ready: heading("What do you want to restore?"), act: (page) => page.getByText("Choose tables").click() },
+    review: {
+      url: at(`/restore?backup=${backup}&mode=exact&step=review`), ready: (page) => page.getByRole("button", { name: "Restore now" }).waitFor(),
+      act: (page) => page.getByRole("textbox").pressSequentially(NAME),
+    },
+    activity: { url: at("/activity"), ready: (page) => page.locator(".row-name").first().waitFor(), act: (page) => page.getByLabel("Search").pressSequentially("admin") },
+  };
+}
+
+export function medianOf(runs, field) {
+  const sorted = runs.map((run) => run[field]).sort((a, b) => a - b);
+  return Math.round(sorted[Math.floor(sorted.length / 2)]);
+}
+
+export const report = (rows) => console.table(rows);
