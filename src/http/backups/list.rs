@@ -3,7 +3,7 @@
 use super::list_export;
 use crate::http::caller::{caller, granted};
 use crate::http::guard::Failure;
-use crate::http::query::{bad, one, parameters, several, time};
+use crate::http::query::{STATUSES, bad, number, one, parameters, several, time};
 use crate::http::table_file::Format;
 use crate::http::{Answer, Problem, Request, Service};
 use crate::tasks::cataloged::{Filter, Listed, Sort, list};
@@ -19,7 +19,6 @@ const PARAMETERS: &[&str] = &[
 ];
 /// `scheduled` is an older way to say why a backup was taken.
 const TYPES: &[&str] = &["full", "database", "config", "scheduled"];
-const STATUSES: &[&str] = &["pending", "in_progress", "completed", "failed", "cancelled"];
 const TRIGGERS: &[&str] = &["manual", "scheduled", "deploy", "safety"];
 const LIMIT: usize = 50;
 pub(super) const HIGHEST_LIMIT: usize = 200;
@@ -79,13 +78,7 @@ fn filter(parameters: &[(String, String)]) -> Result<Filter, Problem> {
                     .map_err(|_| bad(name, "one of createdAt, size, type"))?;
             }
             "order" => filter.ascending = one(name, value, &["asc", "desc"])? == "asc",
-            "limit" => {
-                filter.limit = value
-                    .parse()
-                    .ok()
-                    .filter(|n| (1..=HIGHEST_LIMIT).contains(n))
-                    .ok_or_else(|| bad(name, &format!("a number from 1 to {HIGHEST_LIMIT}")))?;
-            }
+            "limit" => filter.limit = number(name, value, 1..=HIGHEST_LIMIT)?,
             _ => {}
         }
     }
