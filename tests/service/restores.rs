@@ -75,10 +75,7 @@ async fn a_restore_under_way_is_known_to_everybody_of_its_tenant() {
 
     let restore = read(&running, &viewer, "").await.remove(0);
     let body = json!({ "undo": restore["operationId"] });
-    assert_eq!(
-        running.call(&admin, "POST", &path, Some(body)).await.0,
-        202
-    );
+    assert_eq!(running.call(&admin, "POST", &path, Some(body)).await.0, 202);
     running.ended(&admin, &format!("{path}/status")).await;
     let all = read(&running, &viewer, "status=completed").await;
     assert_eq!(all.len(), 2, "{all:?}");

@@ -15,13 +15,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const PARAMETERS: &[&str] = &[
-    "type", "status", "trigger", "from", "to", "q", "sort", "order", "limit", "cursor", "format",
+    "type", "status", "trigger", "from", "to", "q", "sort", "order", "limit", "cursor", "offset",
+    "format",
 ];
 /// `scheduled` is an older way to say why a backup was taken.
 const TYPES: &[&str] = &["full", "database", "config", "scheduled"];
 const TRIGGERS: &[&str] = &["manual", "scheduled", "deploy", "safety"];
 const LIMIT: usize = 50;
 pub(super) const HIGHEST_LIMIT: usize = 200;
+const HIGHEST_OFFSET: u32 = 1_000_000;
 
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     let asker = caller(&service, &request).await?;
@@ -79,11 +81,19 @@ fn filter(parameters: &[(String, String)]) -> Result<Filter, Problem> {
             }
             "order" => filter.ascending = one(name, value, &["asc", "desc"])? == "asc",
             "limit" => filter.limit = number(name, value, 1..=HIGHEST_LIMIT)?,
+            "offset" => filter.skipped = number(name, value, 0..=HIGHEST_OFFSET)?,
             _ => {}
         }
     }
+    let given = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted);
     // Last, since a cursor belongs to the order that it was made for.
-    if let Some((_, value)) = parameters.iter().find(|(name, _)| name == "cursor") {
+    if let Some((_, value)) = given("cursor") {
+        if given("offset").is_some() {
+            return Err(bad(
+                "offset",
+                "given without cursor: each says where the page begins",
+            ));
+        }
         let cursor = Cursor::decode(value)
             .filter(|c| c.sort == filter.sort && c.ascending == filter.ascending)
             .ok_or_else(|| bad("cursor", "the nextCursor of a page in the same order"))?;
@@ -162,6 +172,9 @@ mod tests {
             "from=0000-01-01T00:00:00Z",
             "to=9999-12-31T23:59:59-01:00",
             "cursor=x",
+            "offset=-1",
+            "offset=1000001",
+            "offset=0&cursor=x",
         ] {
             let problem = read(text).err().unwrap_or_else(|| panic!("{text}"));
             assert_eq!(
