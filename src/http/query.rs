@@ -4,6 +4,9 @@ use super::{Problem, Request};
 use chrono::{DateTime, Datelike, Utc};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::str::FromStr;
 use uuid::Uuid;
 
 /// Query parameters; `allowed` are the names that mean something.
@@ -119,6 +122,22 @@ pub fn several(name: &str, value: &str, possible: &[&str]) -> Result<Vec<String>
         .split(',')
         .map(|each| one(name, each, possible).map(str::to_string))
         .collect()
+}
+
+/// States of a backup, and of a restore.
+pub const STATUSES: &[&str] = &["pending", "in_progress", "completed", "failed", "cancelled"];
+
+/// A number within bounds.
+pub fn number<T>(name: &str, value: &str, possible: RangeInclusive<T>) -> Result<T, Problem>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let (lowest, highest) = (possible.start(), possible.end());
+    value
+        .parse()
+        .ok()
+        .filter(|n| possible.contains(n))
+        .ok_or_else(|| bad(name, &format!("a number from {lowest} to {highest}")))
 }
 
 /// One of what is possible.

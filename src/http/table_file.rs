@@ -33,10 +33,10 @@ impl Format {
         };
         if given
             .iter()
-            .any(|(name, _)| name == "limit" || name == "cursor")
+            .any(|(name, _)| ["limit", "cursor", "offset"].contains(&name.as_str()))
         {
             return bad(
-                "format must be alone: a file holds the whole list, without limit and cursor.",
+                "format must be alone: a file holds the whole list, without limit, cursor and offset.",
             );
         }
         match value.as_str() {

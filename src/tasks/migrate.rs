@@ -47,6 +47,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000011",
         include_str!("../../supabase/migrations/20261122000011_rovodev_activity.sql"),
     ),
+    (
+        "20261122000012",
+        include_str!("../../supabase/migrations/20261122000012_rovodev_restores.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

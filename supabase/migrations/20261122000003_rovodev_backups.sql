@@ -221,12 +221,13 @@ CREATE POLICY rovodev_own ON public.backup_schedules FOR SELECT TO authenticated
     USING (tenant_id IN (SELECT rovodev.my_tenants()));
 
 -- A page of backups and how many there are, in one request; rights are the caller's own (RLS). `cursor_value` is what
--- the last row of the page before was sorted by, `cursor_id` its id. `sort`: createdAt, size, type.
+-- the last row of the page before was sorted by, `cursor_id` its id; or `skipped` rows of the same order come before the
+-- page. `sort`: createdAt, size, type.
 CREATE FUNCTION public.rovodev_list_backups(
     tenant text DEFAULT NULL, types text[] DEFAULT NULL, statuses text[] DEFAULT NULL, triggers text[] DEFAULT NULL,
     created_from timestamptz DEFAULT NULL, created_to timestamptz DEFAULT NULL, search text DEFAULT NULL,
     sort text DEFAULT 'createdAt', ascending boolean DEFAULT false, page_size integer DEFAULT 50,
-    cursor_value text DEFAULT NULL, cursor_id uuid DEFAULT NULL
+    cursor_value text DEFAULT NULL, cursor_id uuid DEFAULT NULL, skipped integer DEFAULT 0
 ) RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY INVOKER SET search_path = '' AS $$
 DECLARE
     -- One of three constants: never the caller's text.
@@ -257,7 +258,7 @@ BEGIN
             SELECT id, sort_key FROM chosen
             WHERE $8 IS NULL OR (sort_key, id) %2$s ($8::%3$s, $9)
             ORDER BY sort_key %4$s, id %4$s
-            LIMIT $10
+            LIMIT $10 OFFSET $11
         )
         SELECT (SELECT count(*) FROM chosen), coalesce(jsonb_agg(jsonb_build_object(
             'id', b.id, 'name', b.name, 'path', b.backup_path, 'createdAt', b.created_at,
@@ -272,7 +273,7 @@ BEGIN
     $query$, sort_key, after, sort_type, direction)
     INTO total, page
     USING owner.id, types, statuses, triggers, created_from, created_to, nullif(search, ''), cursor_value, cursor_id,
-        least(greatest(page_size, 1), 201);
+        least(greatest(page_size, 1), 201), greatest(skipped, 0);
     RETURN jsonb_build_object('outcome', 'done', 'total', total, 'backups', page);
 END $$;
 COMMENT ON FUNCTION public.rovodev_list_backups IS 'rovodev:catalog A page of a tenant''s backups.';

@@ -52,7 +52,7 @@ GRANT EXECUTE ON FUNCTION rovodev.my_tenant(text), rovodev.refusal(text, text) T
 
 GRANT EXECUTE ON FUNCTION
     public.rovodev_list_backups(
-        text, text[], text[], text[], timestamptz, timestamptz, text, text, boolean, integer, text, uuid
+        text, text[], text[], text[], timestamptz, timestamptz, text, text, boolean, integer, text, uuid, integer
     ),
     public.rovodev_create_backup(jsonb, text, text, text, text, text),
     public.rovodev_change_backup(uuid, jsonb, text, text),

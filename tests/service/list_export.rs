@@ -80,7 +80,12 @@ async fn a_file_holds_nothing_foreign_and_is_asked_for_whole() {
         serde_json::from_slice::<Value>(&text).unwrap(),
         json!({ "backups": [] })
     );
-    for query in ["format=xml", "format=csv&limit=5", "format=csv&cursor=x"] {
+    for query in [
+        "format=xml",
+        "format=csv&limit=5",
+        "format=csv&cursor=x",
+        "format=csv&offset=0",
+    ] {
         let path = format!("/api/backups/list?{query}");
         let (status, told) = running.call(&customer, "GET", &path, None).await;
         assert_eq!(

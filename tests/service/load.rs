@@ -122,3 +122,60 @@ async fn a_page_of_the_list_is_one_request_to_postgrest() {
     }
     assert_eq!(seen.len(), 600);
 }
+
+/// Ids of a page, and where the next one begins.
+async fn page(running: &Running, token: &str, query: &str) -> (Vec<String>, Option<String>) {
+    let path = format!("/api/backups/list?{query}");
+    let (status, list) = running.call(token, "GET", &path, None).await;
+    assert_eq!((status, &list["total"]), (200, &json!(450)), "{list}");
+    let backups = list["backups"].as_array().unwrap().iter();
+    let ids = backups.map(|b| b["id"].as_str().unwrap().to_string());
+    let next = list["nextCursor"].as_str();
+    (ids.collect(), next.map(str::to_string))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_window_begins_anywhere_in_the_order_of_the_cursors() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let ties = "INSERT INTO public.backups \
+            (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, created_at, size_bytes) \
+         SELECT t.id, 'backup ' || n, 'x', 'database', 'completed', 'x', now(), now() - n / 9 * interval '1 minute', n / 7 \
+         FROM public.rovodev_tenants t, generate_series(1, 450) n WHERE t.slug = 'default'";
+    running.superuser().await.batch_execute(ties).await.unwrap();
+    for order in ["sort=createdAt", "sort=size&order=asc", "sort=type"] {
+        let (mut all, mut next) = page(&running, &admin, &format!("{order}&limit=200")).await;
+        while let Some(cursor) = next {
+            let query = format!("{order}&limit=200&cursor={cursor}");
+            let (more, after) = page(&running, &admin, &query).await;
+            all.extend(more);
+            next = after;
+        }
+        assert_eq!(all.len(), 450);
+        for offset in [0, 1, 197, 430, 450, 1_000_000] {
+            let query = format!("{order}&limit=30&offset={offset}");
+            let (window, next) = page(&running, &admin, &query).await;
+            let expected = all.iter().skip(offset).take(30);
+            assert!(window.iter().eq(expected), "{query}");
+            let Some(cursor) = next else {
+                assert!(offset + 30 >= 450, "{query}");
+                continue;
+            };
+            let query = format!("{order}&limit=30&cursor={cursor}");
+            let after = page(&running, &admin, &query).await.0;
+            let expected = all.iter().skip(offset + 30).take(30);
+            assert!(after.iter().eq(expected), "{query}");
+        }
+    }
+    for query in [
+        "offset=1&cursor=x",
+        "offset=x",
+        "offset=-1",
+        "offset=1000001",
+    ] {
+        let path = format!("/api/backups/list?{query}");
+        let (status, told) = running.call(&admin, "GET", &path, None).await;
+        let told = (status, &told["code"]);
+        assert_eq!(told, (400, &json!("bad_parameter")), "{query}");
+    }
+}

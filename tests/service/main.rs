@@ -30,6 +30,7 @@ mod proxy;
 mod remote;
 mod remote_download;
 mod requests;
+mod restores;
 mod rights;
 mod schemathesis;
 mod shell;

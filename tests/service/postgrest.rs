@@ -13,6 +13,7 @@ const OF_PEOPLE: &[&str] = &[
     "rovodev_download_backup",
     "rovodev_list_activity",
     "rovodev_list_backups",
+    "rovodev_list_restores",
     "rovodev_note_activity_export",
     "rovodev_note_list_export",
     "rovodev_open_download_link",

@@ -2,9 +2,9 @@
 //! whole database and in one with a scope.
 
 use crate::stack::{Person, Running};
-use rovodev::http::routes::ROUTES;
+use rovodev::http::routes::{ROUTES, find};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Who gets through.
@@ -20,7 +20,7 @@ enum Least {
 }
 use Least::{Admin, Link, Operator, Secret, Viewer};
 
-/// One row per function and method.
+/// One row per function and method, and per part of the workspace.
 struct Rule {
     function: &'static str,
     method: &'static str,
@@ -78,19 +78,19 @@ const RULES: &[Rule] = &[
     rule("backups/[id]/download", "GET", Link, "", 404),
     rule("backups/[id]/download", "DELETE", Operator, "", 204),
     rule("status/health", "GET", Viewer, "", 200),
-    rule("workspace/[part]", "GET", Viewer, "", 200),
+    rule("workspace/activity", "GET", Viewer, "", 200),
+    rule("workspace/restores", "GET", Viewer, "", 200),
     rule("cron/tick", "GET", Secret, "", 401),
 ];
 
 #[test]
 fn every_function_and_method_has_its_rule() {
-    let mut ruled: Vec<_> = RULES.iter().map(|r| (r.function, r.method)).collect();
+    let function = |rule: &Rule| find(&format!("/api/{}", rule.function)).unwrap().function;
+    let ruled: BTreeSet<_> = RULES.iter().map(|r| (function(r), r.method)).collect();
     let routes = ROUTES.iter();
-    let mut served: Vec<_> = routes
+    let served: BTreeSet<_> = routes
         .flat_map(|r| r.methods.iter().map(|m| (r.function, m.as_str())))
         .collect();
-    ruled.sort_unstable();
-    served.sort_unstable();
     assert_eq!(
         ruled, served,
         "every method of every route needs one row in RULES"
@@ -233,12 +233,7 @@ impl Walk {
     }
 
     async fn ask(&self, rule: &Rule, token: &str, backup: &str, tenant: &str) -> Told {
-        let path = format!(
-            "/api/{}",
-            rule.function
-                .replace("[id]", backup)
-                .replace("[part]", "activity")
-        );
+        let path = format!("/api/{}", rule.function.replace("[id]", backup));
         let mut request = self.running.request(rule.method, &path);
         if !token.is_empty() {
             request = request.bearer_auth(token);

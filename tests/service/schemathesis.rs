@@ -89,7 +89,7 @@ parameters = {{ "query.link" = "{link}" }}
 
 # Which parameters go together, and what a cursor is, no schema can say.
 [[operations]]
-include-operation-id = ["listActivity", "listBackups", "showProgress"]
+include-operation-id = ["listBackups", "readWorkspace", "showProgress"]
 checks = {{ positive_data_acceptance = {{ enabled = false }} }}
 
 # A key that was used for another request is refused, good as both may be.

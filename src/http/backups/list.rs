@@ -3,7 +3,7 @@
 use super::list_export;
 use crate::http::caller::{caller, granted};
 use crate::http::guard::Failure;
-use crate::http::query::{bad, one, parameters, several, time};
+use crate::http::query::{STATUSES, bad, number, one, parameters, several, time};
 use crate::http::table_file::Format;
 use crate::http::{Answer, Problem, Request, Service};
 use crate::tasks::cataloged::{Filter, Listed, Sort, list};
@@ -15,14 +15,15 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 const PARAMETERS: &[&str] = &[
-    "type", "status", "trigger", "from", "to", "q", "sort", "order", "limit", "cursor", "format",
+    "type", "status", "trigger", "from", "to", "q", "sort", "order", "limit", "cursor", "offset",
+    "format",
 ];
 /// `scheduled` is an older way to say why a backup was taken.
 const TYPES: &[&str] = &["full", "database", "config", "scheduled"];
-const STATUSES: &[&str] = &["pending", "in_progress", "completed", "failed", "cancelled"];
 const TRIGGERS: &[&str] = &["manual", "scheduled", "deploy", "safety"];
 const LIMIT: usize = 50;
 pub(super) const HIGHEST_LIMIT: usize = 200;
+const HIGHEST_OFFSET: u32 = 1_000_000;
 
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     let asker = caller(&service, &request).await?;
@@ -79,18 +80,20 @@ fn filter(parameters: &[(String, String)]) -> Result<Filter, Problem> {
                     .map_err(|_| bad(name, "one of createdAt, size, type"))?;
             }
             "order" => filter.ascending = one(name, value, &["asc", "desc"])? == "asc",
-            "limit" => {
-                filter.limit = value
-                    .parse()
-                    .ok()
-                    .filter(|n| (1..=HIGHEST_LIMIT).contains(n))
-                    .ok_or_else(|| bad(name, &format!("a number from 1 to {HIGHEST_LIMIT}")))?;
-            }
+            "limit" => filter.limit = number(name, value, 1..=HIGHEST_LIMIT)?,
+            "offset" => filter.skipped = number(name, value, 0..=HIGHEST_OFFSET)?,
             _ => {}
         }
     }
+    let given = |wanted: &str| parameters.iter().find(|(name, _)| name == wanted);
     // Last, since a cursor belongs to the order that it was made for.
-    if let Some((_, value)) = parameters.iter().find(|(name, _)| name == "cursor") {
+    if let Some((_, value)) = given("cursor") {
+        if given("offset").is_some() {
+            return Err(bad(
+                "offset",
+                "given without cursor: each says where the page begins",
+            ));
+        }
         let cursor = Cursor::decode(value)
             .filter(|c| c.sort == filter.sort && c.ascending == filter.ascending)
             .ok_or_else(|| bad("cursor", "the nextCursor of a page in the same order"))?;
@@ -169,6 +172,9 @@ mod tests {
             "from=0000-01-01T00:00:00Z",
             "to=9999-12-31T23:59:59-01:00",
             "cursor=x",
+            "offset=-1",
+            "offset=1000001",
+            "offset=0&cursor=x",
         ] {
             let problem = read(text).err().unwrap_or_else(|| panic!("{text}"));
             assert_eq!(

@@ -3,7 +3,7 @@
 use crate::error::{Code, Error};
 use crate::http::caller::granted;
 use crate::http::guard::Failure;
-use crate::http::query::{bad, parameters, several, time};
+use crate::http::query::{bad, number, parameters, several, time};
 use crate::http::table_file::{self, Format, TableFile};
 use crate::http::{Answer, Problem, Request, Service};
 use crate::tasks::cataloged::{
@@ -88,13 +88,7 @@ fn filter(given: &[(String, String)]) -> Result<ActivityFilter, Problem> {
             "from" => filter.from = Some(time(name, value)?),
             "to" => filter.to = Some(time(name, value)?),
             "q" => filter.search = Some(value.clone()),
-            "limit" => {
-                filter.limit = value
-                    .parse()
-                    .ok()
-                    .filter(|n| (1..=HIGHEST_LIMIT).contains(n))
-                    .ok_or_else(|| bad(name, &format!("a number from 1 to {HIGHEST_LIMIT}")))?;
-            }
+            "limit" => filter.limit = number(name, value, 1..=HIGHEST_LIMIT)?,
             "cursor" => {
                 let plain = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
                 let before = plain.then(|| value.parse().ok()).flatten();

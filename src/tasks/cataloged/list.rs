@@ -33,6 +33,8 @@ pub struct Filter {
     pub limit: usize,
     /// The last row of the page before: what it was sorted by, and its id.
     pub after: Option<(String, Uuid)>,
+    /// Backups of this order before the page, counted from `after` on where that is given.
+    pub skipped: u32,
 }
 
 /// A backup in a list. Field names are the API's.
@@ -93,6 +95,7 @@ pub async fn list(catalog: &Catalog, asker: &Asker, filter: &Filter) -> Result<A
         "page_size": filter.limit + 1,
         "cursor_value": filter.after.as_ref().map(|(value, _)| value),
         "cursor_id": filter.after.as_ref().map(|(_, id)| id),
+        "skipped": filter.skipped,
     });
     ask(
         catalog,

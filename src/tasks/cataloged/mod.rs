@@ -9,6 +9,7 @@ mod details;
 mod download;
 mod list;
 mod restore;
+mod restores;
 
 pub use activity::{ActivityFilter, Entry, list_activity, note_activity_export};
 pub use change::{Change, cancel, change, delete};
@@ -20,6 +21,7 @@ pub use download::{
 };
 pub use list::{Filter, Listed, Page, Sort, list, note_export};
 pub use restore::{RestoreAnswer, RestoreBackup, RestoreStatus, restore, restore_status};
+pub use restores::{ListedRestore, Restores, RestoresFilter, list_restores};
 
 use crate::error::Result;
 use crate::ports::catalog::{As, Catalog, Repeat};

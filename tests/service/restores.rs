@@ -1,0 +1,91 @@
+//! `/api/workspace/restores`: who else restores.
+
+use crate::stack::{Person, Running};
+use serde_json::{Value, json};
+
+async fn read(running: &Running, token: &str, query: &str) -> Vec<Value> {
+    let path = format!("/api/workspace/restores?{query}");
+    let (status, told) = running.call(token, "GET", &path, None).await;
+    assert_eq!(status, 200, "{told}");
+    told["restores"].as_array().unwrap().clone()
+}
+
+/// Until the catalog tells the restore to be waiting for a lock.
+async fn waiting_for_a_lock(running: &Running, token: &str) -> Value {
+    for _ in 0..600 {
+        let restores = read(running, token, "status=pending,in_progress").await;
+        if let Some(first) = restores.first()
+            && first["progress"]["notice"].is_string()
+        {
+            return first.clone();
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    panic!("no restore waits for a lock");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_under_way_is_known_to_everybody_of_its_tenant() {
+    let running = Running::start().await;
+    let (admin, viewer, customer) = (
+        running.sign_in(Person::Admin).await,
+        running.sign_in(Person::Viewer).await,
+        running.sign_in(Person::Customer).await,
+    );
+    let named = json!({ "type": "database", "name": "before" });
+    let backup = running.backed_up(&admin, named).await;
+    let (path, mut owner) = (
+        format!("/api/backups/{backup}/restore"),
+        running.owner().await,
+    );
+    local::demo::damage(&mut owner).await.unwrap();
+    assert_eq!(read(&running, &viewer, "").await, [Value::Null; 0]);
+    for preview in [true, false] {
+        let body = json!({ "mode": "exact", "preview": preview });
+        // What readers do goes on beside this lock: the preview, and the safety backup.
+        let held = owner.transaction().await.unwrap();
+        let lock = "LOCK TABLE public.calls IN SHARE ROW EXCLUSIVE MODE";
+        held.batch_execute(lock).await.unwrap();
+        let (status, asked) = running.call(&admin, "POST", &path, Some(body)).await;
+        assert_eq!(status, 202, "{asked}");
+        if !preview {
+            let told = waiting_for_a_lock(&running, &viewer).await;
+            for (field, expected) in [
+                ("operationId", &asked["operationId"]),
+                ("backupId", &json!(backup)),
+                ("backupName", &json!("before")),
+                ("status", &json!("in_progress")),
+                ("mode", &json!("exact")),
+                ("requestedBy", &json!(Person::Admin.email())),
+                ("undoneAt", &Value::Null),
+            ] {
+                assert_eq!(&told[field], expected, "{field}: {told}");
+            }
+            let strangers = read(&running, &customer, "").await;
+            assert!(strangers.is_empty(), "{strangers:?}");
+        }
+        held.commit().await.unwrap();
+        let ended = running.ended(&admin, &format!("{path}/status")).await;
+        assert_eq!(ended["status"], "completed", "{ended}");
+        let listed = read(&running, &viewer, "").await;
+        assert_eq!(listed.len(), usize::from(!preview), "{listed:?}");
+    }
+    let under_way = read(&running, &viewer, "status=pending,in_progress").await;
+    assert!(under_way.is_empty(), "{under_way:?}");
+
+    let restore = read(&running, &viewer, "").await.remove(0);
+    let body = json!({ "undo": restore["operationId"] });
+    assert_eq!(running.call(&admin, "POST", &path, Some(body)).await.0, 202);
+    running.ended(&admin, &format!("{path}/status")).await;
+    let all = read(&running, &viewer, "status=completed").await;
+    assert_eq!(all.len(), 2, "{all:?}");
+    assert_eq!(all[0]["undoOf"], restore["operationId"]);
+    assert_eq!(all[1]["operationId"], restore["operationId"]);
+    assert!(all[1]["undoneAt"].is_string(), "{all:?}");
+    assert_eq!(read(&running, &viewer, "limit=1").await, all[..1]);
+    for wrong in ["limit=51", "limit=0", "status=done", "action=restore"] {
+        let path = format!("/api/workspace/restores?{wrong}");
+        let (status, told) = running.call(&viewer, "GET", &path, None).await;
+        assert_eq!(status, 400, "{wrong}: {told}");
+    }
+}
