@@ -39,6 +39,17 @@ export function places({ backup }) {
         await page.getByText("111 backups").waitFor();
       },
     },
+    scrolling: {
+      url: at("/backups"), ready: (page) => page.getByText("10,000 backups").waitFor(), act: async (page) => {
+        await page.mouse.move(640, 500);
+        for (let turn = 0; turn < 60; turn += 1) {
+          await page.mouse.wheel(0, 900);
+          await page.waitForTimeout(30);
+        }
+        await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+        await page.getByLabel("Choose nightly 9999", { exact: true }).waitFor();
+      },
+    },
     backup: { url: at(`/backups/${backup}`), ready: heading(`Backup: ${NAME}`), act: (page) => page.getByRole("button", { name: "Edit" }).click() },
     create: { url: at("/create"), ready: heading("Create a backup"), act: (page) => page.getByLabel("Name (optional)").pressSequentially("before") },
     source: { url: at("/restore"), ready: (page) => page.getByLabel(NAME).waitFor(), act: (page) => page.getByLabel("nightly 2", { exact: false }).first().check() },

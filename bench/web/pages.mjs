@@ -7,7 +7,10 @@ const SLOWER = 4;
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
 
 const observe = () => {
-  window.seen = { paint: 0, what: "", shift: 0, slowest: 0 };
+  window.seen = { paint: 0, what: "", shift: 0, slowest: 0, busy: 0 };
+  new PerformanceObserver((list) => {
+    for (const each of list.getEntries()) window.seen.busy = Math.max(window.seen.busy, each.duration);
+  }).observe({ type: "longtask" });
   new PerformanceObserver((list) => {
     for (const each of list.getEntries()) Object.assign(window.seen, { paint: each.startTime, what: `${each.element?.localName}.${each.element?.className}` });
   }).observe({ type: "largest-contentful-paint", buffered: true });
@@ -31,12 +34,13 @@ async function visit(context, place) {
   await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 300))));
   const painted = await page.evaluate(() => ({ ...window.seen }));
   if (place.act) {
+    await page.evaluate(() => Object.assign(window.seen, { busy: 0 }));
     await place.act(page);
     await page.evaluate(() => new Promise((done) => setTimeout(done, 300)));
   }
-  const { slowest, shift } = await page.evaluate(() => ({ ...window.seen }));
+  const { slowest, shift, busy } = await page.evaluate(() => ({ ...window.seen }));
   await page.close();
-  return { ...painted, shift, slowest };
+  return { ...painted, shift, slowest, busy };
 }
 
 const browser = await open();
@@ -54,6 +58,7 @@ for (const [name, place] of Object.entries(all)) {
   rows.push({
     page: name, "first visit: largest paint ms": medianOf(runs, "first"), "next visits": medianOf(runs, "paint"), what: runs[0].what, longest: Math.round(Math.max(...runs.map((run) => run.paint))),
     "layout shift": Math.max(...runs.map((run) => run.shift)).toFixed(4), "interaction ms": place.act ? medianOf(runs, "slowest") : "",
+    "longest task meanwhile ms": place.act ? medianOf(runs, "busy") : "",
   });
 }
 await browser.close();

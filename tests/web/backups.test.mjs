@@ -86,17 +86,48 @@ test("the address holds the filter, and the way back leads to it", async () => {
   }, { path: "/backups" });
 });
 
-test("ten thousand backups: pages come as one scrolls, and many are deleted with what stayed told", () => {
-  sql(`UPDATE backups SET deleted_at = now();
-    INSERT INTO backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, created_at, pinned, size_bytes, components, tables, records, files)
-    SELECT t.id, 'nightly ' || n, 'x', 'database', 'completed', 'x', now(), now() - make_interval(mins => n), n = 2, n * 1000, '["database"]', 6, n, 0
-    FROM rovodev_tenants t, generate_series(1, 10000) n WHERE slug = 'default'`);
+/** As many completed backups as that, none of which has a file. */
+const many = (number) => sql(`UPDATE backups SET deleted_at = now();
+  INSERT INTO backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, created_at, pinned, size_bytes, components, tables, records, files)
+  SELECT t.id, 'nightly ' || n, 'x', 'database', 'completed', 'x', now(), now() - make_interval(mins => n), n = 2, n * 1000, '["database"]', 6, n, 0
+  FROM rovodev_tenants t, generate_series(1, ${number}) n WHERE slug = 'default'`);
+const none = () => sql("UPDATE backups SET deleted_at = now() WHERE name LIKE 'nightly %'");
+
+for (const [view, row] of [["table", "row"], ["cards", "listitem"]]) {
+  test(`ten thousand backups as ${view}: any place is a scroll away, and few are there at once`, () => {
+    many(10_000);
+    return visit(admin, async (page) => {
+      await page.getByText("10,000 backups", { exact: true }).waitFor();
+      await link(page, "nightly 1").or(page.locator(".name", { hasText: /^nightly 1$/ })).first().waitFor();
+      const few = async () => assert.ok(await page.getByRole(row).count() < 400, "not all at once");
+      const at = (place) => page.evaluate((part) => scrollTo(0, part * document.documentElement.scrollHeight), place);
+      const shown = (name) => page.locator(`[type=checkbox][aria-label="Choose ${name}"]`).waitFor();
+      await few();
+      await at(1);
+      await shown("nightly 10000");
+      await few();
+      await at(0.5);
+      await shown("nightly 5000");
+      await page.screenshot({ path: `${process.env.ROVODEV_TEST_SCREENSHOTS}/backups-middle-${view}.png` });
+      // There and back again leads to the same place.
+      const before = await page.evaluate(() => scrollY);
+      const middle = page.locator("[href^='#/backups/']").filter({ visible: true }).and(page.getByRole("link", { name: view === "table" ? "nightly 5000" : "View: nightly 5000", exact: true }));
+      await middle.click();
+      await heading(page, "Backup: nightly 5000").waitFor();
+      await page.goBack();
+      await shown("nightly 5000");
+      const after = await page.evaluate(() => scrollY);
+      assert.ok(Math.abs(after - before) < 900, `${before} and ${after}`);
+      await at(0);
+      await shown("nightly 1");
+      await few();
+    }, { path: `/backups?view=${view}` }).finally(none);
+  });
+}
+
+test("many are chosen and deleted, with what stayed told", () => {
+  many(300);
   return visit(admin, async (page) => {
-    await page.getByText("10,000 backups", { exact: true }).waitFor();
-    assert.ok(await page.getByRole("row").count() <= 201, "not all at once");
-    await page.evaluate(() => scrollTo(0, document.body.scrollHeight));
-    await link(page, "nightly 150").waitFor();
-    await page.evaluate(() => scrollTo(0, 0));
     for (const n of [1, 2, 3]) await page.getByLabel(`Choose nightly ${n}`, { exact: true }).check();
     await page.getByText("3 chosen").waitFor();
     await seen(page, "backups-chosen");
@@ -106,6 +137,15 @@ test("ten thousand backups: pages come as one scrolls, and many are deleted with
     await page.getByText("nightly 2 The backup is pinned. Unpin it first.").waitFor();
     await seen(page, "backups-partly-deleted");
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
-    await page.getByText("9,998 backups", { exact: true }).waitFor();
-  }, { path: "/backups", expected: [/status of 409/] }).finally(() => sql("UPDATE backups SET deleted_at = now() WHERE name LIKE 'nightly %'"));
+    await page.getByText("298 backups", { exact: true }).waitFor();
+    await button(page, "Choose the first 200").click();
+    await page.getByText("200 chosen").waitFor();
+    await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
+    await page.getByLabel("Choose nightly 300", { exact: true }).waitFor();
+    assert.equal(await page.getByLabel("Choose nightly 300", { exact: true }).isChecked(), false);
+    await page.evaluate(() => scrollTo(0, 0));
+    assert.equal(await page.getByLabel("Choose nightly 60", { exact: true }).isChecked(), true);
+    await button(page, "Choose none").click();
+    assert.equal(await page.getByLabel("Choose nightly 60", { exact: true }).isChecked(), false);
+  }, { path: "/backups", expected: [/status of 409/] }).finally(none);
 });

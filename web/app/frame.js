@@ -2,7 +2,7 @@
 
 import { append, element, replace } from "./dom.js";
 import { icon } from "./icons.js";
-import { address, here } from "./router.js";
+import { address, here, keptTop } from "./router.js";
 import { choose, person, tenant, tenants } from "./workspace.js";
 import * as theme from "./theme.js";
 import { words } from "../words/en.js";
@@ -58,7 +58,7 @@ export class Frame {
 
   #begin() {
     this.main.querySelector("h1")?.focus({ preventScroll: true });
-    scrollTo(0, 0);
+    scrollTo(0, keptTop());
   }
 
   current(name) {

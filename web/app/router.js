@@ -2,6 +2,8 @@
 
 import { words } from "../words/en.js";
 
+const TOP = "rovodev-top";
+
 /** Where each page is. A page more is a file more and a line here. */
 const ROUTES = [
   { pattern: /^\/$/, load: () => import("../pages/home.js"), name: "home" },
@@ -30,8 +32,15 @@ export function go(path, query) {
 
 /** Says in the address what the page shows, without another visit. */
 export function note(query) {
-  history.replaceState(null, "", address(here().path, query));
+  history.replaceState({ ...history.state, [TOP]: 0 }, "", address(here().path, query));
 }
+
+/** Where this visit is scrolled to, for the way back. What a host keeps with the address stays. */
+export function keepTop() {
+  history.replaceState({ ...history.state, [TOP]: scrollY }, "");
+}
+
+export const keptTop = () => history.state?.[TOP] ?? 0;
 
 /** The page of the address: {name, load, params, query}. */
 export function find() {

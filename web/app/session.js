@@ -95,7 +95,7 @@ async function redeem() {
   // Supabase Auth repeats in the fragment what went wrong.
   place.hash = sessionStorage.getItem(WAY_BACK) ?? (place.hash.startsWith("#/") ? place.hash : "");
   sessionStorage.removeItem(WAY_BACK);
-  history.replaceState(null, "", place);
+  history.replaceState(history.state, "", place);
   if (failed) return { code: failed };
   const { error } = await (await client()).exchangeCodeForSession(code);
   return error && { code: error.code ?? "flow_state_not_found" };

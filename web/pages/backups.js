@@ -1,4 +1,4 @@
-// All backups: filtered, sorted, page after page as one scrolls; the address says which.
+// All backups: filtered and sorted; the address says which.
 
 import { Problem, call, save } from "../app/api.js";
 import { element, replace } from "../app/dom.js";
@@ -6,24 +6,29 @@ import { icon } from "../app/icons.js";
 import { button, failure, link, skeleton } from "../app/parts.js";
 import { isUnderWay, onChangeElsewhere } from "../app/backups.js";
 import { pause } from "../app/live.js";
-import { note } from "../app/router.js";
+import { keepTop, keptTop, note } from "../app/router.js";
 import { may, tenant } from "../app/workspace.js";
 import * as format from "../app/format.js";
 import { bulkBar } from "./backups/bulk.js";
 import { FILTERS, asked, filters } from "./backups/filters.js";
 import { listing } from "./backups/listing.js";
+import { PIECE } from "./backups/windowed.js";
 import { words } from "../words/en.js";
 
-const PAGE = 100;
+/** How many are chosen at once at most: as many as one answer holds. */
+const MANY = 200;
 const BETWEEN = 3000;
 
 export default async function page({ show, signal, query }) {
   const list = new List(query, signal);
   show(element("div", { class: "page-head" }, element("h1", { tabindex: "-1" }, words.titles.backups),
     element("div", { class: "actions" }, may("operator") && link(words.actions.create, "plus", "#/create", { kind: "primary" }))),
-  list.filters, element("div", { class: "list-head" }, list.count, list.tools), list.bulk.view, list.body, list.more);
+  list.filters, element("div", { class: "list-head" }, list.count, list.tools), list.bulk.view, list.wrong, list.body);
   onChangeElsewhere(() => list.begin(), signal);
   await list.begin();
+  // The way back leads to the same place of it.
+  scrollTo(0, keptTop());
+  addEventListener("scrollend", keepTop, { signal });
 }
 
 class List {
@@ -35,61 +40,80 @@ class List {
     this.chosen = new Map();
     this.count = element("p", { class: "count", role: "status" });
     this.body = element("div", {});
-    this.more = element("div", { class: "more" });
-    this.tools = element("div", { class: "actions" },
+    this.wrong = element("div", {});
+    this.all = button("", null, () => this.#choose());
+    this.all.hidden = true;
+    this.tools = element("div", { class: "actions" }, this.all,
       ["csv", "json"].map((each) => button(words.list.export[each], "download", (event) => this.#export(each, event.currentTarget))));
     this.filters = filters(query, (changed) => {
       this.query = { ...this.query, ...changed };
       note(this.query);
       this.begin();
     });
-    this.bulk = bulkBar(this.chosen, { again: () => this.begin(), cleared: () => this.listing?.unmark() });
-    const sight = new IntersectionObserver((seen) => seen.some((each) => each.isIntersecting) && this.#next(), { rootMargin: "600px" });
-    sight.observe(this.more);
-    signal.addEventListener("abort", () => sight.disconnect());
+    this.bulk = bulkBar(this.chosen, { again: () => this.begin(), cleared: () => this.listing?.sync() });
   }
 
-  /** From the first page on. */
+  /** From the first on. */
   async begin() {
     this.#turn += 1;
-    this.cursor = undefined;
-    this.loading = false;
+    this.visit?.abort();
+    this.visit = new AbortController();
     this.chosen.clear();
     this.bulk.draw();
     if (!this.listing) replace(this.body, skeleton("row", 8));
-    replace(this.more);
-    await this.#next(true);
-  }
-
-  async #next(first = false) {
-    if (this.loading || this.signal.aborted || (!first && !this.cursor)) return;
-    const turn = this.#turn;
-    this.loading = true;
-    replace(this.more, !first && skeleton("row", 1));
+    const within = AbortSignal.any([this.signal, this.visit.signal]);
     try {
-      const page = await call("GET", "/backups/list", { query: { ...asked(this.query), limit: PAGE, cursor: this.cursor }, signal: this.signal });
-      if (turn !== this.#turn) return;
-      this.#take(page, first);
+      this.#show(await this.#read(0, within), within);
     } catch (error) {
-      if (this.signal.aborted || turn !== this.#turn) return;
+      if (within.aborted) return;
       if (!(error instanceof Problem)) throw error;
-      if (first) replace(this.body);
-      replace(this.more, failure(error, () => this.#next(first)));
-    } finally {
-      if (turn === this.#turn) this.loading = false;
+      this.listing = undefined;
+      replace(this.body, failure(error, () => this.begin()));
     }
   }
 
-  #take({ backups, total, nextCursor }, first) {
-    this.cursor = nextCursor;
+  #read(offset, signal, limit = PIECE) {
+    return call("GET", "/backups/list", { query: { ...asked(this.query), limit, offset }, signal });
+  }
+
+  #show({ backups, total }, signal) {
+    replace(this.wrong);
     this.count.textContent = words.list.total(total, format.count(total));
-    if (first) {
-      this.listing = total > 0 ? listing(this.query.view, this.chosen, () => this.bulk.draw()) : undefined;
-      replace(this.body, this.listing ? this.listing.view : this.#empty());
+    this.all.hidden = total < 2 || !may("operator");
+    this.all.textContent = words.list.chooseAll(total > MANY, format.count(MANY));
+    this.listing = undefined;
+    if (total === 0) {
+      replace(this.body, this.#empty());
+      return;
     }
-    this.listing?.add(backups);
-    replace(this.more, nextCursor && button(words.list.more, null, () => this.#next()));
+    this.listing = listing({
+      wanted: this.query.view, chosen: this.chosen, marked: () => this.bulk.draw(), signal,
+      read: async (offset) => {
+        const page = await this.#read(offset, signal);
+        // It became another list meanwhile.
+        if (page.total !== total) this.begin();
+        return this.#following(page.backups);
+      },
+    });
+    replace(this.body, this.listing.view);
+    this.listing.fill(total, this.#following(backups));
+  }
+
+  #following(backups) {
     for (const backup of backups.filter(isUnderWay)) this.#follow(backup.id, this.#turn);
+    return backups;
+  }
+
+  async #choose() {
+    try {
+      const { backups } = await this.#read(0, this.visit.signal, MANY);
+      for (const backup of backups) this.chosen.set(backup.id, backup);
+      this.listing?.sync();
+      this.bulk.draw();
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      replace(this.wrong, failure(error, () => this.#choose()));
+    }
   }
 
   /** What is under way shows how it ends. */
@@ -113,7 +137,7 @@ class List {
       await save("/backups/list", { ...asked(this.query), format: kind });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      replace(this.more, failure(error));
+      replace(this.wrong, failure(error));
     }
     pressed.disabled = false;
   }

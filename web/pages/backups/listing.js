@@ -5,34 +5,37 @@ import { icon } from "../../app/icons.js";
 import { kind, place, state, summary, ways } from "../../app/backups.js";
 import { may } from "../../app/workspace.js";
 import * as format from "../../app/format.js";
+import { Windowed, forms } from "./windowed.js";
 import { words } from "../../words/en.js";
 
 /** What a table needs, in pixels: a host may give less than the window has. */
 const TABLE = 1104;
 
-/** {view, add(backups), change(backup), unmark()}; `chosen` holds what is marked. */
-export function listing(wanted, chosen, marked) {
-  const shown = new Map();
+/**
+ * {view, fill(total, first), change(backup), sync()}: fill() where the view is in the page, sync() where `chosen`, which
+ * holds what is marked, was changed elsewhere. `read(offset, signal)` resolves with backups.
+ */
+export function listing({ wanted, chosen, marked, read, signal }) {
   const table = wanted !== "cards" && document.querySelector(".rovodev").clientWidth >= TABLE;
-  const rows = element(table ? "tbody" : "ul", table ? {} : { class: "rows cards" });
-  const draw = (backup) => (table ? row : card)(backup, mark(backup, chosen, marked));
+  const places = new Map();
+  const into = table ? element("table", { class: "table" }, head()) : element("div", { class: "rows cards", role: "list" });
+  let total = 0;
+  let pieces;
+  const draw = (backup, at) => {
+    places.set(backup.id, at);
+    return (table ? row : card)(backup, mark(backup, chosen, marked), at, total);
+  };
   return {
-    view: table ? element("div", { class: "table-wrap" }, element("table", { class: "table" }, head(), rows)) : rows,
-    add(backups) {
-      const made = backups.map((backup) => {
-        const drawn = draw(backup);
-        shown.set(backup.id, drawn);
-        return drawn;
-      });
-      rows.append(...made);
+    view: table ? element("div", { class: "table-wrap" }, into) : into,
+    fill(all, first) {
+      total = all;
+      if (table) into.setAttribute("aria-rowcount", all + 1);
+      const form = table ? forms.table(into.rows[0].cells.length) : forms.cards();
+      pieces = new Windowed({ into, total, first, form, read, draw, signal });
     },
-    change(backup) {
-      const drawn = draw(backup);
-      shown.get(backup.id)?.replaceWith(drawn);
-      shown.set(backup.id, drawn);
-    },
-    unmark() {
-      for (const box of rows.querySelectorAll("input:checked")) box.checked = false;
+    change: (backup) => places.has(backup.id) && pieces.change(places.get(backup.id), backup),
+    sync() {
+      for (const box of into.querySelectorAll("input[value]")) box.checked = chosen.has(box.value);
     },
   };
 }
@@ -41,7 +44,7 @@ function mark(backup, chosen, marked) {
   // A viewer could do nothing with many.
   if (!may("operator")) return null;
   return element("input", {
-    type: "checkbox", checked: chosen.has(backup.id), "aria-label": words.list.choose(backup.name),
+    type: "checkbox", value: backup.id, checked: chosen.has(backup.id), "aria-label": words.list.choose(backup.name),
     onchange: (event) => {
       if (event.target.checked) chosen.set(backup.id, backup);
       else chosen.delete(backup.id);
@@ -57,9 +60,10 @@ function head() {
     heads.map((text) => element("th", { scope: "col" }, text)), element("th", { scope: "col" }, element("span", { class: "hidden" }, columns.actions))));
 }
 
-function row(backup, box) {
+function row(backup, box, at) {
   const done = backup.status === "completed";
-  return element("tr", {}, box && element("td", { class: "mark" }, box),
+  // The first one is the head.
+  return element("tr", { "aria-rowindex": at + 2 }, box && element("td", { class: "mark" }, box),
     element("th", { scope: "row" }, element("a", { href: place(backup) }, backup.name), backup.pinned && pinned(),
       backup.note && element("span", { class: "note soft" }, backup.note)),
     element("td", {}, format.fullMoment(backup.createdAt)), element("td", {}, kind(backup)),
@@ -69,8 +73,8 @@ function row(backup, box) {
     element("td", {}, element("div", { class: "actions" }, ways(backup).slice(1))));
 }
 
-function card(backup, box) {
-  return element("li", { class: "row" }, element("div", { class: "row-main" }, box && element("label", { class: "mark" }, box), element("div", {}, summary(backup),
+function card(backup, box, at, total) {
+  return element("div", { class: "row", role: "listitem", "aria-posinset": at + 1, "aria-setsize": total }, element("div", { class: "row-main" }, box && element("label", { class: "mark" }, box), element("div", {}, summary(backup),
     backup.note && element("span", { class: "note soft" }, backup.note))),
   element("div", {}, state(backup), backup.verifiedAt && verified(backup)), element("div", { class: "actions" }, ways(backup)));
 }

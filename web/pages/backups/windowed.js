@@ -1,0 +1,112 @@
+// A long list of which only what is near the window is there: pieces come when they are near, and leave their room when
+// they are far. Every row has its place from the beginning, so that the scroll bar tells the truth.
+
+import { Problem } from "../../app/api.js";
+import { element, replace } from "../../app/dom.js";
+import { failure } from "../../app/parts.js";
+
+/** Rows of a piece: full lines of two, three and four cards. */
+export const PIECE = 60;
+const NEAR = "1200px 0px";
+/** Pieces that fly past are not asked for, in milliseconds. */
+const STAYS = 80;
+
+export class Windowed {
+  #pieces = [];
+  #rowHeight;
+
+  /**
+   * `read(offset, signal)` resolves with rows, `draw(row, place)` makes the element of one; `form` is how pieces look:
+   * {piece(), room()}, where what room() makes takes a height and may show a failure.
+   */
+  constructor({ into, total, first, form, read, draw, signal }) {
+    Object.assign(this, { into, form, read, draw, signal });
+    this.sight = new IntersectionObserver((seen) => seen.forEach((each) => this.#see(each)), { rootMargin: NEAR });
+    signal.addEventListener("abort", () => this.sight.disconnect(), { once: true });
+    this.#pieces = Array.from({ length: Math.ceil(total / PIECE) }, (_, at) => ({ at, rows: Math.min(PIECE, total - at * PIECE), view: form.piece() }));
+    this.byView = new Map(this.#pieces.map((piece) => [piece.view, piece]));
+    into.append(...this.#pieces.map((piece) => piece.view));
+    if (this.#pieces.length === 0) return;
+    this.#pieces[0].items = first;
+    this.#fill(this.#pieces[0]);
+    this.#rowHeight = this.#pieces[0].view.getBoundingClientRect().height / this.#pieces[0].rows;
+    for (const piece of this.#pieces.slice(1)) this.#empty(piece);
+    for (const piece of this.#pieces) this.sight.observe(piece.view);
+  }
+
+  /** Draws again what is known of a row by another state of it. */
+  change(at, row) {
+    const piece = this.#pieces[Math.floor(at / PIECE)];
+    const inside = at % PIECE;
+    if (!piece?.items?.[inside]) return;
+    piece.items[inside] = row;
+    if (piece.drawn) piece.view.children[inside].replaceWith(this.draw(row, at));
+  }
+
+  #see({ target, isIntersecting }) {
+    const piece = this.byView.get(target);
+    piece.near = isIntersecting;
+    if (isIntersecting && piece.items) this.#fill(piece);
+    else if (isIntersecting) piece.timer ??= setTimeout(() => this.#fetch(piece), STAYS);
+    else this.#leave(piece);
+  }
+
+  #leave(piece) {
+    clearTimeout(piece.timer);
+    piece.timer = undefined;
+    // What has the focus stays where it is.
+    if (piece.drawn && !piece.view.contains(document.activeElement)) this.#empty(piece);
+  }
+
+  async #fetch(piece) {
+    piece.timer = undefined;
+    if (piece.reading || this.signal.aborted) return;
+    piece.reading = true;
+    try {
+      piece.items = await this.read(piece.at * PIECE, this.signal);
+      if (piece.near) this.#fill(piece);
+    } catch (error) {
+      if (this.signal.aborted) return;
+      if (!(error instanceof Problem)) throw error;
+      replace(piece.view, this.form.room(this.#room(piece), failure(error, () => this.#fetch(piece))));
+    } finally {
+      piece.reading = false;
+    }
+  }
+
+  #fill(piece) {
+    if (piece.drawn) return;
+    replace(piece.view, piece.items.map((row, inside) => this.draw(row, piece.at * PIECE + inside)));
+    piece.drawn = true;
+  }
+
+  #empty(piece) {
+    if (piece.drawn) piece.height = piece.view.getBoundingClientRect().height;
+    piece.drawn = false;
+    replace(piece.view, this.form.room(this.#room(piece)));
+  }
+
+  #room(piece) {
+    return piece.height ?? this.#rowHeight * piece.rows;
+  }
+}
+
+/** Pieces of a table, and of a list of cards. */
+export const forms = {
+  table: (columns) => ({
+    piece: () => element("tbody", {}),
+    room: (height, shown) => {
+      const cell = element("td", { colspan: columns }, shown);
+      cell.style.height = `${height}px`;
+      return element("tr", { class: "room" }, cell);
+    },
+  }),
+  cards: () => ({
+    piece: () => element("div", { class: "piece", role: "presentation" }),
+    room: (height, shown) => {
+      const room = element("div", { class: "room", role: "presentation" }, shown);
+      room.style.height = `${height}px`;
+      return room;
+    },
+  }),
+};
