@@ -2,6 +2,7 @@
 
 use crate::stack::{Person, Running};
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 async fn read(running: &Running, token: &str, query: &str) -> Vec<Value> {
     let path = format!("/api/workspace/restores?{query}");
@@ -88,4 +89,50 @@ async fn a_restore_under_way_is_known_to_everybody_of_its_tenant() {
         let (status, told) = running.call(&viewer, "GET", &path, None).await;
         assert_eq!(status, 400, "{wrong}: {told}");
     }
+}
+
+/// Each renewal of a job's lease hears whether somebody cancels. So many must fit into one wait for a lock, which ends by
+/// itself after less than a minute.
+const RENEWALS: usize = 5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_waits_for_a_lock_is_cancelled_while_that_is_held() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let backup = running
+        .backed_up(&admin, json!({ "type": "database" }))
+        .await;
+    let (path, mut owner) = (
+        format!("/api/backups/{backup}/restore"),
+        running.owner().await,
+    );
+    local::demo::damage(&mut owner).await.unwrap();
+    let damaged = local::demo::contents(&mut owner).await.unwrap();
+    let held = owner.transaction().await.unwrap();
+    let lock = "LOCK TABLE public.calls IN SHARE ROW EXCLUSIVE MODE";
+    held.batch_execute(lock).await.unwrap();
+    let body = json!({ "mode": "exact" });
+    let (status, asked) = running.call(&admin, "POST", &path, Some(body)).await;
+    assert_eq!(status, 202, "{asked}");
+    waiting_for_a_lock(&running, &admin).await;
+    let watcher = running.superuser().await;
+    let lease = "SELECT leased_until::text FROM public.rovodev_jobs WHERE id::text = $1";
+    let job = asked["jobId"].as_str().unwrap();
+    let mut seen = BTreeSet::new();
+    while seen.len() < RENEWALS {
+        let row = watcher.query_one(lease, &[&job]).await.unwrap();
+        let until: Option<String> = row.get(0);
+        seen.insert(until.expect("the wait was over before the catalog was asked often"));
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let (status, told) = running.call(&admin, "DELETE", &path, None).await;
+    assert_eq!(status, 202, "{told}");
+    let ended = running.ended(&admin, &format!("{path}/status")).await;
+    assert_eq!(ended["status"], "cancelled", "{ended}");
+    let holds = "SELECT count(*) FROM pg_locks WHERE granted AND mode = 'ShareRowExclusiveLock' \
+         AND relation = 'public.calls'::regclass";
+    let holders: i64 = watcher.query_one(holds, &[]).await.unwrap().get(0);
+    assert_eq!(holders, 1, "the lock is ours and nobody else's");
+    held.rollback().await.unwrap();
+    assert_eq!(local::demo::contents(&mut owner).await.unwrap(), damaged);
 }

@@ -18,8 +18,9 @@ use uuid::Uuid;
 
 /// Progress reaches the catalog this often, so that it is on every screen within a second.
 const TELL: Duration = Duration::from_millis(500);
-/// The lease is renewed this often though nothing happens.
-const RENEW: Duration = Duration::from_secs(15);
+/// Though nothing happens, the catalog is asked this often: that renews the lease, and hears that somebody cancels. Who
+/// waits for a lock has no progress to tell.
+const RENEW: Duration = Duration::from_secs(2);
 
 /// In [`RETRY_AFTER`]s: what waits for a busy store may be at its hundredth attempt.
 const LONGEST_WAIT: u64 = 6;
