@@ -1,9 +1,11 @@
 // The restore wizard, from the first click to the undo.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import test, { before, beforeEach } from "node:test";
 import { button, heading, link, seen, visit } from "./browser.mjs";
-import { admin, backedUp, call, damage, rested, sql, url } from "./stack.mjs";
+import { heard } from "./heard.mjs";
+import { admin, backedUp, call, damage, operator, rested, sql, url } from "./stack.mjs";
 
 const NAME = `worth restoring ${Date.now()}`;
 const calls = () => Number(sql("SELECT count(*) FROM calls"));
@@ -71,9 +73,11 @@ test("the whole wizard by keyboard, exactly as it was, with what goes told in nu
     await reach(page.getByLabel("Search"));
     await page.keyboard.type(NAME);
     await page.waitForFunction(() => document.querySelectorAll("input[type=radio]").length === 1);
+    await heard(page, "wizard-1", [NAME]);
     await reach(button(page, "Next"));
     await keys("Enter");
     await page.getByLabel(/Bring back what is missing/).waitFor();
+    await heard(page, "wizard-2", [NAME]);
     await reach(page.getByLabel(/Bring back what is missing/));
     await keys("ArrowDown", "ArrowDown");
     assert.ok(await page.getByLabel(/Exactly as it was/).isChecked());
@@ -82,10 +86,12 @@ test("the whole wizard by keyboard, exactly as it was, with what goes told in nu
     await page.getByText(/records are removed/).waitFor();
     await page.getByText(/To be removed: made/).first().waitFor();
     assert.equal(await page.evaluate(() => document.activeElement.tagName), "H1", "the focus is where the step begins");
+    await heard(page, "wizard-3", [NAME]);
     await reach(page.getByLabel(`Type ${NAME} to confirm`));
     await page.keyboard.type(NAME);
     await keys("Enter");
     await page.getByText("Restore completed successfully.").waitFor();
+    await heard(page, "wizard-5", [NAME]);
     assert.equal(calls(), whole);
   });
 });
@@ -107,6 +113,12 @@ test("a tab that was closed comes back to a restore that goes on, another one se
       await page.getByText("Another session holds a lock on these tables; waiting for it.").waitFor();
       await page.getByText("Restoring the database (now)").waitFor();
       await seen(page, "restore-watching");
+      await heard(page, "wizard-4", [NAME]);
+      await visit(operator, async (colleague) => {
+        await colleague.getByText(`A restore of ${NAME} is under way, begun by ${admin}.`).waitFor();
+        assert.equal(await link(colleague, "Watch").count(), 0);
+        await seen(colleague, "home-restore-under-way");
+      });
       const other = await context.newPage();
       await page.close();
       await other.goto(`${url}/`);
@@ -153,8 +165,12 @@ test("nothing to restore is told before anything is asked", async () => {
 });
 
 test("the steps of the safety backup are not taken for the restore's own", () => visit(admin, async (page) => {
+  // The module by itself, which a deployment has inside another one.
+  await page.route("**/source/**", (route) => route.fulfill({
+    body: readFileSync(new URL(`../../web/${route.request().url().split("/source/")[1]}`, import.meta.url)), contentType: "text/javascript",
+  }));
   const shown = await page.evaluate(async () => {
-    const { Progress } = await import(new URL("app/progress.js", location.href));
+    const { Progress } = await import(new URL("source/app/progress.js", location.href));
     const progress = new Progress("restore");
     return ["connect", "rows", "finish", "stage", "merge", "finish"].map((stage) => {
       progress.show({ status: "in_progress", progress: { current: 0, total: 0, step: "", stage } });

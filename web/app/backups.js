@@ -28,6 +28,7 @@ export function onChangeElsewhere(listener, signal) {
 
 export const place = (backup) => address(`/backups/${backup.id}`);
 export const restorePlace = (backup) => address("/restore", { backup: backup.id });
+export const watchPlace = (backup, operation) => address("/restore", { backup, operation });
 export const isUnderWay = (backup) => ["pending", "in_progress"].includes(backup.status);
 
 /** "Full backup", or why it was taken where nobody asked for it. */

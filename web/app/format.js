@@ -10,6 +10,7 @@ const number = once(() => new Intl.NumberFormat(locale));
 const digits = once(() => new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }));
 const exactly = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }));
 const fully = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" }));
+const daily = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "full" }));
 const relative = once(() => new Intl.RelativeTimeFormat(locale, { numeric: "auto" }));
 const STEPS = [["year", 31_557_600], ["month", 2_629_800], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
 
@@ -25,6 +26,9 @@ export function size(bytes) {
 }
 
 export const exact = (time) => exactly().format(new Date(time));
+
+/** The day alone. */
+export const day = (time) => daily().format(new Date(time));
 
 /** "2 hours ago" */
 export function ago(time, now = Date.now()) {

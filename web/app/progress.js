@@ -27,7 +27,7 @@ export class Progress {
     this.bar = element("progress", { max: 100, "aria-label": words.progress.label[kind] });
     this.percent = element("span", { class: "percent" });
     this.facts = element("p", { class: "progress-facts soft" });
-    this.steps = element("ol", { class: "steps-done" });
+    this.steps = element("ol", { class: "steps-done", "aria-label": words.restore.stepsLabel });
     this.broken = element("p", { class: "reconnecting", hidden: true }, icon("cloud"), words.progress.reconnecting);
     this.spoken = element("p", { class: "hidden", "aria-live": "polite" });
     this.view = element("div", { class: "progress" }, this.steps,

@@ -12,7 +12,7 @@ import * as format from "../app/format.js";
 import { bulkBar } from "./backups/bulk.js";
 import { FILTERS, asked, filters } from "./backups/filters.js";
 import { listing } from "./backups/listing.js";
-import { PIECE } from "./backups/windowed.js";
+import { PAGE } from "./backups/windowed.js";
 import { words } from "../words/en.js";
 
 /** How many are chosen at once at most: as many as one answer holds. */
@@ -72,7 +72,7 @@ class List {
     }
   }
 
-  #read(offset, signal, limit = PIECE) {
+  #read(offset, signal, limit = PAGE) {
     return call("GET", "/backups/list", { query: { ...asked(this.query), limit, offset }, signal });
   }
 

@@ -4,11 +4,10 @@ import { Problem, call } from "../app/api.js";
 import { element, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
 import { badge, failure, link, notice, section, skeleton } from "../app/parts.js";
-import { isUnderWay, onChangeElsewhere, state, summary, ways } from "../app/backups.js";
+import { isUnderWay, onChangeElsewhere, state, summary, watchPlace, ways } from "../app/backups.js";
 import { pause } from "../app/live.js";
 import { may, tenant } from "../app/workspace.js";
 import * as format from "../app/format.js";
-import * as running from "../app/running.js";
 import { words } from "../words/en.js";
 
 const RECENT = 5;
@@ -30,8 +29,16 @@ export default async function page({ show, signal }) {
       element("div", { class: "section-head" }, element("h2", { id: "recent-backups" }, words.home.recent),
         element("a", { href: "#/backups" }, words.home.all)), recent),
   );
-  const list = () => attempt(() => recents({ recent, alerts, last }, signal), recent, signal);
+  let turn;
+  const list = () => {
+    turn?.abort();
+    turn = new AbortController();
+    const within = AbortSignal.any([signal, turn.signal]);
+    return attempt(() => recents({ recent, alerts, last }, within), recent, within);
+  };
   onChangeElsewhere(list, signal);
+  // Others may have begun something meanwhile.
+  document.addEventListener("visibilitychange", () => document.hidden || list(), { signal });
   await Promise.all([attempt(() => widgets(health, overall, signal), health, signal), list()]);
 }
 
@@ -77,27 +84,34 @@ function widget(picture, name, well, status, text) {
 }
 
 async function recents({ recent: box, alerts, last }, signal) {
-  for (;;) {
-    const [{ backups, total }, succeeded] = await Promise.all([
+  for (let told; ; ) {
+    const [{ backups, total }, succeeded, { restores }] = await Promise.all([
       call("GET", "/backups/list", { query: { limit: RECENT }, signal }),
       call("GET", "/backups/list", { query: { limit: 1, status: "completed", trigger: "manual,scheduled,deploy" }, signal }),
+      call("GET", "/workspace/restores", { query: { status: "pending,in_progress", limit: RECENT }, signal }),
     ]);
     const [good] = succeeded.backups;
     replace(last, good && [icon("check"), element("span", {}, words.home.lastGood, " ", format.moment(good.createdAt))]);
-    replace(alerts, warnings(backups, good, total));
+    const news = JSON.stringify([restores.map((each) => each.operationId), backups.map((each) => each.status), total]);
+    // What somebody is about to press stays under the finger.
+    if (news !== told) replace(alerts, restores.map(underWay), warnings(backups, good, total));
+    told = news;
     const focused = box.contains(document.activeElement);
     if (!focused) replace(box, backups.length > 0 ? rows(backups) : empty());
-    if (!backups.some(isUnderWay)) return;
+    if (!backups.some(isUnderWay) && restores.length === 0) return;
     await pause(BETWEEN, signal);
   }
 }
 
+function underWay({ operationId, backupId, backupName, undoOf, requestedBy }) {
+  const text = (undoOf ? words.home.undoRuns : words.home.restoreRuns)(backupName ?? words.unknown, requestedBy);
+  return notice("info", text, ...(may("admin") ? [link(words.home.watch, null, watchPlace(backupId, operationId), { kind: "primary" })] : []));
+}
+
 /** Failures first. */
 function warnings(backups, succeeded, total) {
-  const work = running.current();
   const newest = backups.find((backup) => backup.trigger !== "safety" && ["completed", "failed"].includes(backup.status));
   return [
-    work && notice("info", words.home.restoreRuns, link(words.home.watch, null, running.place(work), { kind: "primary" })),
     newest?.status === "failed" && notice("bad", element("div", {},
       element("p", {}, element("strong", {}, words.home.lastFailed(newest.name))), element("p", {}, newest.error)),
     link(words.home.seeWhy, null, `#/backups/${newest.id}`), may("operator") && link(words.home.takeAnother, null, "#/create")),

@@ -129,7 +129,8 @@ export const words = {
     seeWhy: "See why",
     takeAnother: "Take another one",
     noneYet: "There is no completed backup yet.",
-    restoreRuns: "A restore is running.",
+    restoreRuns: (name, who) => `A restore of ${name} is under way${who ? `, begun by ${who}` : ""}.`,
+    undoRuns: (name, who) => `A restore of ${name} is being undone${who ? `, begun by ${who}` : ""}.`,
     watch: "Watch",
   },
   empty: {
@@ -304,7 +305,7 @@ export const words = {
       rowsAdded > 0 && `${some(rowsAdded, "record comes", "records come", count(rowsAdded))} back`,
       rowsChanged > 0 && `${some(rowsChanged, "record is", "records are", count(rowsChanged))} changed back`,
       rowsRemoved > 0 && `${some(rowsRemoved, "record is", "records are", count(rowsRemoved))} removed`].filter(Boolean).join(", ")}.`,
-    undoNote: "You can undo this afterwards, as long as nobody drops what is kept for it.",
+    undoNote: (days, until) => `You can undo this for ${some(days, "day", "days")}, until ${until}.`,
     changed: ({ rowsAdded = 0, rowsChanged = 0, rowsRemoved = 0 }, count) =>
       `${count(rowsAdded)} brought back, ${count(rowsChanged)} changed back, ${count(rowsRemoved)} removed`,
     facts: {
@@ -328,6 +329,8 @@ export const words = {
     toBackup: "To the backup",
     done: "Restore completed successfully.",
     summary: "Summary",
+    plan: "What changes",
+    viewSafety: "View the safety backup",
     next: "Next steps",
     nextSteps: ["Verify data integrity", "Test critical functionality", "Monitor system status"],
     status: "View system status",
@@ -339,7 +342,8 @@ export const words = {
     leaveHint: "Otherwise the undo is refused where somebody changed such a record meanwhile.",
     go: "Undo the restore",
     done: "The restore is undone.",
-    until: "You can undo this restore as long as what is kept for it is there: it does not expire by itself, and only an operator drops it.",
+    until: "You can undo this restore until",
+    canBe: (until) => `can be undone until ${until}`,
   },
   activity: {
     text: "What was done and refused, by whom and from where. Nobody can change this log.",

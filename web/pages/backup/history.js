@@ -1,13 +1,13 @@
 // Every restore of a backup, and how to take one back.
 
 import { call } from "../../app/api.js";
+import { changed, watchPlace } from "../../app/backups.js";
 import { form } from "../../app/dialog.js";
 import { element } from "../../app/dom.js";
 import { badge, button, link, section } from "../../app/parts.js";
 import { address, go } from "../../app/router.js";
 import { may } from "../../app/workspace.js";
 import * as format from "../../app/format.js";
-import * as running from "../../app/running.js";
 import { isOver } from "../../app/live.js";
 import { words } from "../../words/en.js";
 
@@ -27,17 +27,18 @@ function row(backup, operation) {
   return element("li", { class: "row" },
     element("div", { class: "row-main" }, element("span", { class: "row-name" }, operation.undoOf ? words.details.undo : words.modes[operation.mode].short),
       element("span", { class: "row-facts" }, format.moment(operation.createdAt), operation.initiatedBy && ` · ${operation.initiatedBy}`,
-        operation.result.rowsAdded !== undefined && ` · ${words.restore.changed(operation.result, format.count)}`),
+        operation.result.rowsAdded !== undefined && ` · ${words.restore.changed(operation.result, format.count)}`,
+        undoable(operation) && ` · ${words.undo.canBe(format.exact(operation.undoUntil))}`),
       operation.error && element("span", { class: "row-facts bad-text" }, operation.error)),
     operation.undoneAt ? badge("cancelled", words.details.undone) : badge(operation.status),
     element("div", { class: "actions" },
-      watching && link(words.home.watch, null, running.place({ backup: backup.id, operation: operation.operationId })),
+      watching && link(words.home.watch, null, watchPlace(backup.id, operation.operationId)),
       operation.safetyBackupId && operation.status === "completed" && link(words.details.safety, null, address(`/backups/${operation.safetyBackupId}`), { kind: "bare" }),
       undoable(operation) && may("admin") && button(words.actions.undo, "back", () => askUndo(backup.id, operation))));
 }
 
 export const undoable = (operation) => operation.status === "completed" && !operation.preview && !operation.undoOf
-  && !operation.undoneAt && operation.result.undoable === true;
+  && !operation.undoneAt && Boolean(operation.undoUntil);
 
 /** Rows that changed since are told by the undo itself, which stops before it touches them unless told to leave them. */
 export async function askUndo(backup, operation) {
@@ -51,6 +52,6 @@ export async function askUndo(backup, operation) {
     },
   });
   if (!done) return;
-  running.begun(backup, begun.operationId);
+  changed();
   go("/restore", { backup, operation: begun.operationId });
 }

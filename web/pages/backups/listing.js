@@ -13,7 +13,7 @@ const TABLE = 1104;
 
 /**
  * {view, fill(total, first), change(backup), sync()}: fill() where the view is in the page, sync() where `chosen`, which
- * holds what is marked, was changed elsewhere. `read(offset, signal)` resolves with backups.
+ * holds what is marked, was changed elsewhere. `read(offset)` resolves with backups.
  */
 export function listing({ wanted, chosen, marked, read, signal }) {
   const table = wanted !== "cards" && document.querySelector(".rovodev").clientWidth >= TABLE;

@@ -5,18 +5,21 @@ import { Problem } from "../../app/api.js";
 import { element, replace } from "../../app/dom.js";
 import { failure } from "../../app/parts.js";
 
-/** Rows of a piece: full lines of two, three and four cards. */
-export const PIECE = 60;
+/** Rows of a piece: few, so that drawing one takes no more than a moment; full lines of two, three and four cards. */
+const PIECE = 24;
+/** Rows that are asked for at once. */
+export const PAGE = 4 * PIECE;
 const NEAR = "1200px 0px";
 /** Pieces that fly past are not asked for, in milliseconds. */
 const STAYS = 80;
 
 export class Windowed {
   #pieces = [];
+  #pages = new Map();
   #rowHeight;
 
   /**
-   * `read(offset, signal)` resolves with rows, `draw(row, place)` makes the element of one; `form` is how pieces look:
+   * `read(offset)` resolves with the `PAGE` rows from there, `first` are those from 0; `draw(row, place)` makes the element of one; `form` is how pieces look:
    * {piece(), room()}, where what room() makes takes a height and may show a failure.
    */
   constructor({ into, total, first, form, read, draw, signal }) {
@@ -26,8 +29,8 @@ export class Windowed {
     this.#pieces = Array.from({ length: Math.ceil(total / PIECE) }, (_, at) => ({ at, rows: Math.min(PIECE, total - at * PIECE), view: form.piece() }));
     this.byView = new Map(this.#pieces.map((piece) => [piece.view, piece]));
     into.append(...this.#pieces.map((piece) => piece.view));
-    if (this.#pieces.length === 0) return;
-    this.#pieces[0].items = first;
+    this.#pages.set(0, Promise.resolve(first));
+    this.#pieces[0].items = first.slice(0, PIECE);
     this.#fill(this.#pieces[0]);
     this.#rowHeight = this.#pieces[0].view.getBoundingClientRect().height / this.#pieces[0].rows;
     for (const piece of this.#pieces.slice(1)) this.#empty(piece);
@@ -63,7 +66,7 @@ export class Windowed {
     if (piece.reading || this.signal.aborted) return;
     piece.reading = true;
     try {
-      piece.items = await this.read(piece.at * PIECE, this.signal);
+      piece.items = await this.#rows(piece.at * PIECE);
       if (piece.near) this.#fill(piece);
     } catch (error) {
       if (this.signal.aborted) return;
@@ -72,6 +75,17 @@ export class Windowed {
     } finally {
       piece.reading = false;
     }
+  }
+
+  async #rows(from) {
+    const at = Math.floor(from / PAGE);
+    if (!this.#pages.has(at)) {
+      const asked = this.read(at * PAGE);
+      asked.catch(() => this.#pages.delete(at));
+      this.#pages.set(at, asked);
+    }
+    const inside = from - at * PAGE;
+    return (await this.#pages.get(at)).slice(inside, inside + PIECE);
   }
 
   #fill(piece) {

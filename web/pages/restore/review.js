@@ -8,8 +8,9 @@ import { Progress } from "../../app/progress.js";
 import { button, failure, facts, field, notice } from "../../app/parts.js";
 import { note } from "../../app/router.js";
 import * as format from "../../app/format.js";
-import * as running from "../../app/running.js";
 import { words } from "../../words/en.js";
+
+const DAY = 86_400_000;
 
 export async function review(wizard) {
   const { backup, signal } = wizard;
@@ -54,7 +55,7 @@ function render(wizard, { plan, warnings, estimatedTime }, back) {
   wizard.show("review",
     notice(nothing ? "good" : totals.rowsChanged + totals.rowsRemoved > 0 ? "warn" : "info", element("div", {},
       element("p", {}, element("strong", {}, nothing ? words.restore.nothing : words.restore.will(totals, format.count))),
-      !nothing && element("p", {}, words.restore.undoNote))),
+      !nothing && plan.undoDays && element("p", {}, words.restore.undoNote(plan.undoDays, format.day(Date.now() + plan.undoDays * DAY))))),
     changes(plan.tables),
     facts([words.restore.facts.backup, backup.name], [words.restore.facts.created, format.fullMoment(plan.backupTakenAt)],
       [words.restore.facts.mode, words.modes[wanted.mode].title],
@@ -73,7 +74,7 @@ function changes(tables) {
   if (touched.length === 0) return null;
   const { table, add, change, remove } = words.restore.columns;
   const cell = (label, value, tone) => element("td", { class: `number ${value > 0 ? tone : "soft"}`, "data-label": label }, format.count(value));
-  return element("div", { class: "table-wrap" }, element("table", { class: "table plan" }, element("thead", {}, element("tr", {},
+  return element("div", { class: "table-wrap" }, element("table", { class: "table plan", "aria-label": words.restore.plan }, element("thead", {}, element("tr", {},
     [table, add, change, remove].map((text, at) => element("th", { scope: "col", class: at > 0 ? "number" : null }, text)))),
   element("tbody", {}, touched.map((each) => element("tr", {},
     element("th", { scope: "row" }, each.schema === "public" ? each.name : `${each.schema}.${each.name}`,
@@ -111,7 +112,6 @@ function confirm(wizard, back, orphans) {
     try {
       const body = { ...wanted, leaveOutOrphans: Boolean(orphans && orphans.box.checked) };
       const { operationId } = await call("POST", `/backups/${backup.id}/restore`, { body });
-      running.begun(backup.id, operationId);
       changed();
       await wizard.turn({ operation: operationId, step: undefined, preview: undefined });
     } catch (error) {

@@ -8,7 +8,6 @@ import { Progress } from "../../app/progress.js";
 import { button, failure, facts, link, notice, section } from "../../app/parts.js";
 import { address } from "../../app/router.js";
 import * as format from "../../app/format.js";
-import * as running from "../../app/running.js";
 import { askUndo, undoable } from "../backup/history.js";
 import { words } from "../../words/en.js";
 
@@ -33,7 +32,6 @@ export async function watchRestore(wizard, operation) {
     progress.show(first);
   }
   const ended = await watch(backup, { operation }, { signal, onState: (now) => progress.show(now), onBreak: (broken) => progress.reconnecting(broken) });
-  running.over(operation);
   changed();
   const details = await call("GET", `/backups/${backup}/details`, { signal });
   done(wizard, ended, details);
@@ -42,7 +40,7 @@ export async function watchRestore(wizard, operation) {
 function done(wizard, ended, backup) {
   const operation = backup.restores.operations.find((each) => each.operationId === ended.operationId);
   const safety = ended.safetyBackupId && ended.status === "completed"
-    && link(words.actions.view, null, address(`/backups/${ended.safetyBackupId}`));
+    && link(words.restore.viewSafety, null, address(`/backups/${ended.safetyBackupId}`));
   if (ended.status !== "completed") {
     const cancelled = ended.status === "cancelled";
     wizard.show("done", notice(cancelled ? "info" : "bad", element("div", {},
@@ -62,7 +60,7 @@ function done(wizard, ended, backup) {
       safety && [words.restore.facts.safety, safety])),
     ended.warnings.length > 0 && notice("warn", element("ul", {}, ended.warnings.map((each) => element("li", {}, each.message)))),
     section(words.restore.next, element("ol", { class: "plain" }, words.restore.nextSteps.map((text) => element("li", {}, text)))),
-    operation && undoable(operation) && section(words.actions.undo, element("p", {}, words.undo.until),
+    operation && undoable(operation) && section(words.actions.undo, element("p", {}, words.undo.until, " ", format.fullMoment(operation.undoUntil), "."),
       button(words.actions.undo, "back", () => askUndo(backup.id, operation))),
     element("div", { class: "actions" }, link(words.restore.status, null, "#/", { kind: "primary" }),
       link(words.done, null, address(`/backups/${backup.id}`))));
