@@ -1,13 +1,30 @@
 // What the measurements share: Chromium, somebody who is signed in, a workspace with much in it, and where its pages are.
 
 import { createRequire } from "node:module";
+import { createServer } from "node:net";
 import { admin, backedUp, damage, person, rested, sql, url } from "../../tests/web/stack.mjs";
 
 const modules = createRequire(`${process.env.ROVODEV_TEST_BROWSER_MODULES}/`);
 const { chromium } = modules("playwright-core");
 const NAME = "the newest of many";
 
-export const open = (args = []) => chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox", ...args] });
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+export const open = () => chromium.launch({ executablePath, args: ["--no-sandbox"] });
+
+/** A browser that others speak to as well, by a port; `folder` is its memory. */
+export async function openKept(folder) {
+  const port = await freePort();
+  const context = await chromium.launchPersistentContext(folder, { executablePath, args: ["--no-sandbox", `--remote-debugging-port=${port}`] });
+  return { context, port };
+}
+
+const freePort = () => new Promise((resolve) => {
+  const server = createServer().listen(0, "127.0.0.1", () => {
+    const { port } = server.address();
+    server.close(() => resolve(port));
+  });
+});
 
 /** Ten thousand backups, a real one among them, and rows that a restore would bring back. */
 export async function prepare() {
