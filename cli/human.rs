@@ -70,6 +70,11 @@ pub fn exact(moment: DateTime<Utc>) -> String {
     moment.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
+/// Of a moment whose hour does not matter.
+pub fn day(moment: DateTime<Utc>) -> String {
+    moment.format("%Y-%m-%d").to_string()
+}
+
 /// `12 seconds`, `0.4 seconds`
 pub fn seconds(elapsed: Duration) -> String {
     if elapsed < Duration::from_secs(10) {

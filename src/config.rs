@@ -69,6 +69,8 @@ variables! {
         "The deployment that the command line asks instead of working itself: https://PROJECT.vercel.app.";
     ROVODEV_TOKEN secret None,
         "The access token that goes with ROVODEV_API: one of Supabase Auth, for a member of the tenant.";
+    ROVODEV_UNDO_DAYS open Some("7"),
+        "Days that a restore in place keeps what it changed, so that it can be undone: 1 to 365. It takes room in the database.";
     PG_DUMP open None,
         "The pg_dump that captures the schema. By default the newest usable one that is found.";
     RUST_LOG open Some("warn"),

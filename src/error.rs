@@ -81,6 +81,7 @@ codes! {
     ConstraintViolated "constraint_violated" Failed "Restored rows break a constraint of the target.";
     NoSpace "no_space" Refused "The target's disk has too little room.";
     UndoConflict "undo_conflict" Refused "Rows changed since the restore.";
+    UndoExpired "undo_expired" Refused "What the restore changed was kept for its undo until a date that has passed.";
     OutcomeUnknown "outcome_unknown" Failed "The connection broke at the commit and the outcome could not be read.";
     ConfirmationNeeded "confirmation_needed" Refused "Something would be overwritten and nobody confirmed it.";
     Cancelled "cancelled" Cancelled "The operation was cancelled.";

@@ -22,7 +22,7 @@ use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::ports::store::Store;
 use rovodev::tasks::backups::Wanted;
-use rovodev::tasks::restore::RestoreRequest;
+use rovodev::tasks::restore::{RestoreRequest, undo_days};
 use std::path::PathBuf;
 
 /// How far a restore in place goes where nobody says.
@@ -288,5 +288,6 @@ fn request(args: &RestoreArgs, settings: &Settings, backup: Manifest) -> Result<
         leave_out_orphans: args.leave_out_orphans,
         writers: usize::try_from(args.writers).unwrap_or(2),
         room: args.room,
+        undo_days: undo_days(settings)?,
     })
 }

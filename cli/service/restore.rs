@@ -227,12 +227,7 @@ async fn restored(
     if let Some(safety) = &safety {
         text += &format!("\nSafety backup: {}", safety.name);
     }
-    if outcome.undo_schema.is_some() {
-        text += &format!(
-            "\nUndo it with:  rovodev restore --undo {}",
-            human::operation(outcome.operation)
-        );
-    }
+    text += &plan::undo_with("Can", &outcome);
     let report = json!({
         "plan": plan, "dryRun": false, "safetyBackup": safety.as_ref().map(super::summary::json),
         "outcome": outcome, "seconds": begun.elapsed().as_secs_f64(),
@@ -252,6 +247,7 @@ pub(super) fn outcome(row: &RestoreRow, backup: Uuid) -> Outcome {
         rows_changed: row.count("rowsChanged"),
         rows_removed: row.count("rowsRemoved"),
         undo_schema: undoable.then(|| format!("undo_{}", row.id.simple())),
+        undo_until: row.undo_until.filter(|_| undoable),
         changes: serde_json::from_value(row.result["changes"].clone()).unwrap_or_default(),
         warnings: row.warnings.clone(),
     }

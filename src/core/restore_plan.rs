@@ -63,6 +63,9 @@ pub struct Plan {
     pub bytes_needed: u64,
     pub bytes_free: Option<u64>,
     pub estimated_seconds: u64,
+    /// Days that what changes is kept for an undo; absent for another database.
+    #[serde(default)]
+    pub undo_days: Option<u32>,
     /// What may surprise, and what the app would miss: a restore that has any ends with a warning.
     pub warnings: Vec<Warning>,
     /// What is good to know and asks for nothing.
@@ -187,5 +190,7 @@ pub struct Outcome {
     pub rows_removed: u64,
     /// Schema that holds what changed, for undo; absent where nothing changed or there is nothing to undo.
     pub undo_schema: Option<String>,
+    /// Until when that is kept.
+    pub undo_until: Option<DateTime<Utc>>,
     pub warnings: Vec<Warning>,
 }

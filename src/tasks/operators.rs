@@ -186,6 +186,7 @@ pub fn refused(refusal: Refusal) -> Error {
         "forbidden" | "scoped" => Code::Forbidden,
         "rate_limited" => Code::RateLimited,
         "restore_running" => Code::RestoreRunning,
+        "undo_expired" => Code::UndoExpired,
         _ => Code::NotPossible,
     };
     let error = Error::new(code, refusal.message.trim_end_matches('.'));

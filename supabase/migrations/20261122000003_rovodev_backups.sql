@@ -104,6 +104,8 @@ CREATE TABLE public.restore_operations (
     cancelled_by text,
     attempt integer NOT NULL DEFAULT 0,
     undone_at timestamptz,
+    -- Until when its target keeps what it changed; stays when that is gone, and `undoable` of the result is false then.
+    undo_until timestamptz,
     outside_scope boolean NOT NULL DEFAULT false,
     -- Of the restore itself, from past ones, when it or its preview was asked for.
     estimated_seconds integer,

@@ -172,6 +172,7 @@ BEGIN
             started_at = coalesce(o.started_at, f.started_at), completed_at = coalesce(f.completed_at, o.completed_at),
             progress = f.progress, error_code = f.error_code, error_message = f.error_message,
             plan = coalesce(f.plan, o.plan), result = coalesce(f.result, o.result),
+            undo_until = coalesce(f.undo_until, o.undo_until),
             warnings = coalesce(f.warnings, '[]'), cancelled_by = f.cancelled_by
         FROM jsonb_populate_record(NULL::public.restore_operations, fields) f
         WHERE o.id = job.operation_id;
@@ -236,7 +237,11 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
             job.backup_id,
             (SELECT o.backup_id FROM public.restore_operations o WHERE o.id = job.operation_id),
             (SELECT e.backup_id FROM public.rovodev_exports e WHERE e.id = job.export_id))),
-        'operation', (SELECT to_jsonb(o) - 'plan' FROM public.restore_operations o WHERE o.id = job.operation_id),
+        'operation', (
+            SELECT to_jsonb(o) - 'plan' || jsonb_build_object('kept_until', u.undo_until)
+            FROM public.restore_operations o LEFT JOIN public.restore_operations u ON u.id = o.undo_of
+            WHERE o.id = job.operation_id
+        ),
         'export', (SELECT to_jsonb(e) FROM public.rovodev_exports e WHERE e.id = job.export_id)
     )
 $$;

@@ -291,6 +291,21 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION public.rovodev_delete_backup IS 'rovodev:catalog Deletes a backup.';
 
+-- Why a restore cannot be undone; NULL where it can. A date that passed is no reason as long as its target keeps the rows.
+CREATE FUNCTION rovodev.undo_refusal(undone public.restore_operations) RETURNS jsonb
+LANGUAGE sql STABLE SET search_path = '' AS $$
+    SELECT CASE
+        WHEN undone.id IS NULL OR undone.status <> 'completed' OR undone.preview OR undone.undone_at IS NOT NULL
+            OR undone.target <> 'inPlace' THEN
+            rovodev.refusal('not_undoable', 'This restore did not change anything that could be undone.')
+        WHEN undone.result ->> 'undoable' = 'false' AND undone.undo_until IS NOT NULL THEN
+            rovodev.refusal('undo_expired', 'What this restore changed was kept for its undo until '
+                || to_char(undone.undo_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC."'))
+        WHEN undone.result ->> 'undoable' = 'false' THEN
+            rovodev.refusal('not_undoable', 'This restore did not change anything that could be undone.')
+    END
+$$;
+
 -- `request`: {components, schemas, tables, target, mode, force, leaveOutOrphans,
 -- leaveChanged, preview, undo}.
 CREATE FUNCTION public.rovodev_restore_backup(
@@ -343,9 +358,7 @@ BEGIN
             rovodev.refusal('bad_request', 'A restore writes the database''s rows in place.')
         WHEN request ? 'undo' AND undone.id IS NULL THEN
             rovodev.refusal('not_found', 'There is no such restore of this backup.')
-        WHEN request ? 'undo' AND (undone.status <> 'completed' OR undone.preview OR undone.undone_at IS NOT NULL
-            OR undone.target <> 'inPlace') THEN
-            rovodev.refusal('not_undoable', 'This restore did not change anything that could be undone.')
+        WHEN request ? 'undo' AND rovodev.undo_refusal(undone) IS NOT NULL THEN rovodev.undo_refusal(undone)
         WHEN NOT preview AND EXISTS (
             SELECT FROM public.restore_operations o
             WHERE o.tenant_id = owner.id AND o.status IN ('pending', 'in_progress') AND NOT o.preview

@@ -34,7 +34,7 @@ GRANT SELECT (
     id, tenant_id, backup_id, created_at, started_at, completed_at, initiated_by, status, restore_type, target, mode,
     components, selection, force, leave_out_orphans, leave_changed, preview, undo_of, plan, progress,
     safety_backup_id, result, warnings, error_code, error_message, cancelled_by, attempt, undone_at,
-    estimated_seconds
+    undo_until, estimated_seconds
 ) ON public.restore_operations TO authenticated;
 GRANT SELECT (
     id, tenant_id, backup_id, format, table_name, created_at, started_at, finished_at, status, progress, size_bytes,

@@ -154,9 +154,8 @@ BEGIN
     IF request ? 'undo' THEN
         SELECT * INTO undone FROM public.restore_operations o
             WHERE o.id = (request ->> 'undo')::uuid AND o.backup_id = source.id;
-        IF undone.id IS NULL OR undone.status <> 'completed' OR undone.preview OR undone.undone_at IS NOT NULL
-            OR undone.target <> 'inPlace' THEN
-            RETURN rovodev.refusal('not_undoable', 'This restore did not change anything that could be undone.');
+        IF rovodev.undo_refusal(undone) IS NOT NULL THEN
+            RETURN rovodev.undo_refusal(undone);
         END IF;
     END IF;
     IF NOT coalesce((request ->> 'preview')::boolean, false) AND EXISTS (

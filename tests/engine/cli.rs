@@ -22,6 +22,7 @@ mod stopping;
 mod stores;
 mod tenants;
 mod terminal;
+mod undo_dates;
 mod usage;
 mod widths;
 

@@ -71,6 +71,7 @@ async fn format_1_is_checked_and_restored() {
         leave_out_orphans: false,
         writers: 2,
         room: None,
+        undo_days: 7,
     };
     let plan = database::plan(&ctx, &store, &request).await.unwrap();
     database::apply(&ctx, &store, &request, &plan)

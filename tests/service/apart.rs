@@ -122,6 +122,7 @@ impl Both {
             leave_out_orphans: false,
             writers: 2,
             room: None,
+            undo_days: 7,
         }
     }
 

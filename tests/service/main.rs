@@ -37,4 +37,5 @@ mod shell;
 mod stack;
 mod tokens;
 mod transitions;
+mod undo_dates;
 mod worker;

@@ -26,6 +26,7 @@ const OF_JOBS: &[&str] = &[
     "rovodev_claim_chore",
     "rovodev_dropped_exports",
     "rovodev_end_job",
+    "rovodev_end_undos",
     "rovodev_ended_exports",
     "rovodev_operators_cancel",
     "rovodev_operators_create_backup",

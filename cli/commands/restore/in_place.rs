@@ -90,12 +90,7 @@ pub(super) async fn run(asked: &Asked<'_>, request: &RestoreRequest) -> Result<A
     if let Some(safety) = &safety {
         text += &format!("\nSafety backup: {}", safety.name);
     }
-    if outcome.undo_schema.is_some() {
-        text += &format!(
-            "\nUndo it with:  rovodev restore --undo {}",
-            human::operation(outcome.operation)
-        );
-    }
+    text += &plan::undo_with("Can", &outcome);
     let report = Report {
         plan: &planned,
         dry_run: false,

@@ -42,9 +42,10 @@ fn table(all: &[Operation]) -> String {
         "<Restore of",
         "<Rows",
         ">Kept",
+        "<Until",
         "<State",
     ];
-    let mut table = Columns::new(&heads).giving_way(2, 12).expendable(&[4]);
+    let mut table = Columns::new(&heads).giving_way(2, 12).expendable(&[4, 5]);
     for o in all {
         table.row([
             human::operation(o.id),
@@ -52,6 +53,7 @@ fn table(all: &[Operation]) -> String {
             o.backup_name.clone(),
             human::rows([o.added, o.changed, o.removed]),
             human::bytes(o.bytes),
+            o.undo_until.map_or("forgotten".into(), human::day),
             state(all, o).into(),
         ]);
     }

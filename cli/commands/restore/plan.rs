@@ -163,6 +163,19 @@ fn number(rows: u64) -> String {
     }
 }
 
+/// How to reverse what was done, and until when; nothing where nothing was. `what` can be undone.
+pub fn undo_with(what: &str, outcome: &Outcome) -> String {
+    let id = human::operation(outcome.operation);
+    match (&outcome.undo_schema, outcome.undo_until) {
+        (None, _) => String::new(),
+        (Some(_), None) => format!("\n{what} be undone:  rovodev restore --undo {id}"),
+        (Some(_), Some(until)) => format!(
+            "\n{what} be undone until {}:  rovodev restore --undo {id}",
+            human::exact(until)
+        ),
+    }
+}
+
 /// `3 rows added, 2 changed, 1 removed in 2 of 4 tables`
 pub fn done(outcome: &Outcome) -> String {
     let all = human::counted(outcome.tables, "table");

@@ -13,6 +13,7 @@ use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::tasks::backups::short_id;
 use rovodev::tasks::places;
 use rovodev::tasks::restore::in_place::{self, Operation, UndoRequest};
+use rovodev::tasks::restore::undo_days;
 use serde_json::json;
 use std::time::Instant;
 
@@ -32,6 +33,7 @@ pub async fn run(
     let request = UndoRequest {
         dry_run: args.dry_run,
         leave_changed: args.leave_changed,
+        undo_days: undo_days(settings)?,
         ..UndoRequest::of(operation.id)
     };
     let outcome = progress::shown(style, async |ctx| {
@@ -103,9 +105,6 @@ pub fn told(what: &str, outcome: &Outcome, dry_run: bool, took: &str) -> String 
         );
     }
     let mut text = format!("The {what} is undone: {done} in {took}.{tables}");
-    if outcome.undo_schema.is_some() {
-        let id = human::operation(outcome.operation);
-        text += &format!("\nUndo the undo with:  rovodev restore --undo {id}");
-    }
+    text += &plan::undo_with("The undo can", outcome);
     text
 }

@@ -9,17 +9,20 @@ pub fn create_undo(names: &Names) -> String {
     format!(
         "CREATE SCHEMA {schema}; CREATE TABLE {record} (id uuid PRIMARY KEY, backup uuid NOT NULL, backup_name text NOT NULL, \
          safety uuid, reverses uuid, at timestamptz NOT NULL DEFAULT clock_timestamp(), mode text NOT NULL, \
-         added bigint NOT NULL, changed bigint NOT NULL, removed bigint NOT NULL, units text NOT NULL, scope text)",
+         added bigint NOT NULL, changed bigint NOT NULL, removed bigint NOT NULL, units text NOT NULL, scope text, \
+         undo_until timestamptz NOT NULL)",
         schema = ident::quote(&names.undo_schema()),
         record = names.record(),
     )
 }
 
-/// `$1 … $11` in the order of the columns of [`create_undo`], without `at`; ids as text.
+/// `$1 … $11` in the order of the columns of [`create_undo`], without `at`; ids as text. `$12`: days until the last one.
+/// Answers that date, in seconds since 1970.
 pub fn write_record(names: &Names) -> String {
     format!(
-        "INSERT INTO {} (id, backup, backup_name, safety, reverses, mode, added, changed, removed, units, scope) \
-         VALUES ($1::text::uuid, $2::text::uuid, $3, $4::text::uuid, $5::text::uuid, $6, $7, $8, $9, $10, $11)",
+        "INSERT INTO {} (id, backup, backup_name, safety, reverses, mode, added, changed, removed, units, scope, undo_until) \
+         VALUES ($1::text::uuid, $2::text::uuid, $3, $4::text::uuid, $5::text::uuid, $6, $7, $8, $9, $10, $11, \
+         clock_timestamp() + make_interval(days => $12)) RETURNING extract(epoch FROM undo_until)::float8",
         names.record()
     )
 }

@@ -102,7 +102,7 @@ fn shown(backup: Details) -> Value {
 fn restore(r: &RestoreStatus) -> Value {
     json!({
         "operationId": r.id, "status": r.status, "target": r.target, "mode": r.mode, "preview": r.preview,
-        "undoOf": r.undo_of, "undoneAt": r.undone_at, "createdAt": r.created_at, "startedAt": r.started_at,
+        "undoOf": r.undo_of, "undoneAt": r.undone_at, "undoUntil": r.undo_until(), "createdAt": r.created_at, "startedAt": r.started_at,
         "completedAt": r.completed_at, "initiatedBy": r.initiated_by, "result": r.result, "error": r.error_message,
         "safetyBackupId": r.safety_backup_id,
     })

@@ -176,10 +176,11 @@ async fn look(
         }
     };
     if let Some(r) = restore_status(catalog, &asker.token, backup, operation).await? {
+        let undo_until = r.undo_until();
         return Ok(json!({
             "kind": "restore", "operationId": r.id, "backupId": backup, "status": r.status, "target": r.target,
             "mode": r.mode, "preview": r.preview, "undoOf": r.undo_of, "progress": progress(r.progress),
-            "plan": r.plan, "result": r.result, "warnings": r.warnings, "safetyBackupId": r.safety_backup_id,
+            "plan": r.plan, "result": r.result, "undoUntil": undo_until, "warnings": r.warnings, "safetyBackupId": r.safety_backup_id,
             "errorCode": r.error_code, "error": r.error_message, "startedAt": r.started_at,
             "completedAt": r.completed_at, "estimatedTime": r.estimated_seconds,
         }));

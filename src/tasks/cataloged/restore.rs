@@ -89,13 +89,23 @@ pub struct RestoreStatus {
     pub error_message: Option<String>,
     #[serde(default, deserialize_with = "moment_if_any")]
     pub undone_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "moment_if_any")]
+    undo_until: Option<DateTime<Utc>>,
     /// Seconds.
     pub estimated_seconds: Option<u64>,
 }
 
 pub(super) const COLUMNS: &str = "id,status,target,mode,preview,undo_of,created_at,started_at,completed_at,\
     initiated_by,progress,plan,result,warnings,safety_backup_id,error_code,error_message,undone_at,\
-    estimated_seconds";
+    undo_until,estimated_seconds";
+
+impl RestoreStatus {
+    /// Until when it can be undone; none where there is nothing to undo, or nothing any more.
+    pub fn undo_until(&self) -> Option<DateTime<Utc>> {
+        let open = self.undone_at.is_none() && self.result["undoable"] == true;
+        self.undo_until.filter(|_| open)
+    }
+}
 
 /// The restore named, or the newest one of this backup; none where the caller may not see one.
 pub async fn restore_status(

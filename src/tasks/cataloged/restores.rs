@@ -33,6 +33,8 @@ pub struct ListedRestore {
     pub created_at: DateTime<Utc>,
     pub progress: Option<Value>,
     pub undone_at: Option<DateTime<Utc>>,
+    /// Until when it can be undone.
+    pub undo_until: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]

@@ -20,8 +20,9 @@ pub use workshop::Workshop;
 use crate::core::ident::QName;
 use crate::core::manifest::Selection;
 use crate::error::{Class, Code, Error, Result};
-use crate::ports::catalog::{As, Repeat};
+use crate::ports::catalog::{As, Repeat, moment_if_any};
 use crate::tasks::Context;
+use chrono::{DateTime, Utc};
 use heartbeat::Held;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -130,6 +131,9 @@ pub struct OperationRow {
     pub leave_changed: bool,
     pub preview: bool,
     pub undo_of: Option<Uuid>,
+    /// Until when what an undo reverses is kept.
+    #[serde(default, deserialize_with = "moment_if_any")]
+    pub kept_until: Option<DateTime<Utc>>,
     pub safety_backup_id: Option<Uuid>,
 }
 

@@ -9,6 +9,7 @@ use crate::tasks::restore::in_place::{Prepared, UndoRequest};
 use crate::tasks::restore::safety::Keeper;
 use crate::tasks::restore::{RestoreRequest, in_place};
 use crate::tasks::{Context, backups};
+use chrono::{DateTime, Utc};
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
 use uuid::Uuid;
@@ -63,6 +64,7 @@ pub async fn run(
         leave_out_orphans: operation.leave_out_orphans,
         writers: workshop.writers,
         room: workshop.room,
+        undo_days: workshop.undo_days,
     };
     if operation.preview {
         let plan = Box::pin(in_place::plan(ctx, &workshop.store, &request)).await?;
@@ -206,9 +208,30 @@ async fn undo(
         operation: Some(operation.id),
         dry_run: operation.preview,
         leave_changed: operation.leave_changed,
+        undo_days: workshop.undo_days,
     };
-    let undone = in_place::undo(ctx, &workshop.source, request).await?;
-    Ok(result(None, &undone))
+    match in_place::undo(ctx, &workshop.source, request).await {
+        Ok(undone) => Ok(result(None, &undone)),
+        Err(e) if e.code == Code::OperationNotFound => Err(not_kept(operation.kept_until, e)),
+        Err(e) => Err(e),
+    }
+}
+
+/// That there is nothing to undo any more, where the catalog knows that there was.
+fn not_kept(until: Option<DateTime<Utc>>, not_found: Error) -> Error {
+    let Some(until) = until else {
+        return not_found;
+    };
+    let kept = "what this restore changed was kept for its undo until";
+    let date = until.format("%Y-%m-%d %H:%M UTC");
+    match until <= Utc::now() {
+        true => Error::new(Code::UndoExpired, format!("{kept} {date}"))
+            .hint("Its safety backup may still be there, and can be restored."),
+        false => {
+            let dropped = format!("{kept} {date}, but was dropped before");
+            Error::new(Code::OperationNotFound, dropped)
+        }
+    }
 }
 
 async fn done_before(workshop: &Workshop, id: Uuid) -> Result<Map<String, Value>> {
@@ -217,7 +240,7 @@ async fn done_before(workshop: &Workshop, id: Uuid) -> Result<Map<String, Value>
         .into_iter()
         .find(|o| o.id == id)
         .ok_or_else(|| Error::new(Code::OperationNotFound, "the restore's record is gone"))?;
-    Ok(columns(json!({ "result": {
+    Ok(columns(json!({ "undo_until": done.undo_until, "result": {
         "rowsAdded": done.added, "rowsChanged": done.changed, "rowsRemoved": done.removed,
         "recordsRestored": done.added + done.changed, "undoable": true,
     } })))
@@ -243,6 +266,7 @@ fn result(plan: Option<Value>, outcome: &Outcome) -> Map<String, Value> {
             "rowsChanged": outcome.rows_changed, "rowsRemoved": outcome.rows_removed,
             "undoable": outcome.undo_schema.is_some(), "changes": outcome.changes,
         },
+        "undo_until": outcome.undo_until,
         "warnings": outcome.warnings,
     }))
 }

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::ports::catalog::Catalog;
 use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::Store;
-use crate::tasks::{Context, create, places};
+use crate::tasks::{Context, create, places, restore};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ pub struct Workshop {
     pub writers: usize,
     /// Free bytes on the target's disk, where somebody knows them.
     pub room: Option<u64>,
+    /// Days that a restore keeps what it changed.
+    pub(super) undo_days: u32,
     /// Cancelled when the worker shall stop: what it holds goes back to the queue.
     pub(super) stop: CancellationToken,
 }
@@ -56,6 +58,7 @@ impl Workshop {
             readers: create::READERS,
             writers: WRITERS,
             room: None,
+            undo_days: restore::undo_days(settings)?,
             stop: CancellationToken::new(),
         })
     }

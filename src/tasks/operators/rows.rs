@@ -189,6 +189,8 @@ pub struct RestoreRow {
     pub undo_of: Option<Uuid>,
     #[serde(alias = "undoneAt")]
     pub undone_at: Option<DateTime<Utc>>,
+    #[serde(default, alias = "undoUntil")]
+    pub undo_until: Option<DateTime<Utc>>,
     #[serde(alias = "completedAt")]
     pub completed_at: Option<DateTime<Utc>>,
     pub progress: Option<Value>,

@@ -117,6 +117,7 @@ fn told(request: &RestoreRequest, ready: Ready<'_>) -> Plan {
         bytes_needed: bytes_needed(content),
         bytes_free: request.room,
         estimated_seconds: content.raw_bytes().div_ceil(BYTES_PER_SECOND),
+        undo_days: None,
         warnings: [ready.left_out, ready.warnings].concat(),
         notes: ready.notes,
     }
@@ -172,6 +173,7 @@ pub async fn apply(
             rows_changed: 0,
             rows_removed: 0,
             undo_schema: None,
+            undo_until: None,
             warnings: [left_out, warnings].concat(),
         }),
         Err(error) => {

@@ -7,6 +7,7 @@
 mod checks;
 mod commit;
 mod compare;
+mod expiry;
 mod hold;
 mod merge;
 mod operations;
@@ -22,6 +23,7 @@ mod tenant;
 mod undo;
 mod work;
 
+pub use expiry::drop_expired;
 pub use operations::{
     Operation, drop_leftovers, find_operation, forget, not_found, operations, undoable, undone_by,
     was_done,
@@ -158,6 +160,7 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Told)> {
                 .await?
                 .filter(|found| request.operation.is_none_or(|promised| promised == *found));
             operations::clear(&session, taken_over).await;
+            expiry::clear(&session).await;
             (taken_over, stamp)
         }
     };
@@ -191,6 +194,8 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Told)> {
         seen: Default::default(),
         found: 0,
         left_out: 0,
+        undo_days: request.undo_days,
+        undo_until: None,
         stamp: taken_over.is_none().then_some(stamp),
     };
     Ok((work, told))
@@ -220,6 +225,7 @@ fn empty_plan(work: &Work, request: &RestoreRequest, told: Told) -> Plan {
         bytes_needed: 0,
         bytes_free: request.room,
         estimated_seconds: 0,
+        undo_days: Some(request.undo_days),
         warnings: told.warnings,
         notes: told.notes,
     }
@@ -348,12 +354,11 @@ impl Prepared {
                 Some(_) => sequences::pass_rows(work).await.map(|()| Vec::new())?,
                 None => sequences::advance(&work.session, &request.backup, &request.choice).await?,
             };
-            if !done.is_empty() {
-                commit::record(work, &self.record, &done).await?;
-            }
-            Ok((done, warnings))
+            let until = commit::record(work, &self.record, &done).await?;
+            Ok((done, warnings, until))
         };
-        let (done, warnings) = work.session.cancellable(&ctx.cancel, transaction).await?;
+        let (done, warnings, until) = work.session.cancellable(&ctx.cancel, transaction).await?;
+        self.work.undo_until = until;
         commit::commit(&mut self.work, !done.is_empty()).await?;
         Ok((done, warnings))
     }

@@ -7,6 +7,7 @@ pub mod in_place;
 mod lock;
 pub mod safety;
 
+use crate::config::{ROVODEV_UNDO_DAYS, Settings};
 use crate::core::ident::QName;
 use crate::core::manifest::{Manifest, Selection};
 use crate::core::restore_plan::{Choice, Mode};
@@ -33,6 +34,19 @@ pub struct RestoreRequest {
     pub writers: usize,
     /// Bytes that the target's disk has to spare, where somebody knows; the server itself cannot tell.
     pub room: Option<u64>,
+    /// In place: days that what is changed is kept for an undo.
+    pub undo_days: u32,
+}
+
+/// Days that a restore keeps what it changed.
+pub fn undo_days(settings: &Settings) -> Result<u32> {
+    let text = settings.require(&ROVODEV_UNDO_DAYS)?;
+    let days = text.trim().parse().ok();
+    days.filter(|days| (1..=365).contains(days)).ok_or_else(|| {
+        let name = ROVODEV_UNDO_DAYS.name;
+        Error::new(Code::Config, format!("{name} is {text:?}"))
+            .hint(format!("Set {name} to a number of days from 1 to 365."))
+    })
 }
 
 /// Refuses a name that the backup does not hold; else a typo would pass for a restore.
@@ -53,4 +67,22 @@ fn all_there(
     let message = format!("not in the backup: {}", missing.join(", "));
     Err(Error::new(Code::NothingSelected, message)
         .hint("`rovodev show` lists what the backup holds; upper and lower case count."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_a_number_from_1_to_365() {
+        let read = |text: &str| undo_days(&Settings::of([("ROVODEV_UNDO_DAYS", text.into())]));
+        for (text, days) in [("", 7), ("1", 1), (" 365 ", 365)] {
+            assert_eq!(read(text).unwrap(), days, "{text:?}");
+        }
+        for text in ["0", "366", "-1", "week", "1.5"] {
+            let error = read(text).unwrap_err();
+            assert_eq!(error.code, Code::Config, "{text}");
+            assert!(error.message.contains("ROVODEV_UNDO_DAYS"), "{error}");
+        }
+    }
 }

@@ -52,7 +52,7 @@ async fn rows_are_removed_only_after_the_name_is_typed() {
     let mut person = Terminal::start(&shell, &arguments);
     person.sees("Type the backup's name");
     person.types("one\r");
-    person.sees("Undo it with");
+    person.sees("Can be undone until");
     assert_eq!(person.ends().0, 0);
     assert_eq!(contents(&database).await, whole);
     database.drop().await;
@@ -87,7 +87,7 @@ async fn what_is_missing_is_asked_for() {
     // Rows come back and nothing else: every mode does the same, so that none is asked for.
     person.sees("Restore?");
     person.types("y");
-    person.sees("Undo it with");
+    person.sees("Can be undone until");
     let (code, shown) = person.ends();
     assert_eq!(code, 0);
     assert!(!shown.contains("How far?"), "{shown}");
@@ -136,7 +136,7 @@ async fn the_mode_is_asked_for_with_the_plan_before_it() {
             _ => person.sees("Type the backup's name"),
         }
         person.types(answer);
-        person.sees("Undo it with");
+        person.sees("Can be undone until");
         let (code, shown) = person.ends();
         assert_eq!(code, 0, "{shown}");
         let row = session.query_one("counting", rows, &[]).await.unwrap();

@@ -95,6 +95,7 @@ pub fn request(backup: &Manifest, target: &DatabaseUrl) -> RestoreRequest {
         leave_out_orphans: false,
         writers: 2,
         room: None,
+        undo_days: 7,
     }
 }
 

@@ -63,6 +63,7 @@ fn request(backup: &Manifest, target: &Source) -> RestoreRequest {
         leave_out_orphans: false,
         writers: 2,
         room: None,
+        undo_days: 7,
     }
 }
 

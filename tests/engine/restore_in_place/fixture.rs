@@ -95,6 +95,7 @@ impl Fixture {
             leave_out_orphans: false,
             writers: 2,
             room: None,
+            undo_days: 7,
         }
     }
 

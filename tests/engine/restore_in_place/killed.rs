@@ -55,6 +55,7 @@ async fn child_process() {
         leave_out_orphans: false,
         writers: 1,
         room: None,
+        undo_days: 7,
     };
     let prepared = in_place::prepare(&ctx, &store, &request, None)
         .await

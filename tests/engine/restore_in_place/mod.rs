@@ -5,6 +5,7 @@ mod commit;
 mod commit_proxy;
 mod crash;
 mod everything;
+mod expiry;
 mod faults;
 mod fixture;
 mod kept;

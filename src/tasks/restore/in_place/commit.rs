@@ -7,6 +7,7 @@ use crate::core::merge::apply::{self, Counts};
 use crate::core::restore_plan::{Mode, Outcome, TableChange};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 /// What the record in the undo schema says besides the counts.
@@ -20,8 +21,12 @@ pub struct Record {
     pub scope: Option<Scope>,
 }
 
-/// Writes the record; together with the rows it becomes visible at the commit, or never.
-pub async fn record(work: &Work, record: &Record, done: &Done) -> Result<()> {
+/// Writes the record; together with the rows it becomes visible at the commit, or never. Returns until when they are kept;
+/// none where nothing changed.
+pub async fn record(work: &Work, record: &Record, done: &Done) -> Result<Option<DateTime<Utc>>> {
+    if done.is_empty() {
+        return Ok(None);
+    }
     let (add, change, remove) = sums(done);
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let touched: Vec<_> = work
@@ -41,8 +46,9 @@ pub async fn record(work: &Work, record: &Record, done: &Done) -> Result<()> {
     let scope = scope.transpose().map_err(unwritten)?;
     let mode = serde_json::to_value(record.mode).ok();
     let mode = mode.as_ref().and_then(|m| m.as_str()).unwrap_or_default();
-    work.session
-        .execute(
+    let written = work
+        .session
+        .query_one(
             "writing the record of the restore",
             &apply::write_record(&work.names),
             &[
@@ -57,10 +63,16 @@ pub async fn record(work: &Work, record: &Record, done: &Done) -> Result<()> {
                 &number(remove),
                 &units,
                 &scope,
+                &i32::try_from(work.undo_days).unwrap_or(i32::MAX),
             ],
         )
         .await?;
-    Ok(())
+    Ok(Some(moment(written.get(0))))
+}
+
+/// A time in seconds since 1970.
+pub fn moment(seconds: f64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros((seconds * 1e6).round() as i64).unwrap_or_default()
 }
 
 fn sums(done: &Done) -> (u64, u64, u64) {
@@ -95,6 +107,7 @@ pub fn outcome(
         rows_changed,
         rows_removed,
         undo_schema: (!done.is_empty()).then(|| work.names.undo_schema()),
+        undo_until: work.undo_until,
         warnings,
     }
 }

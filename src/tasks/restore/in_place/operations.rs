@@ -1,5 +1,6 @@
 //! What restores did here, and what dead ones left behind.
 
+use super::commit::moment;
 use super::work;
 use crate::core::ident;
 use crate::core::managed::{STAGING, UNDO};
@@ -36,7 +37,25 @@ pub struct Operation {
     pub bytes: u64,
     /// The one tenant whose rows were restored.
     pub scope: Option<Scope>,
+    /// Until when it is kept for an undo; none of older records, which stay until they are forgotten.
+    pub undo_until: Option<DateTime<Utc>>,
 }
+
+/// The columns by which a record is known for one of ours.
+const RECORDED: &[&str] = &[
+    "id",
+    "backup",
+    "backup_name",
+    "safety",
+    "reverses",
+    "at",
+    "mode",
+    "added",
+    "changed",
+    "removed",
+    "units",
+    "scope",
+];
 
 /// Committed operations whose rows are still kept, newest first.
 pub async fn operations(target: &DatabaseUrl) -> Result<Vec<Operation>> {
@@ -45,25 +64,29 @@ pub async fn operations(target: &DatabaseUrl) -> Result<Vec<Operation>> {
 
 pub(super) async fn list(session: &Session) -> Result<Vec<Operation>> {
     let doing = "listing restores";
-    // A schema counts only with its record: an app may have an `undo_…` of its own.
+    // A schema counts only with its record: an app may have an `undo_…` of its own, with a table of that name.
     let schemas = session
         .query(
             doing,
             "SELECT n.nspname::text, (SELECT coalesce(sum(pg_total_relation_size(t.oid)), 0)::bigint FROM pg_class t \
                WHERE t.relnamespace = n.oid AND t.relkind = 'r') \
              FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'operation' \
-             WHERE n.nspname LIKE 'undo\\_%' AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')",
-            &[],
+             WHERE n.nspname LIKE 'undo\\_%' AND (SELECT count(*) FROM pg_attribute a WHERE a.attrelid = c.oid \
+               AND a.attname = ANY ($1) AND NOT a.attisdropped) = cardinality($1) AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')",
+            &[&RECORDED],
         )
         .await?;
     let each: Vec<String> = schemas
         .iter()
-        .map(|r| (r.get::<_, String>(0), r.get::<_, i64>(1)))
-        .filter(|(schema, _)| names::operation_of(schema, UNDO).is_some())
-        .map(|(schema, bytes)| {
+        .filter_map(|r| Some((names::operation_of(r.get(0), UNDO)?, r)))
+        .map(|(id, r)| {
+            let (schema, bytes) = (r.get::<_, String>(0), r.get::<_, i64>(1));
+            // Older records have no date.
             format!(
                 "SELECT id::text, backup::text, backup_name, safety::text, reverses::text, \
-                 extract(epoch FROM at)::float8, mode, added, changed, removed, {bytes}::bigint, scope FROM {}.operation",
+                 extract(epoch FROM at)::float8, mode, added, changed, removed, {bytes}::bigint, scope, \
+                 extract(epoch FROM (to_jsonb(o) ->> 'undo_until')::timestamptz)::float8 \
+                 FROM {}.operation o WHERE id::text = '{id}'",
                 ident::quote(&schema)
             )
         })
@@ -82,14 +105,13 @@ fn operation(row: &tokio_postgres::Row) -> Operation {
             .and_then(|t| Uuid::parse_str(t).ok())
     };
     let number = |i: usize| row.get::<_, i64>(i).unsigned_abs();
-    let micros = (row.get::<_, f64>(5) * 1e6).round() as i64;
     Operation {
         id: id(0).unwrap_or_default(),
         backup: id(1).unwrap_or_default(),
         backup_name: row.get(2),
         safety: id(3),
         reverses: id(4),
-        at: DateTime::from_timestamp_micros(micros).unwrap_or_default(),
+        at: moment(row.get(5)),
         mode: row.get(6),
         added: number(7),
         changed: number(8),
@@ -98,6 +120,7 @@ fn operation(row: &tokio_postgres::Row) -> Operation {
         scope: row
             .get::<_, Option<&str>>(11)
             .and_then(|text| serde_json::from_str(text).ok()),
+        undo_until: row.get::<_, Option<f64>>(12).map(moment),
     }
 }
 

@@ -22,6 +22,9 @@ use futures_util::FutureExt;
 use std::collections::HashMap;
 use uuid::Uuid;
 
+/// Where nobody says.
+const UNDO_DAYS: u32 = 7;
+
 /// What is asked of an undo.
 #[derive(Debug, Clone, Copy)]
 pub struct UndoRequest {
@@ -33,6 +36,8 @@ pub struct UndoRequest {
     pub dry_run: bool,
     /// Rows are left alone that changed since, that others refer to by now, or whose parents are gone; else they are refused.
     pub leave_changed: bool,
+    /// Days that what the undo changes is kept, to be undone in turn.
+    pub undo_days: u32,
 }
 
 impl UndoRequest {
@@ -43,6 +48,7 @@ impl UndoRequest {
             operation: None,
             dry_run: false,
             leave_changed: false,
+            undo_days: UNDO_DAYS,
         }
     }
 }
@@ -66,6 +72,7 @@ async fn reverse(ctx: &Context, target: &DatabaseUrl, request: UndoRequest) -> R
     let own = request.operation.unwrap_or_else(Uuid::now_v7);
     let mut work = open(target, session, &reversed, own).await?;
     (work.leave_out, work.dry_run) = (request.leave_changed, dry_run);
+    work.undo_days = request.undo_days;
     checks::beforehand(&work).await?;
     let stamp = match dry_run {
         true => format!("{} of an undo of {operation}", operations::DRY_RUN),
@@ -177,6 +184,8 @@ async fn open(
         seen: Default::default(),
         found: 0,
         left_out: 0,
+        undo_days: UNDO_DAYS,
+        undo_until: None,
         stamp: None,
     })
 }
@@ -278,20 +287,18 @@ async fn run_once(
         let left_out = settle(shared).await?;
         if shared.dry_run {
             let counts = super::compare::counts(&shared.session, &shared.names.decided()).await?;
-            return Ok((counts, left_out, changed));
+            return Ok((counts, left_out, changed, None));
         }
         let done = merge::write(ctx, shared).await?;
         merge::unsilence(shared).await?;
-        if !done.is_empty() {
-            commit::record(shared, record, &done).await?;
-        }
-        Ok((done, left_out, changed))
+        let until = commit::record(shared, record, &done).await?;
+        Ok((done, left_out, changed, until))
     };
-    let (done, left_out, changed) = shared
+    let (done, left_out, changed, until) = shared
         .session
         .cancellable(&ctx.cancel, transaction.boxed())
         .await?;
-    work.left_out = left_out;
+    (work.left_out, work.undo_until) = (left_out, until);
     if work.dry_run {
         work.session.batch("ending the dry run", "ROLLBACK").await?;
     } else {

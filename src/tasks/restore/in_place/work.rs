@@ -8,6 +8,7 @@ use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{Rights, TargetTable};
 use crate::ports::postgres::{DatabaseUrl, Identity, Purpose, Session};
 use crate::tasks::restore::lock::{share_dry_run, try_lock};
+use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -54,6 +55,9 @@ pub struct Work {
     pub stamp: Option<String>,
     /// Rows that were left out for want of a parent.
     pub left_out: u64,
+    /// Days that what changes is kept for an undo, and from the commit on until when.
+    pub undo_days: u32,
+    pub undo_until: Option<DateTime<Utc>>,
 }
 
 /// A unit's live rows at the comparison.
