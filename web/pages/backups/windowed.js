@@ -9,13 +9,14 @@ import { failure } from "../../app/parts.js";
 const PIECE = 24;
 /** Rows that are asked for at once. */
 export const PAGE = 4 * PIECE;
-const NEAR = "1200px 0px";
+const NEAR = "800px 0px";
 /** Pieces that fly past are not asked for, in milliseconds. */
 const STAYS = 80;
 
 export class Windowed {
   #pieces = [];
   #pages = new Map();
+  #waiting = [];
   #rowHeight;
 
   /**
@@ -49,7 +50,7 @@ export class Windowed {
   #see({ target, isIntersecting }) {
     const piece = this.byView.get(target);
     piece.near = isIntersecting;
-    if (isIntersecting && piece.items) this.#fill(piece);
+    if (isIntersecting && piece.items) this.#soon(piece);
     else if (isIntersecting) piece.timer ??= setTimeout(() => this.#fetch(piece), STAYS);
     else this.#leave(piece);
   }
@@ -67,7 +68,7 @@ export class Windowed {
     piece.reading = true;
     try {
       piece.items = await this.#rows(piece.at * PIECE);
-      if (piece.near) this.#fill(piece);
+      this.#soon(piece);
     } catch (error) {
       if (this.signal.aborted) return;
       if (!(error instanceof Problem)) throw error;
@@ -75,6 +76,19 @@ export class Windowed {
     } finally {
       piece.reading = false;
     }
+  }
+
+  /** One piece per picture, so that the page answers meanwhile. */
+  #soon(piece) {
+    this.#waiting.push(piece);
+    if (this.#waiting.length > 1) return;
+    const next = () => {
+      const due = this.#waiting[0];
+      if (due.near && !this.signal.aborted) this.#fill(due);
+      this.#waiting.shift();
+      if (this.#waiting.length > 0) requestAnimationFrame(next);
+    };
+    requestAnimationFrame(next);
   }
 
   async #rows(from) {
