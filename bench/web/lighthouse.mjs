@@ -19,8 +19,7 @@ async function scores(place, session) {
     const page = await context.newPage();
     await page.goto(`${url}/config.json`);
     if (session) await page.evaluate((value) => localStorage.setItem("sb-127-auth-token", value), JSON.stringify(session));
-    const { lhr } = await lighthouse(place, { port, onlyCategories: CATEGORIES, disableStorageReset: true, logLevel: "error" });
-    if (lhr.runtimeError) throw new Error(lhr.runtimeError.message);
+    const lhr = await audited(place, port);
     const failed = Object.values(lhr.categories).flatMap(({ id, auditRefs }) => auditRefs
       .filter((ref) => ref.weight > 0 && lhr.audits[ref.id].score !== null && lhr.audits[ref.id].score < 0.9).map((ref) => `${id}: ${ref.id}`));
     const told = (name) => Math.round(lhr.audits[name].numericValue);
@@ -31,6 +30,15 @@ async function scores(place, session) {
   } finally {
     await context.close();
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Chromium loses the begin of a recording at times. */
+async function audited(place, port) {
+  for (let tries = 3; ; tries -= 1) {
+    const { lhr } = await lighthouse(place, { port, onlyCategories: CATEGORIES, disableStorageReset: true, logLevel: "error" });
+    if (!lhr.runtimeError) return lhr;
+    if (tries === 1) throw new Error(lhr.runtimeError.message);
   }
 }
 

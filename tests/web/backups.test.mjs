@@ -138,14 +138,14 @@ test("many are chosen and deleted, with what stayed told", () => {
     await seen(page, "backups-partly-deleted");
     await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
     await page.getByText("298 backups", { exact: true }).waitFor();
-    await button(page, "Choose the first 200").click();
+    await button(page, "Choose up to 200").click();
     await page.getByText("200 chosen").waitFor();
     await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
     await page.getByLabel("Choose nightly 300", { exact: true }).waitFor();
     assert.equal(await page.getByLabel("Choose nightly 300", { exact: true }).isChecked(), false);
     await page.evaluate(() => scrollTo(0, 0));
-    assert.equal(await page.getByLabel("Choose nightly 60", { exact: true }).isChecked(), true);
+    assert.equal(await page.getByLabel("Choose nightly 20", { exact: true }).isChecked(), true);
     await button(page, "Choose none").click();
-    assert.equal(await page.getByLabel("Choose nightly 60", { exact: true }).isChecked(), false);
+    assert.equal(await page.getByLabel("Choose nightly 20", { exact: true }).isChecked(), false);
   }, { path: "/backups", expected: [/status of 409/] }).finally(none);
 });

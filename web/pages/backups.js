@@ -41,9 +41,8 @@ class List {
     this.count = element("p", { class: "count", role: "status" });
     this.body = element("div", {});
     this.wrong = element("div", {});
-    this.all = button("", null, () => this.#choose());
-    this.all.hidden = true;
-    this.tools = element("div", { class: "actions" }, this.all,
+    this.all = button(words.list.chooseMany(format.count(MANY)), null, () => this.#choose());
+    this.tools = element("div", { class: "actions" }, may("operator") && this.all,
       ["csv", "json"].map((each) => button(words.list.export[each], "download", (event) => this.#export(each, event.currentTarget))));
     this.filters = filters(query, (changed) => {
       this.query = { ...this.query, ...changed };
@@ -79,8 +78,7 @@ class List {
   #show({ backups, total }, signal) {
     replace(this.wrong);
     this.count.textContent = words.list.total(total, format.count(total));
-    this.all.hidden = total < 2 || !may("operator");
-    this.all.textContent = words.list.chooseAll(total > MANY, format.count(MANY));
+    this.all.disabled = total === 0;
     this.listing = undefined;
     if (total === 0) {
       replace(this.body, this.#empty());

@@ -142,7 +142,7 @@ export const words = {
   list: {
     total: (number, shown) => some(number, "backup", "backups", shown),
     more: "Show more",
-    chooseAll: (more, limit) => (more ? `Choose the first ${limit}` : "Choose all"),
+    chooseMany: (limit) => `Choose up to ${limit}`,
     any: "Any",
     filter: "Filter",
     nothing: "Nothing fits",

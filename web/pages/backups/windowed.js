@@ -124,9 +124,9 @@ export const forms = {
   table: (columns) => ({
     piece: () => element("tbody", {}),
     room: (height, shown) => {
-      const cell = element("td", { colspan: columns }, shown);
+      const cell = element("td", { colspan: columns, role: "presentation" }, shown);
       cell.style.height = `${height}px`;
-      return element("tr", { class: "room" }, cell);
+      return element("tr", { class: "room", role: "presentation" }, cell);
     },
   }),
   cards: () => ({
