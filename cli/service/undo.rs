@@ -133,7 +133,7 @@ fn as_json(restore: &RestoreRow) -> Value {
         "id": restore.id, "backup": restore.backup_id, "backupName": restore.backup_name,
         "safety": restore.safety_backup_id, "reverses": restore.undo_of, "at": restore.completed_at,
         "added": restore.count("rowsAdded"), "changed": restore.count("rowsChanged"),
-        "removed": restore.count("rowsRemoved"),
+        "removed": restore.count("rowsRemoved"), "undoUntil": restore.undo_until,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Until when a restore can be undone, over HTTP, and what is told after that.
 
+use crate::shell::Shell;
 use crate::stack::{CRON_SECRET, Person, Running};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -205,4 +206,40 @@ async fn an_undo_whose_rows_are_gone_says_until_when_they_were_kept() {
         let told = place.undo_until(&operation).await;
         assert_eq!(told.is_null(), passed, "{told}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_line_says_the_same_beside_the_catalog_and_from_afar() {
+    let place = Place::start().await;
+    let beside = Shell::beside(&place.running);
+    let afar = Shell::afar(&place.running.project.url(), &place.admin);
+    let (early, _) = place.restored().await;
+    let (late, _) = place.restored().await;
+    let kept = beside
+        .run(&["restore", "--input", "latest", "--force", "--json"])
+        .await;
+    let nothing = kept.json();
+    assert!(nothing["outcome"]["undoUntil"].is_null(), "{nothing}");
+    place.pass(&early).await;
+    place.tick().await;
+    for shell in [&beside, &afar] {
+        let undo = ["restore", "--undo", &early, "--force", "--wait", "--json"];
+        let refused = shell.run(&undo).await;
+        let error = &refused.json()["error"];
+        assert_eq!(
+            (refused.code, &error["code"]),
+            (5, &json!("undo_expired")),
+            "{refused:?}"
+        );
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("for its undo until 20"), "{message}");
+    }
+    let undo = ["restore", "--undo", "latest", "--force", "--wait", "--json"];
+    let undone = afar.run(&undo).await.json();
+    assert_eq!(undone["undone"]["id"], json!(late), "{undone}");
+    assert!(undone["undone"]["undoUntil"].is_string(), "{undone}");
+    assert!(undone["outcome"]["undoUntil"].is_string(), "{undone}");
+    let restore = ["restore", "--input", "latest", "--mode", "exact", "--force"];
+    let said = beside.run(&restore).await;
+    assert!(said.out.contains("Can be undone until 20"), "{said:?}");
 }

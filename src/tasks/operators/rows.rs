@@ -219,12 +219,13 @@ impl RestoreRow {
         )
     }
 
-    /// Whether live rows were changed in place and nobody changed them back.
+    /// Whether live rows were changed in place, nobody changed them back, and what they were is still kept.
     pub fn can_be_undone(&self) -> bool {
         self.status == "completed"
             && !self.preview
             && self.target == "inPlace"
             && self.undone_at.is_none()
+            && self.result["undoable"] != false
     }
 
     /// A number of the result, such as `rowsAdded`.

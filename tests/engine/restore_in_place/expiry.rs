@@ -181,3 +181,32 @@ async fn who_reads_what_is_kept_is_not_waited_for_long() {
     assert_eq!(drop_expired(&f).await, [read]);
     f.drop().await;
 }
+
+/// Nobody is asked when it goes by itself.
+#[tokio::test]
+async fn what_somebody_made_of_kept_rows_keeps_them() {
+    let f = Fixture::new(TABLES).await;
+    let backup = f.back_up().await;
+    let [viewed, beside] = [
+        restored(&f, &backup, 1).await.operation,
+        restored(&f, &backup, 2).await.operation,
+    ];
+    f.run(&format!(
+        "CREATE VIEW kept AS SELECT added FROM {}.operation; CREATE TABLE {}.notes (id int)",
+        schema(viewed),
+        schema(beside)
+    ))
+    .await;
+    pass(&f, viewed).await;
+    pass(&f, beside).await;
+    assert_eq!(drop_expired(&f).await, NONE);
+    assert_eq!(f.value::<i64>("SELECT added FROM kept").await, 1);
+    assert_eq!(in_place::operations(&f.url).await.unwrap().len(), 2);
+    f.run(&format!(
+        "DROP VIEW kept; DROP TABLE {}.notes",
+        schema(beside)
+    ))
+    .await;
+    assert_eq!(drop_expired(&f).await, [viewed, beside]);
+    f.drop().await;
+}

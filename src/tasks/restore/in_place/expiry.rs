@@ -2,7 +2,8 @@
 
 use super::commit::moment;
 use super::{operations, work};
-use crate::core::merge::{names, stage};
+use crate::core::ident;
+use crate::core::merge::names;
 use crate::error::{Code, Result};
 use crate::ports::postgres::{DatabaseUrl, Session};
 use crate::tasks::restore::lock;
@@ -55,11 +56,9 @@ async fn drop_passed(session: &Session, mut all: Vec<operations::Operation>) -> 
     for operation in all {
         let stays = operation.undo_until.is_none_or(|until| until > now)
             || operation.reverses.is_some_and(|id| kept.contains(&id));
-        let drop = stage::drop_schema(&names::undo_schema(operation.id));
-        let drop = format!("{LOCK_WAIT}; {drop}");
         if stays {
             kept.insert(operation.id);
-        } else if let Err(e) = session.batch("dropping what a restore kept", &drop).await {
+        } else if let Err(e) = drop_one(session, operation.id).await {
             tracing::warn!(operation = %operation.id, "stays longer than promised: {e}");
             kept.insert(operation.id);
         } else {
@@ -67,4 +66,23 @@ async fn drop_passed(session: &Session, mut all: Vec<operations::Operation>) -> 
         }
     }
     Ok(dropped)
+}
+
+/// Nobody is asked, so that what somebody made of it keeps it: a view on its tables, or a table beside them.
+async fn drop_one(session: &Session, operation: Uuid) -> Result<()> {
+    let (doing, schema) = (
+        "dropping what a restore kept",
+        names::undo_schema(operation),
+    );
+    let ours = "SELECT string_agg(format('%I.%I', n.nspname, c.relname), ', ') \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = $1 AND c.relkind = 'r' AND c.relname ~ '^(operation|u[0-9]+)$'";
+    let row = session.query_one(doing, ours, &[&schema]).await?;
+    let tables: Option<String> = row.get(0);
+    let tables = tables.map_or(String::new(), |list| {
+        format!("DROP TABLE {list} RESTRICT; ")
+    });
+    let schema = ident::quote(&schema);
+    let drop = format!("{LOCK_WAIT}; {tables}DROP SCHEMA {schema} RESTRICT");
+    session.batch(doing, &drop).await
 }
