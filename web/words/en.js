@@ -306,8 +306,9 @@ export const words = {
       rowsChanged > 0 && `${some(rowsChanged, "record is", "records are", count(rowsChanged))} changed back`,
       rowsRemoved > 0 && `${some(rowsRemoved, "record is", "records are", count(rowsRemoved))} removed`].filter(Boolean).join(", ")}.`,
     undoNote: (days, until) => `You can undo this for ${some(days, "day", "days")}, until ${until}.`,
-    changed: ({ rowsAdded = 0, rowsChanged = 0, rowsRemoved = 0 }, count) =>
-      `${count(rowsAdded)} brought back, ${count(rowsChanged)} changed back, ${count(rowsRemoved)} removed`,
+    changed: ({ rowsAdded = 0, rowsChanged = 0, rowsRemoved = 0 }, count) => [
+      rowsAdded > 0 && `${count(rowsAdded)} brought back`, rowsChanged > 0 && `${count(rowsChanged)} changed back`,
+      rowsRemoved > 0 && `${count(rowsRemoved)} removed`].filter(Boolean).join(", ") || "nothing changed",
     facts: {
       backup: "Backup", created: "Created", mode: "How", safety: "Safety backup", time: "Takes", took: "Took", meanwhile: "Meanwhile",
     },

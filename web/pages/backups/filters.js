@@ -5,6 +5,8 @@ import { words } from "../../words/en.js";
 
 export const FILTERS = ["q", "type", "status", "trigger", "from", "to"];
 const TYPING = 250;
+/** From here on all filters have their place, in pixels (assets/pages.css). */
+const WIDE = 832;
 const ORDERS = [["createdAt", "desc"], ["createdAt", "asc"], ["size", "desc"], ["size", "asc"], ["type", "asc"], ["type", "desc"]];
 
 /** The address's query as the functions read it: days are the reader's own. */
@@ -18,10 +20,10 @@ export function asked({ q, type, status, trigger, from, to, sort, order }) {
 
 /** Filters that a narrow screen shows when asked to, or while one of them is set. */
 export function folded(query, names, ...fields) {
-  const wide = matchMedia("(min-width: 52.01rem)");
-  const box = element("details", { class: "filters-more", open: wide.matches || names.some((name) => query[name]) },
+  const wide = () => document.querySelector(".rovodev").clientWidth > WIDE;
+  const box = element("details", { class: "filters-more", open: wide() || names.some((name) => query[name]) },
     element("summary", {}, words.list.filter), fields);
-  wide.addEventListener("change", () => (box.open ||= wide.matches));
+  new ResizeObserver(() => (box.open ||= wide())).observe(box);
   return box;
 }
 

@@ -68,16 +68,16 @@ function render(wizard, { plan, warnings, estimatedTime }, back) {
     nothing ? element("div", { class: "actions" }, back) : confirm(wizard, back, orphans));
 }
 
-/** The tables in which something changes, and when what goes was made. */
+/** The tables in which something changes, and when what goes was made. On a phone it is drawn as blocks, and told as a table all the same. */
 function changes(tables) {
   const touched = tables.filter((table) => table.add + table.change + table.remove > 0);
   if (touched.length === 0) return null;
   const { table, add, change, remove } = words.restore.columns;
-  const cell = (label, value, tone) => element("td", { class: `number ${value > 0 ? tone : "soft"}`, "data-label": label }, format.count(value));
-  return element("div", { class: "table-wrap" }, element("table", { class: "table plan", "aria-label": words.restore.plan }, element("thead", {}, element("tr", {},
-    [table, add, change, remove].map((text, at) => element("th", { scope: "col", class: at > 0 ? "number" : null }, text)))),
-  element("tbody", {}, touched.map((each) => element("tr", {},
-    element("th", { scope: "row" }, each.schema === "public" ? each.name : `${each.schema}.${each.name}`,
+  const cell = (label, value, tone) => element("td", { role: "cell", class: `number ${value > 0 ? tone : "soft"}`, "data-label": label }, format.count(value));
+  return element("div", { class: "table-wrap" }, element("table", { role: "table", class: "table plan", "aria-label": words.restore.plan }, element("thead", { role: "rowgroup" }, element("tr", { role: "row" },
+    [table, add, change, remove].map((text, at) => element("th", { scope: "col", role: "columnheader", class: at > 0 ? "number" : null }, text)))),
+  element("tbody", { role: "rowgroup" }, touched.map((each) => element("tr", { role: "row" },
+    element("th", { scope: "row", role: "rowheader" }, each.schema === "public" ? each.name : `${each.schema}.${each.name}`,
       each.removedBetween && each.remove > 0 && element("span", { class: "note soft" },
         words.restore.removedBetween(format.exact(each.removedBetween[0]), format.exact(each.removedBetween[1])))),
     cell(add, each.add, "good-text"), cell(change, each.change, "warn-text"), cell(remove, each.remove, "bad-text"))))));
