@@ -1,19 +1,34 @@
 // What this deployment is: written by the build from its environment.
 
+const PLACE = new URL("../config.json", import.meta.url);
+const KEPT = `rovodev-config ${PLACE.pathname}`;
 let read;
 
-/** {supabaseUrl, publishableKey, appName, api, providers} */
+/** {supabaseUrl, publishableKey, appName, api, providers}; at once where an earlier visit has read it. */
 export function config() {
-  read ??= fetch(new URL("../config.json", import.meta.url), { signal: AbortSignal.timeout(10_000) }).then(async (told) => {
-    if (!told.ok) throw new Error(`config.json: HTTP ${told.status}`);
-    const { supabaseUrl, publishableKey, ...rest } = await told.json();
-    if (!supabaseUrl || !publishableKey) throw new Error("config.json names no Supabase project");
-    return { supabaseUrl: supabaseUrl.replace(/\/+$/, ""), publishableKey, appName: "", providers: [], ...rest };
-  });
+  read ??= known() ?? fresh();
   return read.catch((error) => {
     read = undefined;
     throw error;
   });
+}
+
+function known() {
+  const kept = localStorage.getItem(KEPT);
+  if (!kept) return null;
+  // Another deployment may be another project. Without a network the kept one is as good as any.
+  fresh().then(() => localStorage.getItem(KEPT) === kept || location.reload()).catch(() => {});
+  return Promise.resolve(JSON.parse(kept));
+}
+
+async function fresh() {
+  const told = await fetch(PLACE, { signal: AbortSignal.timeout(10_000) });
+  if (!told.ok) throw new Error(`config.json: HTTP ${told.status}`);
+  const { supabaseUrl, publishableKey, ...rest } = await told.json();
+  if (!supabaseUrl || !publishableKey) throw new Error("config.json names no Supabase project");
+  const config = { supabaseUrl: supabaseUrl.replace(/\/+$/, ""), publishableKey, appName: "", providers: [], ...rest };
+  localStorage.setItem(KEPT, JSON.stringify(config));
+  return config;
 }
 
 /** Where the functions are. */
