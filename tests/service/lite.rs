@@ -5,12 +5,18 @@
 
 use crate::postgrest;
 use crate::stack::{CRON_SECRET, Person, Running};
+use crate::undo_dates;
 use local::demo;
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_is_shut() {
     postgrest::everything_is_shut(Running::start_on_lite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn undos_have_their_dates() {
+    undo_dates::dates_are_kept_and_told(Running::start_on_lite().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,8 +12,7 @@ struct Place {
 }
 
 impl Place {
-    async fn start() -> Self {
-        let running = Running::start().await;
+    async fn on(running: Running) -> Self {
         let admin = running.sign_in(Person::Admin).await;
         let backup = running
             .backed_up(&admin, json!({ "type": "database" }))
@@ -135,7 +134,11 @@ fn instant(told: &Value) -> Option<DateTime<Utc>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_can_be_undone_until_its_date_and_says_so() {
-    let place = Place::start().await;
+    dates_are_kept_and_told(Running::start().await).await;
+}
+
+pub async fn dates_are_kept_and_told(running: Running) {
+    let place = Place::on(running).await;
     let planned = place
         .done(json!({ "mode": "exact", "preview": true }))
         .await;
@@ -182,7 +185,7 @@ async fn a_restore_can_be_undone_until_its_date_and_says_so() {
 /// The catalog remembers that there was something, whoever dropped it.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_undo_whose_rows_are_gone_says_until_when_they_were_kept() {
-    let place = Place::start().await;
+    let place = Place::on(Running::start().await).await;
     for (passed, code, part) in [
         (false, "operation_not_found", "but was dropped before"),
         (true, "undo_expired", "was kept for its undo until 20"),
@@ -210,7 +213,7 @@ async fn an_undo_whose_rows_are_gone_says_until_when_they_were_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_command_line_says_the_same_beside_the_catalog_and_from_afar() {
-    let place = Place::start().await;
+    let place = Place::on(Running::start().await).await;
     let beside = Shell::beside(&place.running);
     let afar = Shell::afar(&place.running.project.url(), &place.admin);
     let (early, _) = place.restored().await;
