@@ -160,6 +160,16 @@ test("a line that breaks is told, taken up where it broke, and asked for where n
   }, { expected: NETWORK }).finally(() => sql("UPDATE backups SET deleted_at = now() WHERE name = 'a long one'"));
 });
 
+test("a phone may install it", () => visit(admin, async (page, context) => {
+  await heading(page, "Backup management").waitFor();
+  const browser = await context.newCDPSession(page);
+  const { errors } = await browser.send("Page.getAppManifest");
+  assert.deepEqual(errors, []);
+  const { installabilityErrors } = await browser.send("Page.getInstallabilityErrors");
+  // The tests' browser forgets everything, and offers nothing to be installed for that reason alone.
+  assert.deepEqual(installabilityErrors.map((each) => each.errorId).filter((id) => id !== "in-incognito"), []);
+}));
+
 test("without a network the dashboard opens and says so", () => visit(admin, async (page, context) => {
   await link(page, "View: through thick and thin").waitFor();
   await page.evaluate(async () => (await navigator.serviceWorker.ready) && !navigator.serviceWorker.controller
