@@ -382,7 +382,9 @@ BEGIN
         state = 'queued', leased_until = NULL, last_error = coalesce(error, j.last_error), queue = job.queue,
         message_id = job.message_id, token_base = job.token_base, max_attempts = job.max_attempts
     WHERE j.id = job.id;
-    PERFORM rovodev.tell_object(job, 'pending');
+    -- Whoever watches hears what it waits for.
+    PERFORM rovodev.tell_object(job, 'pending', CASE WHEN error IS NULL THEN '{}' ELSE jsonb_build_object('progress',
+        jsonb_build_object('current', 0, 'total', 0, 'step', 'Waiting', 'notice', error ->> 'message')) END);
     RETURN jsonb_build_object('held', true);
 END $$;
 COMMENT ON FUNCTION public.rovodev_return_job IS 'rovodev:catalog Gives a job back to the queue.';

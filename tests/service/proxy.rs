@@ -53,7 +53,7 @@ impl Proxy {
         url: &str,
         choice: impl Fn(&str, usize) -> Cut + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = bound("127.0.0.1:0".parse().unwrap()).listen(1024).unwrap();
         let address = listener.local_addr().unwrap();
         let line = Arc::new(Line {
             upstream: url.trim_start_matches("http://").to_string(),
@@ -84,17 +84,22 @@ impl Proxy {
 
     /// Ends every connection, and refuses new ones until [`Proxy::listen`].
     pub async fn refuse(&self) {
-        self.line.up.send_replace(false);
-        while TcpStream::connect(self.address).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        self.turn(false).await;
     }
 
     pub async fn listen(&self) {
-        self.line.up.send_replace(true);
-        while TcpStream::connect(self.address).await.is_err() {
+        self.turn(true).await;
+    }
+
+    async fn turn(&self, up: bool) {
+        self.line.up.send_replace(up);
+        for _ in 0..5000 {
+            if TcpStream::connect(self.address).await.is_ok() == up {
+                return;
+            }
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
+        panic!("the line at {} does not turn {up}", self.address);
     }
 
     /// Heads and bodies of the requests so far.
@@ -113,6 +118,14 @@ impl Proxy {
     }
 }
 
+/// Shared with the socket before or after it, so that nobody else gets the port between the two.
+fn bound(address: SocketAddr) -> TcpSocket {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind(address).unwrap();
+    socket
+}
+
 async fn serve(mut listener: TcpListener, line: Arc<Line>) {
     let address = listener.local_addr().unwrap();
     let mut up = line.up.subscribe();
@@ -126,11 +139,9 @@ async fn serve(mut listener: TcpListener, line: Arc<Line>) {
                 if *up.borrow_and_update() {
                     continue;
                 }
+                // Bound and not listening: refused.
+                let socket = bound(address);
                 drop(listener);
-                // Bound and not listening: refused, and nobody else gets the port.
-                let socket = TcpSocket::new_v4().unwrap();
-                socket.set_reuseaddr(true).unwrap();
-                socket.bind(address).unwrap();
                 while !*up.borrow_and_update() {
                     up.changed().await.unwrap();
                 }

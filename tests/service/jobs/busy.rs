@@ -28,6 +28,8 @@ async fn waiting_for_a_busy_store_costs_no_attempt() {
         let row = place.row("backups", new.id).await;
         assert_eq!(row["status"], "pending", "{row}");
         assert_eq!(row["attempt"], attempt, "{row}");
+        let notice = row["progress"]["notice"].as_str().unwrap();
+        assert!(notice.contains("at work"), "{notice}");
         assert_eq!(backups::list(&store, "default").await.unwrap().len(), 0);
     }
     let told = place.last_error(new.id).await.unwrap();
