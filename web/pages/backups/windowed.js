@@ -21,7 +21,7 @@ export class Windowed {
 
   /**
    * `read(offset)` resolves with the `PAGE` rows from there, `first` are those from 0; `draw(row, place)` makes the element of one; `form` is how pieces look:
-   * {piece(), room()}, where what room() makes takes a height and may show a failure.
+   * {piece(), room(), rowHeight()}, where what room() makes takes a height and may show a failure.
    */
   constructor({ into, total, first, form, read, draw, signal }) {
     Object.assign(this, { into, form, read, draw, signal });
@@ -33,7 +33,7 @@ export class Windowed {
     this.#pages.set(0, Promise.resolve(first));
     this.#pieces[0].items = first.slice(0, PIECE);
     this.#fill(this.#pieces[0]);
-    this.#rowHeight = this.#pieces[0].view.getBoundingClientRect().height / this.#pieces[0].rows;
+    this.#rowHeight = form.rowHeight(this.#pieces[0].view);
     for (const piece of this.#pieces.slice(1)) this.#empty(piece);
     for (const piece of this.#pieces) this.sight.observe(piece.view);
   }
@@ -123,6 +123,8 @@ export class Windowed {
 export const forms = {
   table: (columns) => ({
     piece: () => element("tbody", {}),
+    // The newest are often taller than most: with a note, or under way.
+    rowHeight: (piece) => piece.lastChild.getBoundingClientRect().height,
     room: (height, shown) => {
       const cell = element("td", { colspan: columns, role: "presentation" }, shown);
       cell.style.height = `${height}px`;
@@ -131,6 +133,7 @@ export const forms = {
   }),
   cards: () => ({
     piece: () => element("div", { class: "piece", role: "presentation" }),
+    rowHeight: (piece) => piece.getBoundingClientRect().height / piece.childElementCount,
     room: (height, shown) => {
       const room = element("div", { class: "room", role: "presentation" }, shown);
       room.style.height = `${height}px`;
