@@ -24,7 +24,7 @@ function index({ outputs }, config) {
   writeFileSync(file, page.replace(own, `content="connect-src ${["'self'", ...hosts].join(" ")}"`).replace(begin, links + begin));
 }
 
-/** What the start imports, and the page that most visits begin with. */
+/** What the start imports, what several pages share, and the page that most visits begin with. */
 function needed(outputs) {
   const place = (path) => path.slice(folder.length + 1);
   const entry = Object.keys(outputs).find((path) => place(path) === "app/main.js");
@@ -37,8 +37,10 @@ function needed(outputs) {
     }
   };
   follow(entry);
-  const home = Object.keys(outputs).find((path) => outputs[path].entryPoint === "web/pages/home.js");
-  return [...found, home].map(place);
+  for (const [path, { entryPoint }] of Object.entries(outputs)) {
+    if (!entryPoint || entryPoint === "web/pages/home.js") found.add(path);
+  }
+  return [...found].map(place);
 }
 
 /** The service worker, which knows all files, and is another one with every deployment. */

@@ -15,6 +15,8 @@ import { signInDialog, signInPage } from "./signin.js";
 import { installShell } from "./shell.js";
 import { words } from "../words/en.js";
 
+/** When a page is there and has what it asked for, in milliseconds: what is not urgent waits for it. */
+const SETTLED = 1000;
 let frame;
 let app = "";
 let visit = new AbortController();
@@ -58,7 +60,7 @@ async function begin() {
   const problem = await session.begin();
   session.onChange({ entered: () => frame.isOut && attempt(enter), ended: () => frame.isOut || askAgain(), left });
   await (session.session() ? enter() : signIn(problem));
-  session.keep();
+  setTimeout(session.keep, SETTLED);
 }
 
 async function enter() {

@@ -4,6 +4,7 @@ const KEPT = "rovodev-tenant";
 const KNOWN = "rovodev-who";
 const RANKS = { viewer: 1, operator: 2, admin: 3 };
 let who = { tenants: [] };
+let chosen;
 
 export const chosenTenant = () => tenant()?.slug;
 export const tenants = () => who.tenants;
@@ -30,11 +31,13 @@ export function recall(user) {
 export const forget = () => localStorage.removeItem(KNOWN);
 
 export function tenant() {
-  const wanted = localStorage.getItem(KEPT);
-  return who.tenants.find((each) => each.slug === wanted) ?? who.tenants[0];
+  if (chosen === undefined) chosen = localStorage.getItem(KEPT);
+  return who.tenants.find((each) => each.slug === chosen) ?? who.tenants[0];
 }
 
+/** For this tab and those to come: another tab must not change what this one is about. */
 export function choose(slug) {
+  chosen = slug;
   localStorage.setItem(KEPT, slug);
 }
 
