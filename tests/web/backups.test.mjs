@@ -125,6 +125,23 @@ for (const [view, row] of [["table", "row"], ["cards", "listitem"]]) {
   });
 }
 
+test("a window that becomes narrow gets cards at about the same place, and the table again", () => {
+  many(1000);
+  return visit(admin, async (page) => {
+    await page.getByText("1,000 backups", { exact: true }).waitFor();
+    const fits = () => page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth);
+    await page.evaluate(() => scrollTo(0, 0.5 * document.documentElement.scrollHeight));
+    await page.getByLabel("Choose nightly 500", { exact: true }).check();
+    await page.setViewportSize({ width: 360, height: 780 });
+    await page.getByRole("listitem").first().waitFor();
+    await page.getByLabel("Choose nightly 500", { exact: true }).waitFor();
+    assert.ok(await fits(), "it scrolls sideways");
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await page.getByRole("row").first().waitFor();
+    assert.ok(await page.getByLabel("Choose nightly 500", { exact: true }).isChecked());
+  }, { path: "/backups" }).finally(none);
+});
+
 test("many are chosen and deleted, with what stayed told", () => {
   many(300);
   return visit(admin, async (page) => {

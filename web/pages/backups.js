@@ -11,7 +11,7 @@ import { may, tenant } from "../app/workspace.js";
 import * as format from "../app/format.js";
 import { bulkBar } from "./backups/bulk.js";
 import { FILTERS, asked, filters } from "./backups/filters.js";
-import { listing } from "./backups/listing.js";
+import { fitsTable, listing } from "./backups/listing.js";
 import { PAGE } from "./backups/windowed.js";
 import { words } from "../words/en.js";
 
@@ -49,6 +49,7 @@ class List {
       note(this.query);
       this.begin();
     });
+    new ResizeObserver(() => this.#fit()).observe(this.body);
     this.bulk = bulkBar(this.chosen, { again: () => this.begin(), cleared: () => this.listing?.sync() });
   }
 
@@ -71,6 +72,18 @@ class List {
     }
   }
 
+  /** A window that becomes narrow gets cards, at about the same place. */
+  async #fit() {
+    if (!this.listing || this.signal.aborted || this.query.view === "cards" || this.fits === fitsTable()) return;
+    const part = scrollY / document.documentElement.scrollHeight;
+    const chosen = [...this.chosen];
+    await this.begin();
+    for (const [id, backup] of chosen) this.chosen.set(id, backup);
+    this.listing?.sync();
+    this.bulk.draw();
+    scrollTo(0, part * document.documentElement.scrollHeight);
+  }
+
   #read(offset, signal, limit = PAGE) {
     return call("GET", "/backups/list", { query: { ...asked(this.query), limit, offset }, signal });
   }
@@ -84,6 +97,7 @@ class List {
       replace(this.body, this.#empty());
       return;
     }
+    this.fits = fitsTable();
     this.listing = listing({
       wanted: this.query.view, chosen: this.chosen, marked: () => this.bulk.draw(), signal,
       read: async (offset) => {

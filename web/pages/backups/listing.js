@@ -11,12 +11,15 @@ import { words } from "../../words/en.js";
 /** What a table needs, in pixels: a host may give less than the window has. */
 const TABLE = 1104;
 
+/** Whether there is room for all columns. */
+export const fitsTable = () => document.querySelector(".rovodev").clientWidth >= TABLE;
+
 /**
  * {view, fill(total, first), change(backup), sync()}: fill() where the view is in the page, sync() where `chosen`, which
  * holds what is marked, was changed elsewhere. `read(offset)` resolves with backups.
  */
 export function listing({ wanted, chosen, marked, read, signal }) {
-  const table = wanted !== "cards" && document.querySelector(".rovodev").clientWidth >= TABLE;
+  const table = wanted !== "cards" && fitsTable();
   const places = new Map();
   const into = table ? element("table", { class: "table" }, head()) : element("div", { class: "rows cards", role: "list" });
   let total = 0;
