@@ -51,6 +51,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000012",
         include_str!("../../supabase/migrations/20261122000012_rovodev_restores.sql"),
     ),
+    (
+        "20261122000013",
+        include_str!("../../supabase/migrations/20261122000013_rovodev_schedules.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

@@ -1,0 +1,5 @@
+//! Schedules over HTTP, the tick that claims them, and what retention does.
+
+mod claims;
+mod made;
+mod retention;
