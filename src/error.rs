@@ -67,6 +67,7 @@ codes! {
     FormatTooNew "format_too_new" Refused "The backup was written by a newer version.";
     ManifestDamaged "manifest_damaged" Failed "The manifest cannot be read or was altered.";
     BackupNotFound "backup_not_found" NotFound "No such backup.";
+    ScheduleNotFound "schedule_not_found" NotFound "No such schedule.";
     OperationNotFound "operation_not_found" NotFound "No such restore operation.";
     NotEmpty "not_empty" Refused "The target holds data.";
     SchemaMissing "schema_missing" Refused "The backup holds no table definitions.";

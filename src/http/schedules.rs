@@ -5,7 +5,6 @@ use super::caller::{caller, granted};
 use super::guard::Failure;
 use super::query::{bad, body, body_with, one, parameters};
 use super::{Answer, Problem, Request, Service};
-use crate::core::manifest::BackupType;
 use crate::core::retention::Policy;
 use crate::tasks::cataloged::{self, Asker};
 use crate::tasks::jobs;
@@ -158,18 +157,9 @@ fn wanted(body: Body) -> Result<Wanted, Problem> {
         timezone: body.timezone,
         trigger: body.trigger,
         kind,
-        components: kind.map(components),
         compress: body.compress,
         retention: body.retention,
         enabled: body.enabled,
         ..Wanted::default()
     })
-}
-
-fn components(kind: BackupType) -> Vec<&'static str> {
-    match kind {
-        BackupType::Full => vec!["database", "config"],
-        BackupType::Database => vec!["database"],
-        BackupType::Config => vec!["config"],
-    }
 }

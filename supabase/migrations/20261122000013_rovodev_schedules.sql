@@ -464,8 +464,10 @@ COMMENT ON FUNCTION public.rovodev_due_retention IS 'rovodev:catalog Schedules w
 
 -- Deletes what a schedule's policy does not keep. What changed since the look at `at` stays: what was pinned, verified or
 -- is restored meanwhile, and everything where the last good backup (`last_good`) is not there any more. How many went.
-CREATE FUNCTION public.rovodev_expire_backups(schedule uuid, expired uuid[], last_good uuid, at timestamptz)
-RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+-- `more`: the policy is to be looked at again at once, for these were not all.
+CREATE FUNCTION public.rovodev_expire_backups(
+    schedule uuid, expired uuid[], last_good uuid, at timestamptz, more boolean DEFAULT false
+) RETURNS integer LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     owner public.backup_schedules;
     old public.backups;
@@ -497,6 +499,9 @@ BEGIN
         PERFORM rovodev.enqueue('delete', old.tenant_id, backup => old.id);
         gone := gone + 1;
     END LOOP;
+    IF more AND gone > 0 THEN
+        UPDATE public.backup_schedules s SET retention_due_at = rovodev_expire_backups.at WHERE s.id = owner.id;
+    END IF;
     RETURN gone;
 END $$;
 COMMENT ON FUNCTION public.rovodev_expire_backups IS 'rovodev:catalog Deletes what a schedule''s policy does not keep.';
@@ -526,7 +531,7 @@ GRANT EXECUTE ON FUNCTION
     public.rovodev_due_schedules(timestamptz, integer),
     public.rovodev_claim_schedules(jsonb, timestamptz),
     public.rovodev_due_retention(timestamptz, integer),
-    public.rovodev_expire_backups(uuid, uuid[], uuid, timestamptz)
+    public.rovodev_expire_backups(uuid, uuid[], uuid, timestamptz, boolean)
 TO service_role;
 
 INSERT INTO rovodev.migrations (version) VALUES ('20261122000013');

@@ -3,7 +3,8 @@
 use super::Policy;
 use chrono::{DateTime, Datelike, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// Days that a failed backup stays, where the policy does not say it.
@@ -38,18 +39,18 @@ pub struct Decision {
     pub reasons: Vec<Reason>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
     /// Stable.
-    pub code: &'static str,
+    pub code: Cow<'static, str>,
     /// For people.
     pub text: String,
 }
 
 fn reason(code: &'static str, text: impl Into<String>) -> Reason {
     Reason {
-        code,
+        code: code.into(),
         text: text.into(),
     }
 }

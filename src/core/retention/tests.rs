@@ -25,9 +25,9 @@ fn good(n: u128, at: DateTime<Utc>) -> Backup {
 }
 
 /// The codes of why each is kept; nothing of what expires.
-fn kept(policy: &Policy, zone: Tz, backups: &[Backup]) -> Vec<Vec<&'static str>> {
+fn kept(policy: &Policy, zone: Tz, backups: &[Backup]) -> Vec<Vec<String>> {
     let codes = |d: Decision| match d.keep {
-        true => d.reasons.iter().map(|r| r.code).collect(),
+        true => d.reasons.iter().map(|r| r.code.to_string()).collect(),
         false => Vec::new(),
     };
     let decided = decide(policy, zone, now(), backups);
@@ -155,7 +155,11 @@ fn what_no_policy_may_take_stays() {
         ]
     );
     let nothing = kept(&Policy::default(), Tz::UTC, &backups);
-    assert!(nothing.iter().all(|why| why.contains(&"no_policy")));
+    assert!(
+        nothing
+            .iter()
+            .all(|why| why.contains(&"no_policy".to_string()))
+    );
     let wrong = Policy {
         keep_weekly: Some(0),
         ..Policy::default()

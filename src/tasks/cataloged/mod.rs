@@ -24,8 +24,8 @@ pub use list::{Filter, Listed, Page, Sort, list, note_export};
 pub use restore::{RestoreAnswer, RestoreBackup, RestoreStatus, restore, restore_status};
 pub use restores::{ListedRestore, Restores, RestoresFilter, list_restores};
 pub use schedules::{
-    ScheduleRun, ShownSchedule, change_schedule, create_schedule, delete_schedule, list_schedules,
-    run_schedule, show_schedule,
+    ScheduleRun, Schedules, ShownSchedule, change_schedule, create_schedule, delete_schedule,
+    list_schedules, run_schedule, show_schedule,
 };
 
 use crate::error::Result;

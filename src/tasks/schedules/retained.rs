@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 /// Schedules of one look: each may bring thousands of backups.
 const AT_ONCE: usize = 200;
+/// Backups of one schedule that expire in one call: each is a row of the log and a job.
+const MOST_EXPIRED: usize = 500;
 
 /// A backup of a schedule, as its policy sees it.
 #[derive(Debug, Clone, Deserialize)]
@@ -58,7 +60,7 @@ fn decided(
 }
 
 /// What a policy would do now.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Preview {
     pub retention: Policy,
@@ -69,7 +71,7 @@ pub struct Preview {
     pub backups: Vec<Previewed>,
 }
 
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Previewed {
     pub id: Uuid,
@@ -148,14 +150,18 @@ async fn expire(catalog: &Catalog, now: DateTime<Utc>, due: &Due) -> Result<usiz
             return Ok(0);
         }
     };
-    let expired: Vec<Uuid> = decisions.iter().filter(|d| !d.keep).map(|d| d.id).collect();
+    // The oldest first.
+    let expired = decisions.iter().rev().filter(|d| !d.keep).map(|d| d.id);
+    let mut expired: Vec<Uuid> = expired.collect();
     if expired.is_empty() {
         return Ok(0);
     }
+    let more = expired.len() > MOST_EXPIRED;
+    expired.truncate(MOST_EXPIRED);
     let is_last = |d: &&Decision| d.reasons.iter().any(|r| r.code == "last_good");
     let last_good = decisions.iter().find(is_last).map(|d| d.id);
     let arguments = json!({
-        "schedule": due.id, "expired": expired, "last_good": last_good, "at": now,
+        "schedule": due.id, "expired": expired, "last_good": last_good, "at": now, "more": more,
     });
     let function = "rovodev_expire_backups";
     catalog

@@ -24,7 +24,7 @@ pub enum Trigger {
 }
 
 /// A schedule to be made, or what of one shall be otherwise; what is absent stays, or takes its default.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Wanted {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,20 @@ fn bad(message: &str) -> Error {
     Error::new(Code::BadSchedule, message)
 }
 
+fn components(kind: BackupType) -> Vec<&'static str> {
+    match kind {
+        BackupType::Full => vec!["database", "config"],
+        BackupType::Database => vec!["database"],
+        BackupType::Config => vec!["config"],
+    }
+}
+
 impl Wanted {
+    /// Whether it asks for nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Of a new schedule.
     ///
     /// # Errors
@@ -75,6 +88,7 @@ impl Wanted {
         let made = Self {
             id: Some(id),
             timezone: Some(timezone.clone()),
+            kind: self.kind.or(Some(BackupType::Full)),
             ..self
         };
         made.checked()?.timed(id, trigger, cron, &timezone, now)
@@ -109,7 +123,10 @@ impl Wanted {
         if let Some(policy) = &self.retention {
             policy.check()?;
         }
-        Ok(self)
+        Ok(Self {
+            components: self.kind.map(components),
+            ..self
+        })
     }
 
     fn timed(

@@ -30,6 +30,23 @@ fn expiring(previewed: &Value) -> Vec<String> {
         .collect()
 }
 
+/// More than one call lets expire.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_expires_by_parts() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let last = json!({ "name": "Hourly", "cron": "0 * * * *", "type": "database", "retention": { "keepLast": 1 } });
+    let id = running.scheduled(&admin, last).await;
+    with_backups(&running, &id, 1201).await;
+    let gone = expire_due(&catalog(&running), Utc::now(), patience()).await;
+    assert_eq!(gone.unwrap(), 1201);
+    let previewed = preview(&running, &admin, &id).await;
+    assert_eq!(
+        (&previewed["keeps"], &previewed["expires"]),
+        (&json!(1), &json!(0))
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_preview_says_happens_and_stands_in_the_log() {
     let running = Running::start().await;
