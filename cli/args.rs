@@ -1,7 +1,8 @@
 //! What can be asked on the command line. `-h` fits one screen, `--help` teaches.
 
 use crate::commands::{
-    backup, check, completions, delete, download, init, list, prune, restore, show, status, worker,
+    backup, check, completions, delete, download, init, list, prune, restore, schedule, show,
+    status, worker,
 };
 use crate::exit;
 use clap::{Args, Parser, Subcommand};
@@ -88,6 +89,7 @@ pub enum Command {
     Delete(delete::DeleteArgs),
     Prune(prune::PruneArgs),
     Download(download::DownloadArgs),
+    Schedule(Box<schedule::ScheduleArgs>),
     Status(status::StatusArgs),
     Init(init::InitArgs),
     Worker(worker::WorkerArgs),
@@ -103,6 +105,7 @@ impl Command {
                 | Command::Restore(_)
                 | Command::Check(_)
                 | Command::Download(_)
+                | Command::Schedule(_)
                 | Command::Worker(_)
         )
     }

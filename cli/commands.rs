@@ -9,6 +9,7 @@ pub mod init;
 pub mod list;
 pub mod prune;
 pub mod restore;
+pub mod schedule;
 pub mod show;
 pub mod status;
 pub mod worker;
@@ -99,6 +100,7 @@ pub async fn run(command: Command, common: Common, settings: Settings) -> Result
         Command::Delete(args) => delete::run(args, &common, &settings).await,
         Command::Prune(args) => prune::run(args, &common, &settings).await,
         Command::Download(args) => download::run(args, &common, &settings).await,
+        Command::Schedule(_) => Err(schedule::no_catalog()),
         Command::Status(args) => status::run(args, &common, settings).await,
         Command::Init(args) => init::run(args, &common, settings).await,
         Command::Worker(args) => worker::run(args, &common, &settings).await,

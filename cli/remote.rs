@@ -3,6 +3,7 @@
 mod client;
 mod download;
 mod problem;
+mod schedules;
 mod status;
 mod watch;
 

@@ -32,6 +32,7 @@ macro_rules! codes {
 
 codes! {
     Usage "usage" Usage "The request makes no sense as it stands.";
+    BadSchedule "bad_schedule" Usage "A schedule's expression, time zone or retention policy cannot be.";
     Config "config" Usage "A setting is missing or cannot be read.";
     DatabaseUnreachable "database_unreachable" Connect "No server answers at the database URL.";
     DatabaseAuth "database_auth" Connect "The server refused the role or the password.";
@@ -66,6 +67,7 @@ codes! {
     FormatTooNew "format_too_new" Refused "The backup was written by a newer version.";
     ManifestDamaged "manifest_damaged" Failed "The manifest cannot be read or was altered.";
     BackupNotFound "backup_not_found" NotFound "No such backup.";
+    ScheduleNotFound "schedule_not_found" NotFound "No such schedule.";
     OperationNotFound "operation_not_found" NotFound "No such restore operation.";
     NotEmpty "not_empty" Refused "The target holds data.";
     SchemaMissing "schema_missing" Refused "The backup holds no table definitions.";

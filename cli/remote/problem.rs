@@ -1,7 +1,7 @@
 //! What a deployment's refusals mean.
 
 use reqwest::StatusCode;
-use rovodev::error::{Code, Error};
+use rovodev::error::{Class, Code, Error};
 use rovodev::ports::web;
 use rovodev::tasks::cataloged::Refusal;
 use rovodev::tasks::operators;
@@ -48,12 +48,18 @@ pub fn refused(url: &str, status: StatusCode, wait: Option<u64>, body: &[u8]) ->
         503 => Error::new(Code::ServiceUnreachable, format!("{url}: {message}")).retry(true),
         500.. => Error::new(Code::ServiceError, message)
             .hint("The deployment's log says more: Vercel, the project, Logs."),
-        _ => Error::new(Code::Usage, message),
+        _ => Error::new(senseless(&problem.code), message),
     };
     match problem.hint {
         Some(hint) => error.hint(hint),
         None => error,
     }
+}
+
+/// A code of ours for what makes no sense, where the deployment knows one.
+fn senseless(code: &str) -> Code {
+    let ours = Code::named(code).filter(|code| code.class() == Class::Usage);
+    ours.unwrap_or(Code::Usage)
 }
 
 fn unauthorized(message: &str) -> Error {
@@ -131,6 +137,7 @@ mod tests {
             (422, "idempotency_mismatch", Code::NotPossible),
             (429, "rate_limited", Code::RateLimited),
             (400, "bad_field", Code::Usage),
+            (400, "bad_schedule", Code::BadSchedule),
             (500, "internal", Code::ServiceError),
             (503, "catalog_unreachable", Code::ServiceUnreachable),
         ] {

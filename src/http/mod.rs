@@ -17,6 +17,7 @@ mod backups;
 mod caller;
 mod health;
 mod range;
+mod schedules;
 mod sent;
 mod stream;
 mod table_file;

@@ -54,6 +54,11 @@ pub fn parameters(request: &Request, allowed: &[&str]) -> Result<Vec<(String, St
 /// A JSON body: an object of texts, numbers, booleans and lists of these; an empty one counts as `{}`. Unknown fields are
 /// refused by the type (`deny_unknown_fields`).
 pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
+    body_with(request, "")
+}
+
+/// The same, where one field holds an object.
+pub fn body_with<T: DeserializeOwned>(request: &Request, object: &str) -> Result<T, Problem> {
     let bytes: &[u8] = match request.body().is_empty() {
         true => b"{}",
         false => request.body(),
@@ -72,7 +77,10 @@ pub fn body<T: DeserializeOwned>(request: &Request) -> Result<T, Problem> {
         return refused("The body must be an object.".into());
     };
     // `{"full": null}` would pass for `"full"`.
-    if let Some((name, _)) = fields.iter().find(|(_, value)| holds_object(value)) {
+    if let Some((name, _)) = fields.iter().find(|(name, value)| match value {
+        Value::Object(inside) if *name == object => inside.values().any(holds_object),
+        value => holds_object(value),
+    }) {
         return refused(format!(
             "The field {name} holds an object, and none here does."
         ));

@@ -2,7 +2,7 @@
 
 use super::guard::{self, Route};
 use super::{Answer, Problem, Request, Service};
-use super::{backups, health, tick, workspace};
+use super::{backups, health, schedules, tick, workspace};
 use http::Method;
 
 pub static BACKUPS_LIST: Route = Route {
@@ -40,6 +40,11 @@ pub static STATUS_HEALTH: Route = Route {
     methods: &[Method::GET],
     handle: |service, request| Box::pin(health::handle(service, request)),
 };
+pub static SCHEDULES: Route = Route {
+    function: "schedules",
+    methods: &[Method::GET, Method::POST, Method::PATCH, Method::DELETE],
+    handle: |service, request| Box::pin(schedules::handle(service, request)),
+};
 pub static WORKSPACE: Route = Route {
     function: "workspace/[part]",
     methods: &[Method::GET],
@@ -60,6 +65,7 @@ pub static ROUTES: &[&Route] = &[
     &BACKUPS_RESTORE_STATUS,
     &BACKUPS_DOWNLOAD,
     &STATUS_HEALTH,
+    &SCHEDULES,
     &WORKSPACE,
     &CRON_TICK,
 ];

@@ -1,4 +1,5 @@
-//! `GET /api/cron/tick`: takes up what waits. Called by Vercel Cron, as often as anybody likes.
+//! `GET /api/cron/tick`: claims what schedules want, and takes up what waits. Called by Vercel Cron, as often as anybody
+//! likes.
 
 use super::guard::Failure;
 use super::query::parameters;
@@ -7,20 +8,61 @@ use crate::config;
 use crate::ports::catalog::{As, Repeat};
 use crate::tasks::Context;
 use crate::tasks::jobs::{clean_up, work_off};
+use crate::tasks::schedules::{claim_due, expire_due};
+use chrono::Utc;
 use http::{StatusCode, header};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::time::{Duration, Instant};
 
 /// A shorter secret could be guessed.
 const SHORTEST_SECRET: usize = 16;
+/// So long the answer waits for claims, and for what expires; the next tick goes on.
+const CLAIMING: Duration = Duration::from_secs(20);
+const EXPIRING: Duration = Duration::from_secs(5);
 
-/// Answers at once with what waits; the work goes on behind the response.
+/// What was done, and what is left to do.
+#[derive(Serialize)]
+struct Told {
+    /// Runs of schedules that were due.
+    claimed: usize,
+    /// Backups that no policy keeps any more.
+    expired: usize,
+    #[serde(flatten)]
+    waiting: Waiting,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Waiting {
+    /// Jobs that nobody holds.
+    waiting: u64,
+    /// Seconds that the oldest of them waits.
+    oldest: u64,
+}
+
+/// Claims what is due, most urgent first, and answers with what waits; the work goes on behind the response.
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     allowed(&service, &request)?;
     parameters(&request, &[])?;
-    let waiting: Value = service
-        .catalog()
+    let (catalog, now) = (service.catalog(), Utc::now());
+    let claimed = claim_due(catalog, now, Instant::now() + CLAIMING).await?;
+    if claimed.more {
+        tracing::warn!(claimed = claimed.runs, "more is due than one tick claims");
+    }
+    // What waits is worked off all the same; the next tick looks again.
+    let expired = expire_due(catalog, now, Instant::now() + EXPIRING).await;
+    let expired = expired.unwrap_or_else(|error| {
+        tracing::error!(%error, "what no policy keeps could not expire");
+        0
+    });
+    let waiting: Waiting = catalog
         .call(As::Jobs, "rovodev_waiting_jobs", &json!({}), Repeat::Safely)
         .await?;
+    let told = Told {
+        claimed: claimed.runs,
+        expired,
+        waiting,
+    };
     let workshop = service.workshop()?;
     let work = async move {
         let ctx = Context::default();
@@ -32,7 +74,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
             tracing::error!(%error, "the tick could not clean up");
         }
     };
-    Ok(Answer::json(StatusCode::OK, &waiting).behind(work))
+    Ok(Answer::json(StatusCode::OK, &told).behind(work))
 }
 
 fn allowed(service: &Service, request: &Request) -> Result<(), Problem> {

@@ -51,6 +51,14 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000012",
         include_str!("../../supabase/migrations/20261122000012_rovodev_restores.sql"),
     ),
+    (
+        "20261122000013",
+        include_str!("../../supabase/migrations/20261122000013_rovodev_schedules.sql"),
+    ),
+    (
+        "20261122000014",
+        include_str!("../../supabase/migrations/20261122000014_rovodev_schedule_operators.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

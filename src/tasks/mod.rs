@@ -19,6 +19,7 @@ pub mod places;
 pub mod progress;
 pub mod prune;
 pub mod restore;
+pub mod schedules;
 pub mod segments;
 pub mod status;
 

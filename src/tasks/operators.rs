@@ -3,6 +3,7 @@
 
 mod carry_out;
 mod rows;
+mod schedules;
 
 pub use carry_out::{Job, carry_out};
 pub use rows::{BackupRow, Contents, Definitions, Origin, RestoreRow};

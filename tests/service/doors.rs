@@ -10,7 +10,12 @@ use std::process::Command;
 /// What Vercel's Hobby plan takes in one deployment.
 const MOST_FUNCTIONS: usize = 12;
 /// They take backups, and so need `pg_dump`.
-const DUMPING: &[&str] = &["backups/create", "backups/[id]/restore", "cron/tick"];
+const DUMPING: &[&str] = &[
+    "backups/create",
+    "backups/[id]/restore",
+    "schedules",
+    "cron/tick",
+];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -32,6 +32,7 @@ mod remote_download;
 mod requests;
 mod restores;
 mod rights;
+mod schedules;
 mod schemathesis;
 mod shell;
 mod stack;

@@ -1,9 +1,11 @@
 //! Who may call what: every function and method, by role, on one's own and on somebody else's, in a tenant that is the
 //! whole database and in one with a scope.
 
+mod scoped;
+
 use crate::stack::{Person, Running};
 use rovodev::http::routes::{ROUTES, find};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -78,6 +80,31 @@ const RULES: &[Rule] = &[
     rule("backups/[id]/download", "GET", Link, "", 404),
     rule("backups/[id]/download", "DELETE", Operator, "", 204),
     rule("status/health", "GET", Viewer, "", 200),
+    rule("schedules", "GET", Viewer, "", 200),
+    rule("schedules?id=[id]", "GET", Viewer, "", 200),
+    rule(
+        "schedules?id=[id]&preview=retention",
+        "GET",
+        Viewer,
+        "",
+        200,
+    ),
+    rule(
+        "schedules",
+        "POST",
+        Admin,
+        r#"{"name":"n","cron":"0 2 * * *"}"#,
+        201,
+    ),
+    rule("schedules", "POST", Operator, r#"{"runNow":"[id]"}"#, 202),
+    rule(
+        "schedules?id=[id]",
+        "PATCH",
+        Admin,
+        r#"{"enabled":false}"#,
+        200,
+    ),
+    rule("schedules?id=[id]", "DELETE", Admin, "", 204),
     rule("workspace/activity", "GET", Viewer, "", 200),
     rule("workspace/restores", "GET", Viewer, "", 200),
     rule("cron/tick", "GET", Secret, "", 401),
@@ -85,7 +112,8 @@ const RULES: &[Rule] = &[
 
 #[test]
 fn every_function_and_method_has_its_rule() {
-    let function = |rule: &Rule| find(&format!("/api/{}", rule.function)).unwrap().function;
+    let path = |rule: &Rule| rule.function.split('?').next().unwrap();
+    let function = |rule: &Rule| find(&format!("/api/{}", path(rule))).unwrap().function;
     let ruled: BTreeSet<_> = RULES.iter().map(|r| (function(r), r.method)).collect();
     let routes = ROUTES.iter();
     let served: BTreeSet<_> = routes
@@ -140,7 +168,7 @@ pub async fn walk_by_roles(running: Running) {
                     _ => 403,
                 };
                 let logged = walk.logged(person).await;
-                let backup = walk.backup(own).await;
+                let backup = walk.subject(rule, own).await;
                 let mine = walk.ask(rule, &token, &backup, TENANTS[own].slug).await;
                 assert_eq!(
                     mine.status, expected,
@@ -173,7 +201,8 @@ async fn whoever_belongs_to_no_tenant_gets_nothing() {
             walk.shut(rule, Person::Stranger, &token, tenant, refused)
                 .await;
         }
-        let none = walk.ask(rule, "", &walk.backup(0).await, "default").await;
+        let subject = walk.subject(rule, 0).await;
+        let none = walk.ask(rule, "", &subject, "default").await;
         let expected = if rule.least == Link { 404 } else { 401 };
         assert_eq!(
             none.status, expected,
@@ -186,7 +215,7 @@ async fn whoever_belongs_to_no_tenant_gets_nothing() {
 
 impl Rule {
     fn has_id(&self) -> bool {
-        self.function.contains("[id]")
+        self.function.contains("[id]") || self.body.contains("[id]")
     }
 }
 
@@ -212,7 +241,7 @@ impl Walk {
     /// What is somebody else's is refused like what does not exist, and nothing of it changes.
     async fn shut(&self, rule: &Rule, person: Person, token: &str, tenant: &Tenant, refused: u16) {
         let at = TENANTS.iter().position(|t| t.slug == tenant.slug).unwrap();
-        let backup = self.backup(at).await;
+        let backup = self.subject(rule, at).await;
         let before = self.state(&backup).await;
         let foreign = self.ask(rule, token, &backup, tenant.slug).await;
         let unknown = Uuid::now_v7().to_string();
@@ -245,7 +274,7 @@ impl Walk {
         if !rule.body.is_empty() {
             request = request
                 .header("content-type", "application/json")
-                .body(rule.body);
+                .body(rule.body.replace("[id]", backup));
         }
         let answer = request.send().await.unwrap();
         let headers = answer.headers().iter();
@@ -260,6 +289,21 @@ impl Walk {
         }
     }
 
+    /// What a call is about: a backup, or a schedule.
+    async fn subject(&self, rule: &Rule, tenant: usize) -> String {
+        match rule.function.starts_with("schedules") {
+            true => self.schedule(tenant).await,
+            false => self.backup(tenant).await,
+        }
+    }
+
+    async fn schedule(&self, tenant: usize) -> String {
+        let sql = "INSERT INTO public.backup_schedules (tenant_id, name, cron_expression, backup_type) \
+             SELECT id, 'made for a test', '0 3 * * *', 'database' FROM public.rovodev_tenants WHERE slug = $1 RETURNING id::text";
+        let row = self.owner.query_one(sql, &[&TENANTS[tenant].slug]).await;
+        row.unwrap().get(0)
+    }
+
     /// A completed backup of a tenant, of which the store knows nothing.
     async fn backup(&self, tenant: usize) -> String {
         let sql = "INSERT INTO public.backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, selection) \
@@ -269,12 +313,14 @@ impl Walk {
         row.unwrap().get(0)
     }
 
-    /// The backup's row, and all that was asked of it.
+    /// The row of a backup or a schedule, and all that was asked of it.
     async fn state(&self, backup: &str) -> Value {
-        let sql = "SELECT jsonb_build_object('backup', to_jsonb(b), \
+        let sql = "SELECT jsonb_build_object('backup', to_jsonb(b), 'schedule', to_jsonb(s), \
+                 'runs', (SELECT count(*) FROM public.backups r WHERE r.schedule_id = s.id), \
                  'restores', (SELECT count(*) FROM public.restore_operations o WHERE o.backup_id = b.id), \
                  'jobs', (SELECT count(*) FROM public.rovodev_jobs j WHERE j.backup_id = b.id))::text \
-             FROM public.backups b WHERE b.id = $1::text::uuid";
+             FROM (SELECT $1::text::uuid AS id) subject LEFT JOIN public.backups b USING (id) \
+             LEFT JOIN public.backup_schedules s USING (id)";
         let row = self.owner.query_one(sql, &[&backup]).await;
         let text: String = row.unwrap().get(0);
         serde_json::from_str(&text).unwrap()
@@ -298,66 +344,5 @@ impl Walk {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
         panic!("a restore does not end");
-    }
-}
-
-/// A tenant with a scope hears of no server, no address and no definition, neither in health nor in what jobs tell.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_tenant_with_a_scope_hears_of_rows_alone() {
-    let running = Running::start().await;
-    let (admin, customer) = (
-        running.sign_in(Person::Admin).await,
-        running.sign_in(Person::Customer).await,
-    );
-    let mut heard = Vec::new();
-    for token in [&admin, &customer] {
-        let made = running.call(token, "POST", "/api/backups/create", Some(json!({})));
-        let (status, created) = made.await;
-        assert_eq!(status, 202, "{created}");
-        let id = created["id"].as_str().unwrap().to_string();
-        let path = format!("/api/backups/{id}/restore/status");
-        let ended = running.ended(token, &path).await;
-        assert_eq!(ended["status"], "completed", "{ended}");
-        let restore = format!("/api/backups/{id}/restore");
-        let preview = Some(json!({ "preview": true, "mode": "exact" }));
-        assert_eq!(running.call(token, "POST", &restore, preview).await.0, 202);
-        let plan = running.ended(token, &path).await;
-        assert_eq!(plan["status"], "completed", "{plan}");
-        let place = format!("/api/backups/{id}/details");
-        let details = running.call(token, "GET", &place, None);
-        let (details, health) = (
-            details.await.1,
-            running
-                .call(token, "GET", "/api/status/health", None)
-                .await
-                .1,
-        );
-        heard.push((details, plan, health));
-    }
-    let (operators, customers) = (heard.remove(0), heard.remove(0));
-    assert!(operators.1["plan"]["target"].is_string(), "{}", operators.1);
-    assert_eq!(operators.0["contents"]["schema"], "captured");
-    assert!(operators.2["config"].is_object() && operators.2["deployment"].is_object());
-
-    let (details, plan, health) = &customers;
-    assert_eq!(details["contents"]["files"], json!([]), "{details}");
-    assert_eq!(details["contents"]["schema"], "notIncluded", "{details}");
-    assert_eq!(plan["plan"]["scope"]["column"], "organization_id", "{plan}");
-    assert!(health.get("config").is_none() && health.get("deployment").is_none());
-    // Of 1,145 calls some are this organization's.
-    let own = health["database"]["records"].as_u64().unwrap();
-    assert!(own > 0 && own < 1145, "{health}");
-    assert_eq!(
-        health["database"]["records"],
-        details["metadata"]["records"]
-    );
-    let postgres = running.stack.postgres.owner_url("postgres");
-    let address = url::Url::parse(&postgres).unwrap();
-    let address = format!("127.0.0.1:{}", address.port().unwrap());
-    for text in [details, plan, health].map(Value::to_string) {
-        assert!(
-            !text.contains(&address) && !text.contains("CREATE "),
-            "{text}"
-        );
     }
 }

@@ -61,6 +61,8 @@ async fn settings(running: &Running, admin: &str) -> String {
     let kept = running.backed_up(admin, json!({})).await;
     let small = || running.backed_up(admin, json!({ "type": "config" }));
     let (deleted, revoked) = (small().await, small().await);
+    let schedule = || running.scheduled(admin, json!({ "name": "n", "cron": "0 2 * * *" }));
+    let (schedule, unscheduled) = (schedule().await, schedule().await);
     let path = format!("/api/backups/{kept}/download");
     let (_, made) = running.call(admin, "POST", &path, Some(json!({}))).await;
     let (_, link) = made["url"].as_str().unwrap().split_once('=').unwrap();
@@ -84,12 +86,21 @@ include-operation-id = "revokeDownloads"
 parameters = {{ "path.id" = "{revoked}" }}
 
 [[operations]]
+include-operation-id = "changeSchedule"
+parameters = {{ "query.id" = "{schedule}" }}
+checks = {{ positive_data_acceptance = {{ enabled = false }} }}
+
+[[operations]]
+include-operation-id = "deleteSchedule"
+parameters = {{ "query.id" = "{unscheduled}" }}
+
+[[operations]]
 include-operation-id = "download"
 parameters = {{ "query.link" = "{link}" }}
 
-# Which parameters go together, and what a cursor is, no schema can say.
+# Which parameters go together, what a cursor is, and what a cron expression, no schema can say.
 [[operations]]
-include-operation-id = ["listBackups", "readWorkspace", "showProgress"]
+include-operation-id = ["createSchedule", "listBackups", "listSchedules", "readWorkspace", "showProgress"]
 checks = {{ positive_data_acceptance = {{ enabled = false }} }}
 
 # A key that was used for another request is refused, good as both may be.

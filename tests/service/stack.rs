@@ -197,6 +197,13 @@ impl Running {
         id
     }
 
+    /// A schedule that is made; its id.
+    pub async fn scheduled(&self, token: &str, body: Value) -> String {
+        let (status, made) = self.call(token, "POST", "/api/schedules", Some(body)).await;
+        assert_eq!(status, 201, "{made}");
+        made["id"].as_str().unwrap().to_string()
+    }
+
     /// A function of the catalog, asked as a person without any of ours between.
     pub async fn rpc(&self, token: &str, function: &str, arguments: Value) -> Value {
         let answer = self

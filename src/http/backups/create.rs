@@ -29,7 +29,7 @@ struct Body {
 
 #[derive(Deserialize, Default, Clone, Copy, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Kind {
+pub(in crate::http) enum Kind {
     #[default]
     Full,
     Database,
@@ -40,7 +40,7 @@ enum Kind {
 
 #[derive(Deserialize, PartialEq)]
 #[serde(rename_all = "lowercase")]
-enum Component {
+pub(in crate::http) enum Component {
     Database,
     Config,
     Deployment,
@@ -123,7 +123,10 @@ fn wanted(body: Body) -> Result<CreateBackup, Problem> {
 }
 
 /// `components` says the same as `type`, more finely.
-fn kind(asked: Kind, components: Option<&[Component]>) -> Result<BackupType, Problem> {
+pub(in crate::http) fn kind(
+    asked: Kind,
+    components: Option<&[Component]>,
+) -> Result<BackupType, Problem> {
     let Some(components) = components else {
         return Ok(match asked {
             Kind::Full | Kind::Scheduled => BackupType::Full,

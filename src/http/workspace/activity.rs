@@ -25,6 +25,7 @@ const ACTIONS: &[&str] = &[
     "backup.create",
     "backup.delete",
     "backup.download",
+    "backup.expire",
     "backup.list.export",
     "backup.preview",
     "backup.restore",
@@ -33,6 +34,10 @@ const ACTIONS: &[&str] = &[
     "export",
     "member.change",
     "restore",
+    "schedule.change",
+    "schedule.create",
+    "schedule.delete",
+    "schedule.run",
 ];
 const OUTCOMES: &[&str] = &["done", "refused", "failed"];
 const LIMIT: usize = 50;

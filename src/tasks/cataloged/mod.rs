@@ -10,6 +10,7 @@ mod download;
 mod list;
 mod restore;
 mod restores;
+mod schedules;
 
 pub use activity::{ActivityFilter, Entry, list_activity, note_activity_export};
 pub use change::{Change, cancel, change, delete};
@@ -22,6 +23,10 @@ pub use download::{
 pub use list::{Filter, Listed, Page, Sort, list, note_export};
 pub use restore::{RestoreAnswer, RestoreBackup, RestoreStatus, restore, restore_status};
 pub use restores::{ListedRestore, Restores, RestoresFilter, list_restores};
+pub use schedules::{
+    ScheduleRun, Schedules, ShownSchedule, change_schedule, create_schedule, delete_schedule,
+    list_schedules, run_schedule, show_schedule,
+};
 
 use crate::error::Result;
 use crate::ports::catalog::{As, Catalog, Repeat};

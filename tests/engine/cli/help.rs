@@ -1,6 +1,6 @@
 use super::Shell;
 
-const COMMANDS: [&str; 12] = [
+const COMMANDS: [&str; 13] = [
     "backup",
     "restore",
     "list",
@@ -9,6 +9,7 @@ const COMMANDS: [&str; 12] = [
     "delete",
     "prune",
     "download",
+    "schedule",
     "status",
     "init",
     "worker",

@@ -1,0 +1,165 @@
+//! `/api/schedules`: when backups are taken by themselves, and what their retention would do.
+
+use super::backups::create::{Component, Kind, kind};
+use super::caller::{caller, granted};
+use super::guard::Failure;
+use super::query::{bad, body, body_with, one, parameters};
+use super::{Answer, Problem, Request, Service};
+use crate::core::retention::Policy;
+use crate::tasks::cataloged::{self, Asker};
+use crate::tasks::jobs;
+use crate::tasks::schedules::{Schedule, Trigger, Wanted, preview};
+use chrono::Utc;
+use http::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use serde_json::json;
+use uuid::Uuid;
+
+pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
+    let asker = caller(&service, &request).await?;
+    let allowed: &[&str] = match *request.method() {
+        Method::GET => &["id", "preview"],
+        Method::POST => &[],
+        _ => &["id"],
+    };
+    let asked = asked(&parameters(&request, allowed)?)?;
+    match (request.method(), asked.id) {
+        (&Method::POST, _) => make_or_run(&service, &asker, &request).await,
+        (&Method::PATCH, Some(id)) => change(&service, &asker, id, &request).await,
+        (&Method::DELETE, Some(id)) => {
+            granted(cataloged::delete_schedule(service.catalog(), &asker, id).await?)?;
+            Ok(Answer::no_content())
+        }
+        (&Method::GET, Some(id)) => show(&service, &asker, id, asked.preview).await,
+        (&Method::GET, None) if !asked.preview => list(&service, &asker).await,
+        _ => Err(bad("id", "the id of a schedule").into()),
+    }
+}
+
+#[derive(Default)]
+struct Parameters {
+    id: Option<Uuid>,
+    preview: bool,
+}
+
+fn asked(given: &[(String, String)]) -> Result<Parameters, Problem> {
+    let mut asked = Parameters::default();
+    for (name, value) in given {
+        match name.as_str() {
+            // A text that is no id leads nowhere, like the id of somebody else's schedule.
+            "id" => asked.id = Some(Uuid::parse_str(value).map_err(|_| Problem::not_found())?),
+            _ => asked.preview = one(name, value, &["retention"])? == "retention",
+        }
+    }
+    Ok(asked)
+}
+
+async fn list(service: &Service, asker: &Asker) -> Result<Answer, Failure> {
+    let listed = granted(cataloged::list_schedules(service.catalog(), asker).await?)?;
+    let now = Utc::now();
+    let shown: Vec<_> = listed.schedules.into_iter().map(|s| s.shown(now)).collect();
+    Ok(Answer::json(StatusCode::OK, &json!({ "schedules": shown })))
+}
+
+async fn show(
+    service: &Service,
+    asker: &Asker,
+    id: Uuid,
+    with_preview: bool,
+) -> Result<Answer, Failure> {
+    let found = cataloged::show_schedule(service.catalog(), asker, id, with_preview);
+    let found = granted(found.await?)?;
+    let schedule = found.schedule;
+    if !with_preview {
+        return Ok(answer(StatusCode::OK, schedule));
+    }
+    let (policy, zone) = (schedule.retention, &schedule.timezone);
+    let previewed = preview(policy, zone, Utc::now(), found.backups)?;
+    Ok(Answer::json(StatusCode::OK, &previewed))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Body {
+    name: Option<String>,
+    cron: Option<String>,
+    timezone: Option<String>,
+    trigger: Option<Trigger>,
+    #[serde(rename = "type")]
+    kind: Option<Kind>,
+    components: Option<Vec<Component>>,
+    compress: Option<bool>,
+    retention: Option<Policy>,
+    enabled: Option<bool>,
+}
+
+/// Whether somebody wants a schedule to run, beside whatever else stands there.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Purpose {
+    run_now: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Run {
+    run_now: Uuid,
+}
+
+async fn make_or_run(
+    service: &Service,
+    asker: &Asker,
+    request: &Request,
+) -> Result<Answer, Failure> {
+    let purpose: Purpose = body_with(request, "retention")?;
+    if purpose.run_now.is_some() {
+        let Run { run_now } = body(request)?;
+        return run(service, asker, run_now).await;
+    }
+    let wanted = wanted(body_with(request, "retention")?)?.made(Utc::now())?;
+    let made = cataloged::create_schedule(service.catalog(), asker, &wanted);
+    Ok(answer(StatusCode::CREATED, granted(made.await?)?.schedule))
+}
+
+async fn run(service: &Service, asker: &Asker, id: Uuid) -> Result<Answer, Failure> {
+    let begun = granted(cataloged::run_schedule(service.catalog(), asker, id).await?)?;
+    let work = jobs::work_on(service.workshop()?, begun.job_id);
+    Ok(Answer::json(StatusCode::ACCEPTED, &begun).behind(work))
+}
+
+async fn change(
+    service: &Service,
+    asker: &Asker,
+    id: Uuid,
+    request: &Request,
+) -> Result<Answer, Failure> {
+    let change = wanted(body_with(request, "retention")?)?;
+    let old = cataloged::show_schedule(service.catalog(), asker, id, false);
+    let old = granted(old.await?)?.schedule;
+    let change = change.changed(&old, Utc::now())?;
+    let changed = cataloged::change_schedule(service.catalog(), asker, id, &change);
+    Ok(answer(StatusCode::OK, granted(changed.await?)?.schedule))
+}
+
+fn answer(status: StatusCode, schedule: Schedule) -> Answer {
+    Answer::json(status, &schedule.shown(Utc::now()))
+}
+
+fn wanted(body: Body) -> Result<Wanted, Problem> {
+    let kind = match (body.kind, &body.components) {
+        (None, None) => None,
+        (asked, components) => Some(kind(asked.unwrap_or_default(), components.as_deref())?),
+    };
+    Ok(Wanted {
+        name: body.name,
+        cron: body.cron,
+        timezone: body.timezone,
+        trigger: body.trigger,
+        kind,
+        compress: body.compress,
+        retention: body.retention,
+        enabled: body.enabled,
+        ..Wanted::default()
+    })
+}
