@@ -2,6 +2,8 @@
 
 const PLACE = new URL("../config.json", import.meta.url);
 const KEPT = `rovodev-config ${PLACE.pathname}`;
+/** When a page is there and has what it asked for, in milliseconds: what is not urgent waits for it. */
+export const SETTLED = 1000;
 let read;
 
 /** {supabaseUrl, publishableKey, appName, api, providers}; at once where an earlier visit has read it. */
@@ -17,7 +19,8 @@ function known() {
   const kept = localStorage.getItem(KEPT);
   if (!kept) return null;
   // Another deployment may be another project. Without a network the kept one is as good as any.
-  fresh().then(() => localStorage.getItem(KEPT) === kept || location.reload()).catch(() => {});
+  const compare = () => fresh().then(() => localStorage.getItem(KEPT) === kept || location.reload()).catch(() => {});
+  setTimeout(compare, SETTLED);
   return Promise.resolve(JSON.parse(kept));
 }
 

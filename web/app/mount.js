@@ -3,7 +3,7 @@
 
 import { element } from "./dom.js";
 import { Problem, catalog, onReached, onSessionEnd } from "./api.js";
-import { config } from "./config.js";
+import { SETTLED, config } from "./config.js";
 import { Frame } from "./frame.js";
 import { Line } from "./line.js";
 import { refresh } from "./backups.js";
@@ -15,8 +15,6 @@ import { signInDialog, signInPage } from "./signin.js";
 import { installShell } from "./shell.js";
 import { words } from "../words/en.js";
 
-/** When a page is there and has what it asked for, in milliseconds: what is not urgent waits for it. */
-const SETTLED = 1000;
 let frame;
 let app = "";
 let visit = new AbortController();
@@ -30,7 +28,8 @@ export async function mount(root) {
   onReached((well) => line.tell(well));
   onSessionEnd(askAgain);
   addEventListener("hashchange", () => session.session() && open());
-  installShell();
+  // Nobody waits for it.
+  setTimeout(installShell, SETTLED);
   await attempt(begin);
 }
 
@@ -59,8 +58,8 @@ async function begin() {
   frame.named(app);
   const problem = await session.begin();
   session.onChange({ entered: () => frame.isOut && attempt(enter), ended: () => frame.isOut || askAgain(), left });
-  await (session.session() ? enter() : signIn(problem));
   setTimeout(session.keep, SETTLED);
+  await (session.session() ? enter() : signIn(problem));
 }
 
 async function enter() {
@@ -69,6 +68,8 @@ async function enter() {
   if (before) {
     frame.signedIn();
     open();
+    await new Promise((resolve) => setTimeout(resolve, SETTLED));
+    if (session.session()?.user.id !== user) return;
   }
   const told = await catalog("rovodev_whoami").catch((error) => {
     // What the page itself asked for has the same fate, and tells it.
@@ -113,7 +114,11 @@ async function open() {
   const { load, ...found } = find();
   frame.current(found.name);
   document.title = title(found.name, app);
-  const show = (...shown) => signal.aborted || frame.show(...shown);
+  const show = (...shown) => {
+    if (signal.aborted) return;
+    frame.show(...shown);
+    frame.arrived();
+  };
   if (tenants().length === 0) {
     show(heading(words.stranger.title), notice("info", words.stranger.text(person())));
     return;
@@ -127,7 +132,6 @@ async function open() {
     const told = error instanceof Problem ? error : new Problem({ code: "broke" });
     show(heading(words.titles[found.name]), failure(told, stale ? () => location.reload() : open));
   }
-  if (!signal.aborted) frame.arrived();
 }
 
 /** A file that did not come is not asked for again by a browser, until the page is. */

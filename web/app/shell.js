@@ -2,9 +2,7 @@
 // script address that is not in the page, hence the policy.
 
 export function installShell() {
-  if (!("serviceWorker" in navigator) || !window.isSecureContext) return undefined;
-  // Nobody waits for it.
-  if (document.readyState !== "complete") return addEventListener("load", installShell, { once: true });
+  if (!("serviceWorker" in navigator) || !window.isSecureContext) return;
   const address = new URL("../worker.js", import.meta.url).href;
   const policy = window.trustedTypes?.createPolicy("rovodev-worker", { createScriptURL: () => address });
   navigator.serviceWorker.register(policy ? policy.createScriptURL("") : address).catch(() => {

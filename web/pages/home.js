@@ -12,6 +12,7 @@ import { words } from "../words/en.js";
 
 const RECENT = 5;
 const BETWEEN = 3000;
+const BETWEEN_LOOKS = 10_000;
 
 export default async function page({ show, signal }) {
   const health = element("div", { class: "widgets" }, skeleton("widget", 4));
@@ -58,23 +59,32 @@ function quick() {
     link(words.actions.viewAll, "list", "#/backups")];
 }
 
+/** What is not well is looked at again: it may have been a moment. */
 async function widgets(box, overall, signal) {
-  const told = await call("GET", "/status/health", { signal });
-  replace(overall, told.healthy ? badge("completed", words.home.healthy) : badge("failed", words.home.unhealthy));
-  const parts = Object.values(told.services);
-  const well = parts.filter((part) => part.status === "ok").length;
+  for (;;) {
+    const told = await call("GET", "/status/health", { signal });
+    replace(overall, told.healthy ? badge("completed", words.home.healthy) : badge("failed", words.home.unhealthy));
+    replace(box, parts(told));
+    if (told.healthy) return;
+    await pause(BETWEEN_LOOKS, signal);
+  }
+}
+
+function parts(told) {
+  const all = Object.values(told.services);
+  const well = all.filter((part) => part.status === "ok").length;
   const wrong = Object.entries(told.services).filter(([, part]) => part.status !== "ok").map(([name]) => words.services[name]);
   const { database, config, deployment } = told;
-  replace(box, [
+  return [
     widget("database", words.home.database, database.connected, database.connected ? words.home.connected : words.home.disconnected,
       database.records === null ? null : words.home.records(format.count(database.records), !config)),
     config && widget("key", words.home.configuration, config.complete, config.complete ? words.home.complete : words.home.incomplete,
       config.complete ? words.home.allSet : words.home.missing(config.missing.join(", "))),
     deployment && widget("cloud", words.home.deployment, deployment.healthy, words.home.deploymentStatus[deployment.status],
       [deployment.environment && "Vercel", deployment.region, deployment.commit?.slice(0, 7)].filter(Boolean).join(" · ") || words.home.thisMachine),
-    widget("shield", words.home.services, wrong.length === 0, `${well}/${parts.length}`,
+    widget("shield", words.home.services, wrong.length === 0, `${well}/${all.length}`,
       wrong.length === 0 ? words.home.allWell : words.home.silent(wrong.join(", "))),
-  ]);
+  ];
 }
 
 function widget(picture, name, well, status, text) {

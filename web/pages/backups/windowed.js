@@ -2,7 +2,7 @@
 // they are far. Every row has its place from the beginning, so that the scroll bar tells the truth.
 
 import { Problem } from "../../app/api.js";
-import { element, replace } from "../../app/dom.js";
+import { append, element, replace } from "../../app/dom.js";
 import { failure } from "../../app/parts.js";
 
 /** Rows of a piece: few, so that drawing one takes no more than a moment; full lines of two, three and four cards. */
@@ -20,21 +20,36 @@ export class Windowed {
   #rowHeight;
 
   /**
-   * `read(offset)` resolves with the `PAGE` rows from there, `first` are those from 0; `draw(row, place)` makes the element of one; `form` is how pieces look:
-   * {piece(), room(), rowHeight()}, where what room() makes takes a height and may show a failure.
+   * `read(offset)` resolves with the `PAGE` rows from there, `first` are those from 0; `draw(row, place)` makes the
+   * element of one; `form` is how pieces look: {piece(), room(height, shown), rowHeight(piece)}.
    */
   constructor({ into, total, first, form, read, draw, signal }) {
     Object.assign(this, { into, form, read, draw, signal });
     this.sight = new IntersectionObserver((seen) => seen.forEach((each) => this.#see(each)), { rootMargin: NEAR });
     signal.addEventListener("abort", () => this.sight.disconnect(), { once: true });
-    this.#pieces = Array.from({ length: Math.ceil(total / PIECE) }, (_, at) => ({ at, rows: Math.min(PIECE, total - at * PIECE), view: form.piece() }));
-    this.byView = new Map(this.#pieces.map((piece) => [piece.view, piece]));
-    into.append(...this.#pieces.map((piece) => piece.view));
     this.#pages.set(0, Promise.resolve(first));
-    this.#pieces[0].items = first.slice(0, PIECE);
-    this.#fill(this.#pieces[0]);
-    this.#rowHeight = form.rowHeight(this.#pieces[0].view);
-    for (const piece of this.#pieces.slice(1)) this.#empty(piece);
+    const top = this.#piece(0, total);
+    top.items = first.slice(0, PIECE);
+    into.append(top.view);
+    this.#fill(top);
+    this.#rowHeight = form.rowHeight(top.view);
+    // One room for all others, until what people look at first is drawn.
+    const below = form.piece();
+    append(below, [form.room(this.#rowHeight * (total - top.rows))]);
+    if (total > top.rows) into.append(below);
+    requestAnimationFrame(() => setTimeout(() => signal.aborted || this.#divide(below, total)));
+  }
+
+  #piece(at, total) {
+    const piece = { at, rows: Math.min(PIECE, total - at * PIECE), view: this.form.piece() };
+    this.#pieces.push(piece);
+    return piece;
+  }
+
+  #divide(below, total) {
+    while (this.#pieces.length * PIECE < total) this.#empty(this.#piece(this.#pieces.length, total));
+    below.replaceWith(...this.#pieces.slice(1).map((piece) => piece.view));
+    this.byView = new Map(this.#pieces.map((piece) => [piece.view, piece]));
     for (const piece of this.#pieces) this.sight.observe(piece.view);
   }
 
