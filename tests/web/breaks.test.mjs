@@ -57,7 +57,7 @@ test("a link or an account elsewhere signs in again by another tab, and the page
   await page.goto(`${url}/#/create`);
   await page.getByLabel("Name (optional)").fill("signed in elsewhere");
   const elsewhere = await ends();
-  const [other] = await Promise.all([context.waitForEvent("page"), elsewhere.getByRole("button", { name: "Go on with Demo" }).click()]);
+  const [other] = await Promise.all([context.waitForEvent("page"), elsewhere.getByRole("button", { name: "Continue with Demo" }).click()]);
   await other.getByLabel("Account").fill(admin);
   await other.getByRole("button", { name: "Agree" }).click();
   await heading(page, "Backup: signed in elsewhere").waitFor();

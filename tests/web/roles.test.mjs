@@ -49,7 +49,7 @@ test("who belongs to several tenants goes from one to the other", () => {
   sql(`INSERT INTO rovodev_members (tenant_id, user_id, role, email) SELECT t.id, u.id, 'viewer', u.email
     FROM rovodev_tenants t, auth.users u WHERE t.slug = 'northwind-dental' AND u.email = '${operator}'`);
   return visit(operator, async (page) => {
-    await page.getByRole("button", { name: "AI Call Center" }).click();
+    await page.locator(".account-button").click();
     await page.getByLabel("Show the backups of").selectOption("Northwind Dental");
     await page.getByText("As soon as somebody of Northwind Dental takes a backup, it is here.").waitFor();
     await page.reload();

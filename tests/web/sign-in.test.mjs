@@ -39,12 +39,12 @@ test("a link in a mail signs in once", () => visit(null, async (page, context) =
 }, { path: "/backups" }));
 
 test("an account elsewhere signs in, and may refuse", () => visit(null, async (page) => {
-  await button(page, "Go on with Demo").click();
+  await button(page, "Continue with Demo").click();
   await button(page, "Refuse").click();
   await page.getByText("You were not signed in there.").waitFor();
   await seen(page, "sign-in-refused");
   assert.doesNotMatch(page.url(), /error/);
-  await button(page, "Go on with Demo").click();
+  await button(page, "Continue with Demo").click();
   await page.getByLabel("Account").fill(admin);
   await button(page, "Agree").click();
   await heading(page, "Activity").waitFor();
@@ -64,7 +64,7 @@ test("signing out ends every tab, and what they showed is gone", () => visit(adm
   const other = await context.newPage();
   await other.goto(`${url}/#/create`);
   await other.getByLabel("Name (optional)").waitFor();
-  await page.getByRole("button", { name: "AI Call Center" }).click();
+  await page.locator(".account-button").click();
   await seen(page, "account");
   await button(page, "Sign out").click();
   await heading(page, "Sign in").waitFor();

@@ -95,7 +95,7 @@ export class Frame {
       element("button", { type: "button", class: "button", onclick: this.#leave }, words.frame.signOut),
       element("p", { class: "hint" }, words.frame.signOutHint)]);
     const opener = element("button", { type: "button", class: "button bare account-button", popovertarget: menu.id },
-      icon("user"), element("span", { class: "account-name" }, chosen?.name ?? person()));
+      icon("user"), element("span", { class: "account-name" }, tenants().length > 1 ? chosen.name : person()));
     return [opener, menu];
   }
 

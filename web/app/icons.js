@@ -5,6 +5,7 @@ import { drawing } from "./dom.js";
 const LINES = {
   alert: "M12 4 2.8 20h18.4L12 4Zm0 6.2v4.6m0 2.6v.1",
   back: "M15 5l-7 7 7 7",
+  busy: "M20.500 12a8.500 8.500 0 1 1-5.600-8",
   box: "M4 8l8-4 8 4v8l-8 4-8-4V8Zm0 0 8 4 8-4m-8 4v8",
   check: "M5 12.5l4.5 4.5L19 7.5",
   clock: "M12 3.5a8.5 8.5 0 1 0 0 17 8.5 8.5 0 0 0 0-17Zm0 4v5l3.2 2",

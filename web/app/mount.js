@@ -112,7 +112,7 @@ async function open() {
   visit = new AbortController();
   const { signal } = visit;
   const { load, ...found } = find();
-  frame.current(found.name);
+  frame.current(found.within ?? found.name);
   document.title = title(found.name, app);
   const show = (...shown) => {
     if (signal.aborted) return;

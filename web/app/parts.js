@@ -7,7 +7,7 @@ import { words } from "../words/en.js";
 
 const STATUS = {
   completed: ["good", "check"], failed: ["bad", "cross"], cancelled: ["quiet", "minus"], pending: ["busy", "clock"],
-  in_progress: ["busy", "restore"], done: ["good", "check"], refused: ["warn", "alert"],
+  in_progress: ["busy", "busy"], done: ["good", "check"], refused: ["warn", "alert"],
 };
 
 /** A state by picture and word. */

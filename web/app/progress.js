@@ -66,7 +66,7 @@ export class Progress {
     if (this.drawn === now) return;
     this.drawn = now;
     replace(this.steps, this.stages.map((stage, at) => {
-      const [state, picture] = at < now ? ["done", "check"] : at === now ? ["now", "restore"] : ["later", "clock"];
+      const [state, picture] = at < now ? ["done", "check"] : at === now ? ["now", "busy"] : ["later", "clock"];
       return element("li", { class: state, "aria-current": state === "now" ? "step" : null }, icon(picture),
         words.stages[stage], element("span", { class: "hidden" }, words.progress[state]));
     }));

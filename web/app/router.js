@@ -9,8 +9,8 @@ const ROUTES = [
   { pattern: /^\/$/, load: () => import("../pages/home.js"), name: "home" },
   { pattern: /^\/backups$/, load: () => import("../pages/backups.js"), name: "backups" },
   { pattern: /^\/backups\/(?<id>[0-9a-f-]{36})$/, load: () => import("../pages/backup.js"), name: "backups" },
-  { pattern: /^\/create$/, load: () => import("../pages/create.js"), name: "create" },
-  { pattern: /^\/restore$/, load: () => import("../pages/restore.js"), name: "restore" },
+  { pattern: /^\/create$/, load: () => import("../pages/create.js"), name: "create", within: "backups" },
+  { pattern: /^\/restore$/, load: () => import("../pages/restore.js"), name: "restore", within: "backups" },
   { pattern: /^\/activity$/, load: () => import("../pages/activity.js"), name: "activity" },
 ];
 

@@ -14,6 +14,7 @@ export async function signInPage(frame, app, problem) {
     element("p", { class: "soft" }, words.signIn.text(app)),
     problem && notice("bad", words.signIn.problems[problem.code] ?? words.signIn.problems.link),
     signInForm(providers, () => {})));
+  frame.main.querySelector("input").focus();
 }
 
 /** Over the page, which stays as it is; cannot be dismissed, for nothing goes on without it. */

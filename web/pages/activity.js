@@ -102,7 +102,9 @@ class Log {
   }
 
   #empty() {
-    return element("div", { class: "empty" }, icon("log", "icon large"), element("h2", {}, words.activity.nothing), element("p", {}, words.activity.nothingText));
+    const filtered = Object.values(this.query).some(Boolean);
+    return element("div", { class: "empty" }, icon("log", "icon large"), element("h2", {}, filtered ? words.activity.nothing : words.activity.empty),
+      element("p", {}, filtered ? words.activity.nothingText : words.activity.emptyText));
   }
 }
 

@@ -93,6 +93,7 @@ class List {
     this.count.textContent = words.list.total(total, format.count(total));
     this.all.disabled = total === 0;
     this.listing = undefined;
+    this.filters.hidden = this.tools.hidden = total === 0 && !this.#filtered;
     if (total === 0) {
       replace(this.body, this.#empty());
       return;
@@ -154,8 +155,12 @@ class List {
     pressed.disabled = false;
   }
 
+  get #filtered() {
+    return FILTERS.some((name) => this.query[name]);
+  }
+
   #empty() {
-    const filtered = FILTERS.some((name) => this.query[name]);
+    const filtered = this.#filtered;
     return element("div", { class: "empty" }, icon(filtered ? "search" : "box", "icon large"),
       element("h2", {}, filtered ? words.list.nothing : words.empty.title),
       element("p", {}, filtered ? words.list.nothingText : may("operator") ? words.empty.text : words.empty.wait(tenant().name)),

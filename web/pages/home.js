@@ -20,12 +20,13 @@ export default async function page({ show, signal }) {
   const recent = element("div", {}, skeleton("row", RECENT));
   const alerts = element("div", { class: "stack" });
   const last = element("p", { class: "last-good" });
+  const actions = may("operator") && section(words.home.quick, element("div", { class: "actions quick" }, quick()));
   show(
     element("div", { class: "page-head" }, element("h1", { tabindex: "-1" }, words.home.title), last),
     alerts,
     element("section", { class: "section", "aria-labelledby": "system-status" },
       element("div", { class: "section-head" }, element("h2", { id: "system-status" }, words.home.status), overall), health),
-    section(words.home.quick, element("div", { class: "actions quick" }, quick())),
+    actions,
     element("section", { class: "section", "aria-labelledby": "recent-backups" },
       element("div", { class: "section-head" }, element("h2", { id: "recent-backups" }, words.home.recent),
         element("a", { href: "#/backups" }, words.home.all)), recent),
@@ -35,7 +36,7 @@ export default async function page({ show, signal }) {
     turn?.abort();
     turn = new AbortController();
     const within = AbortSignal.any([signal, turn.signal]);
-    return attempt(() => recents({ recent, alerts, last }, within), recent, within);
+    return attempt(() => recents({ recent, alerts, last, actions }, within), recent, within);
   };
   onChangeElsewhere(list, signal);
   // Others may have begun something meanwhile.
@@ -93,7 +94,7 @@ function widget(picture, name, well, status, text) {
     text && element("p", { class: "soft" }, text));
 }
 
-async function recents({ recent: box, alerts, last }, signal) {
+async function recents({ recent: box, alerts, last, actions }, signal) {
   for (let told; ; ) {
     const [{ backups, total }, succeeded, { restores }] = await Promise.all([
       call("GET", "/backups/list", { query: { limit: RECENT }, signal }),
@@ -101,7 +102,11 @@ async function recents({ recent: box, alerts, last }, signal) {
       call("GET", "/workspace/restores", { query: { status: "pending,in_progress", limit: RECENT }, signal }),
     ]);
     const [good] = succeeded.backups;
-    replace(last, good && [icon("check"), element("span", {}, words.home.lastGood, " ", format.moment(good.createdAt))]);
+    replace(last, good ? [icon("check"), element("span", {}, words.home.lastGood, " ", format.moment(good.createdAt))]
+      : [icon("alert"), words.home.noBackup]);
+    last.classList.toggle("none", !good);
+    // The first step stands alone.
+    if (actions) actions.hidden = total === 0;
     const news = JSON.stringify([restores.map((each) => each.operationId), backups.map((each) => each.status), total]);
     // What somebody is about to press stays under the finger.
     if (news !== told) replace(alerts, restores.map(underWay), warnings(backups, good, total));

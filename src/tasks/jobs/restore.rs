@@ -240,10 +240,13 @@ async fn done_before(workshop: &Workshop, id: Uuid) -> Result<Map<String, Value>
         .into_iter()
         .find(|o| o.id == id)
         .ok_or_else(|| Error::new(Code::OperationNotFound, "the restore's record is gone"))?;
-    Ok(columns(json!({ "undo_until": done.undo_until, "result": {
+    let warnings = in_place::refresh_after(&workshop.source, id).await?;
+    Ok(columns(
+        json!({ "undo_until": done.undo_until, "warnings": warnings, "result": {
         "rowsAdded": done.added, "rowsChanged": done.changed, "rowsRemoved": done.removed,
         "recordsRestored": done.added + done.changed, "undoable": true,
-    } })))
+    } }),
+    ))
 }
 
 /// The plan as members may read it: its target is an address, and one of its notes names servers and databases.

@@ -28,6 +28,7 @@ pub use operations::{
     Operation, drop_leftovers, find_operation, forget, not_found, operations, undoable, undone_by,
     was_done,
 };
+pub use refresh::refresh_after;
 pub use undo::{UndoRequest, undo};
 
 use self::commit::Record;

@@ -23,7 +23,7 @@ export function contents(backup) {
     files.length > 0 && section(words.details.files, list(files.map((file) => row(backup, {
       name: file.name, file: true, wanted: { file: file.name }, told: ["", format.size(file.size)],
     })))),
-    leftOut.length > 0 && section(words.details.leftOut, element("ul", { class: "plain" }, leftOut.map((each) => element("li", {}, each.message)))),
+    leftOut.length > 0 && section(words.details.leftOut, element("ul", { class: "plain" }, leftOut.map((each) => element("li", {}, words.details.notIn[each.code] ?? each.message)))),
   ];
 }
 

@@ -5,7 +5,7 @@ use super::work;
 use crate::core::ident;
 use crate::core::managed::{STAGING, UNDO};
 use crate::core::manifest::Scope;
-use crate::core::merge::{names, stage};
+use crate::core::merge::{Unit, names, stage};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, Purpose, Session};
 use crate::tasks::backups::{has_digits, short_id};
@@ -122,6 +122,17 @@ fn operation(row: &tokio_postgres::Row) -> Operation {
             .and_then(|text| serde_json::from_str(text).ok()),
         undo_until: row.get::<_, Option<f64>>(12).map(moment),
     }
+}
+
+/// The tables that an operation changed, as it recorded them.
+pub(super) async fn units(session: &Session, operation: Uuid) -> Result<Vec<Unit>> {
+    let sql = format!("SELECT units FROM {}", names::record(operation));
+    let row = session
+        .query_one("reading what a restore changed", &sql, &[])
+        .await?;
+    serde_json::from_str(row.get(0)).map_err(|e| {
+        Error::new(Code::Internal, "the record of the restore cannot be read").source(e)
+    })
 }
 
 /// Whether an operation was committed: its undo schema is there.

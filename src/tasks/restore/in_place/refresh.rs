@@ -1,11 +1,14 @@
 //! Materialized views over what changed are refreshed once the rows are committed.
 
-use super::work::Work;
+use super::operations;
+use super::work::{Work, beside};
 use crate::core::ident::QName;
 use crate::core::manifest::Warning;
 use crate::core::progress::Stage;
 use crate::error::Result;
+use crate::ports::postgres::{DatabaseUrl, Session};
 use crate::tasks::Context;
+use uuid::Uuid;
 
 /// Populated materialized views that read one of the tables (`$1`), through other views or not, in the order in
 /// which they can be refreshed; and whether readers can go on meanwhile.
@@ -20,6 +23,10 @@ const VIEWS: &str = "WITH RECURSIVE reads AS ( \
        AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL), max(above.level) \
    FROM above JOIN pg_class c ON c.oid = above.view AND c.relkind = 'm' AND c.relispopulated \
    JOIN pg_namespace n ON n.oid = c.relnamespace GROUP BY 1, 2, 3 ORDER BY 4, 1, 2";
+
+/// Tables (`$1`) with all their partitions.
+const TREES: &str = "SELECT coalesce(array_agg(DISTINCT t), '{}') FROM unnest($1::oid[]) AS root, \
+     LATERAL (SELECT root AS t UNION SELECT relid::oid FROM pg_partition_tree(root)) AS tree";
 
 /// A view that cannot be refreshed is a warning: the rows are restored.
 pub async fn refresh(ctx: &Context, work: &Work, changed: &[i32]) -> Vec<Warning> {
@@ -37,21 +44,33 @@ async fn refresh_all(work: &Work, changed: &[i32]) -> Result<Vec<Warning>> {
     let oids: Vec<u32> = units
         .flat_map(|(i, _)| work.targets[i].files.keys().copied())
         .collect();
-    let rows = work
-        .session
-        .query("listing materialized views", VIEWS, &[&oids])
+    refresh_above(&work.session, &oids).await
+}
+
+/// The same for an operation whose process may have died between its commit and the refresh: what it changed stands in
+/// its record.
+pub async fn refresh_after(target: &DatabaseUrl, operation: Uuid) -> Result<Vec<Warning>> {
+    let session = beside(target).await?;
+    let units = operations::units(&session, operation).await?;
+    let roots: Vec<u32> = units.iter().map(|u| u.oid).collect();
+    let tables = session
+        .query_one("reading what a restore changed", TREES, &[&roots])
+        .await?
+        .get::<_, Vec<u32>>(0);
+    refresh_above(&session, &tables).await
+}
+
+async fn refresh_above(session: &Session, tables: &[u32]) -> Result<Vec<Warning>> {
+    let rows = session
+        .query("listing materialized views", VIEWS, &[&tables])
         .await?;
-    work.session.follow_database().await?;
+    session.follow_database().await?;
     let mut warnings = Vec::new();
     for row in rows {
         let view = QName::new(row.get::<_, String>(0), row.get::<_, String>(1));
         let how = if row.get(2) { "CONCURRENTLY " } else { "" };
         let sql = format!("REFRESH MATERIALIZED VIEW {how}{}", view.sql());
-        if let Err(e) = work
-            .session
-            .batch(&format!("refreshing {view}"), &sql)
-            .await
-        {
+        if let Err(e) = session.batch(&format!("refreshing {view}"), &sql).await {
             warnings.push(failed(&format!(
                 "materialized view {view} was not refreshed: {e}"
             )));

@@ -148,11 +148,7 @@ async fn open(
     own: Uuid,
 ) -> Result<Work> {
     let doing = "reading what the restore kept";
-    let sql = format!("SELECT units FROM {}", names::record(reversed.id));
-    let units: String = session.query_one(doing, &sql, &[]).await?.get(0);
-    let mut units: Vec<Unit> = serde_json::from_str(&units).map_err(|e| {
-        Error::new(Code::Internal, "the record of the restore cannot be read").source(e)
-    })?;
+    let mut units = operations::units(&session, reversed.id).await?;
     let rights = target::rights(&session).await?;
     session
         .batch(doing, "BEGIN; SET LOCAL search_path = ''")

@@ -139,10 +139,16 @@ impl Work {
     }
 }
 
-/// Opens the session that leads a restore; refuses beside another one.
-pub async fn lead(target: &DatabaseUrl) -> Result<Session> {
+/// Opens a session that needs no other to wait for it.
+pub async fn beside(target: &DatabaseUrl) -> Result<Session> {
     let session = Session::connect(target, Purpose::Write).await?;
     session.batch("preparing a session", SESSION).await?;
+    Ok(session)
+}
+
+/// Opens the session that leads a restore; refuses beside another one.
+pub async fn lead(target: &DatabaseUrl) -> Result<Session> {
+    let session = beside(target).await?;
     if try_lock(&session).await? {
         return Ok(session);
     }
@@ -156,8 +162,7 @@ pub async fn lead(target: &DatabaseUrl) -> Result<Session> {
 
 /// Opens the session of a dry run, which needs no restore to wait for it.
 pub async fn look_on(target: &DatabaseUrl) -> Result<Session> {
-    let session = Session::connect(target, Purpose::Write).await?;
-    session.batch("preparing a session", SESSION).await?;
+    let session = beside(target).await?;
     share_dry_run(&session).await?;
     Ok(session)
 }
