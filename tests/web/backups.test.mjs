@@ -20,7 +20,7 @@ test("an empty workspace shows the first step", () => {
 });
 
 test("a backup is taken, watched, changed, pinned and deleted", () => visit(admin, async (page) => {
-  await link(page, "Create backup").click();
+  await link(page, "Take the first backup").click();
   await heading(page, "Create a backup").waitFor();
   await seen(page, "create");
   await page.getByLabel("Name (optional)").fill("before the import");

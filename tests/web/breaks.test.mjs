@@ -81,7 +81,7 @@ test("a service that is gone is told with a number to quote, and tried again", (
     json: { code: "catalog_unreachable", title: "Service Unavailable", status: 503 },
   }), { times: 1 });
   await page.goto(`${url}/#/backups`);
-  await page.getByText("The catalog does not answer. Try again in a moment.").waitFor();
+  await page.getByText("The list of backups cannot be read right now. Try again in a moment.").waitFor();
   await page.getByText("0199f3a0-5f3e-7c3e-9d9e-2a1c7c1b5d10").waitFor();
   assert.ok(await button(page, /Try again in/).isDisabled());
   await seen(page, "backups-unreachable");

@@ -36,6 +36,7 @@ export class Frame {
   }
 
   named(app) {
+    this.app = app;
     replace(this.name, words.frame.name(app));
   }
 
@@ -95,7 +96,7 @@ export class Frame {
       element("button", { type: "button", class: "button", onclick: this.#leave }, words.frame.signOut),
       element("p", { class: "hint" }, words.frame.signOutHint)]);
     const opener = element("button", { type: "button", class: "button bare account-button", popovertarget: menu.id },
-      icon("user"), element("span", { class: "account-name" }, tenants().length > 1 ? chosen.name : person()));
+      icon("user"), element("span", { class: "account-name" }, chosen && chosen.name !== this.app ? chosen.name : person()));
     return [opener, menu];
   }
 
