@@ -2,7 +2,7 @@
 
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
-import { admin, backedUp, damage, person, rested, sql, url } from "../../tests/web/stack.mjs";
+import { admin, backedUp, damage, nightly, person, rested, url } from "../../tests/web/stack.mjs";
 
 const modules = createRequire(`${process.env.ROVODEV_TEST_BROWSER_MODULES}/`);
 const { chromium } = modules("playwright-core");
@@ -29,9 +29,7 @@ const freePort = () => new Promise((resolve) => {
 /** Ten thousand backups, a real one among them, and rows that a restore would bring back. */
 export async function prepare() {
   rested();
-  sql(`INSERT INTO backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, created_at, size_bytes, components, tables, records, files)
-    SELECT t.id, 'nightly ' || n, 'x', 'database', 'completed', 'x', now(), now() - make_interval(mins => n), n * 1000, '["database"]', 6, n, 0
-    FROM rovodev_tenants t, generate_series(1, 9999) n WHERE slug = 'default'`);
+  nightly(9999);
   const backup = await backedUp(NAME);
   damage();
   const session = await person(admin);

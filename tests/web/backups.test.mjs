@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import test, { beforeEach } from "node:test";
 import { button, heading, link, seen, takeBackup, visit } from "./browser.mjs";
-import { admin, operator, rested, sql, url, backedUp } from "./stack.mjs";
+import { admin, backedUp, nightly, operator, rested, sql, url } from "./stack.mjs";
 
 beforeEach(rested);
 
@@ -86,11 +86,11 @@ test("the address holds the filter, and the way back leads to it", async () => {
   }, { path: "/backups" });
 });
 
-/** As many completed backups as that, none of which has a file. */
-const many = (number) => sql(`UPDATE backups SET deleted_at = now();
-  INSERT INTO backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, created_at, pinned, size_bytes, components, tables, records, files)
-  SELECT t.id, 'nightly ' || n, 'x', 'database', 'completed', 'x', now(), now() - make_interval(mins => n), n = 2, n * 1000, '["database"]', 6, n, 0
-  FROM rovodev_tenants t, generate_series(1, ${number}) n WHERE slug = 'default'`);
+/** So many backups, and no others. */
+const many = (number) => {
+  sql("UPDATE backups SET deleted_at = now()");
+  nightly(number);
+};
 const none = () => sql("UPDATE backups SET deleted_at = now() WHERE name LIKE 'nightly %'");
 
 for (const [view, row] of [["table", "row"], ["cards", "listitem"]]) {

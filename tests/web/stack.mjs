@@ -43,6 +43,12 @@ export async function call(email, method, path, body) {
   return told.status === 204 ? null : told.json();
 }
 
+/** So many completed backups, a minute apart, none of which has a file; the second newest is pinned. */
+export const nightly = (number) => sql(`
+  INSERT INTO backups (tenant_id, name, backup_path, backup_type, status, manifest_key, finished_at, created_at, pinned, size_bytes, components, tables, records, files)
+  SELECT t.id, 'nightly ' || n, 'x', 'database', 'completed', 'x', now(), now() - make_interval(mins => n), n = 2, n * 1000, '["database"]', 6, n, 0
+  FROM rovodev_tenants t, generate_series(1, ${number}) n WHERE slug = 'default'`);
+
 /** A completed backup; its id. */
 export async function backedUp(name, email = admin) {
   const { id } = await call(email, "POST", "/backups/create", { name, type: "full" });

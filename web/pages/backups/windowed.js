@@ -24,7 +24,7 @@ export class Windowed {
    * element of one; `form` is how pieces look: {piece(), room(height, shown), rowHeight(piece)}.
    */
   constructor({ into, total, first, form, read, draw, signal }) {
-    Object.assign(this, { into, form, read, draw, signal });
+    Object.assign(this, { form, read, draw, signal });
     this.sight = new IntersectionObserver((seen) => seen.forEach((each) => this.#see(each)), { rootMargin: NEAR });
     signal.addEventListener("abort", () => this.sight.disconnect(), { once: true });
     this.#pages.set(0, Promise.resolve(first));
