@@ -8,7 +8,7 @@ use super::{Answer, Problem, Request, Service};
 use crate::core::retention::Policy;
 use crate::tasks::cataloged::{self, Asker};
 use crate::tasks::jobs;
-use crate::tasks::schedules::{Schedule, Trigger, Wanted, preview};
+use crate::tasks::schedules::{Draft, Schedule, Trigger, Wanted, preview};
 use chrono::Utc;
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     };
     let asked = asked(&parameters(&request, allowed)?)?;
     match (request.method(), asked.id) {
-        (&Method::POST, _) => make_or_run(&service, &asker, &request).await,
+        (&Method::POST, _) => make_run_or_plan(&service, &asker, &request).await,
         (&Method::PATCH, Some(id)) => change(&service, &asker, id, &request).await,
         (&Method::DELETE, Some(id)) => {
             granted(cataloged::delete_schedule(service.catalog(), &asker, id).await?)?;
@@ -94,11 +94,12 @@ struct Body {
     enabled: Option<bool>,
 }
 
-/// Whether somebody wants a schedule to run, beside whatever else stands there.
+/// What somebody wants instead of a new schedule, beside whatever else stands there.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Purpose {
     run_now: Option<IgnoredAny>,
+    preview: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -107,7 +108,19 @@ struct Run {
     run_now: Uuid,
 }
 
-async fn make_or_run(
+/// What a schedule would do that nobody has saved yet.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Planned {
+    preview: bool,
+    /// Whose backups the policy would be for.
+    id: Option<Uuid>,
+    cron: Option<String>,
+    timezone: Option<String>,
+    retention: Option<Policy>,
+}
+
+async fn make_run_or_plan(
     service: &Service,
     asker: &Asker,
     request: &Request,
@@ -116,6 +129,9 @@ async fn make_or_run(
     if purpose.run_now.is_some() {
         let Run { run_now } = body(request)?;
         return run(service, asker, run_now).await;
+    }
+    if purpose.preview.is_some() {
+        return plan(service, asker, body_with(request, "retention")?).await;
     }
     let wanted = wanted(body_with(request, "retention")?)?.made(Utc::now())?;
     let made = cataloged::create_schedule(service.catalog(), asker, &wanted);
@@ -126,6 +142,31 @@ async fn run(service: &Service, asker: &Asker, id: Uuid) -> Result<Answer, Failu
     let begun = granted(cataloged::run_schedule(service.catalog(), asker, id).await?)?;
     let work = jobs::work_on(service.workshop()?, begun.job_id);
     Ok(Answer::json(StatusCode::ACCEPTED, &begun).behind(work))
+}
+
+async fn plan(service: &Service, asker: &Asker, planned: Planned) -> Result<Answer, Failure> {
+    if !planned.preview {
+        return Err(Problem::bad_request("bad_field", "preview must be true.").into());
+    }
+    let kept = match planned.id {
+        Some(id) => {
+            let found = cataloged::show_schedule(service.catalog(), asker, id, true);
+            let found = granted(found.await?)?;
+            Some((found.schedule, found.backups))
+        }
+        // Who belongs to no tenant plans nothing.
+        None => {
+            granted(cataloged::list_schedules(service.catalog(), asker).await?)?;
+            None
+        }
+    };
+    let draft = Draft {
+        cron: planned.cron,
+        timezone: planned.timezone,
+        retention: planned.retention,
+    };
+    let planned = draft.planned(kept, Utc::now())?;
+    Ok(Answer::json(StatusCode::OK, &planned))
 }
 
 async fn change(

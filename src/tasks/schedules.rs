@@ -1,9 +1,11 @@
 //! Schedules: when backups are taken by themselves, and how long they are kept.
 
+mod draft;
 mod due;
 mod retained;
 mod wanted;
 
+pub use draft::{Draft, Planned};
 pub use due::{Claimed, claim_due};
 pub use retained::{Preview, Previewed, RetainedBackup, expire_due, preview};
 pub use wanted::{Trigger, Wanted};

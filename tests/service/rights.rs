@@ -98,6 +98,13 @@ const RULES: &[Rule] = &[
     ),
     rule("schedules", "POST", Operator, r#"{"runNow":"[id]"}"#, 202),
     rule(
+        "schedules",
+        "POST",
+        Viewer,
+        r#"{"preview":true,"id":"[id]","cron":"0 2 * * *"}"#,
+        200,
+    ),
+    rule(
         "schedules?id=[id]",
         "PATCH",
         Admin,
@@ -175,7 +182,9 @@ pub async fn walk_by_roles(running: Running) {
                     "{person:?} {} {}: {mine:?}",
                     rule.method, rule.function
                 );
-                let leaves_a_row = rule.method != "GET" && rule.least != Secret;
+                // A plan is a question, whatever its method.
+                let asks = rule.method == "GET" || rule.body.contains("preview");
+                let leaves_a_row = !asks && rule.least != Secret;
                 assert!(
                     !leaves_a_row || walk.logged(person).await > logged,
                     "{person:?} {} {} left no row in the log",

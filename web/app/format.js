@@ -11,6 +11,8 @@ const digits = once(() => new Intl.NumberFormat(locale, { maximumFractionDigits:
 const exactly = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }));
 const fully = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" }));
 const daily = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "full" }));
+const timely = once(() => new Intl.DateTimeFormat(locale, { timeStyle: "short" }));
+const weekly = once(() => new Intl.DateTimeFormat(locale, { weekday: "long" }));
 const relative = once(() => new Intl.RelativeTimeFormat(locale, { numeric: "auto" }));
 const STEPS = [["year", 31_557_600], ["month", 2_629_800], ["week", 604_800], ["day", 86_400], ["hour", 3600], ["minute", 60]];
 
@@ -29,6 +31,17 @@ export const exact = (time) => exactly().format(new Date(time));
 
 /** The day alone. */
 export const day = (time) => daily().format(new Date(time));
+
+/** A time of day: "2:00 AM". */
+export const clock = (hour, minute) => timely().format(new Date(2000, 0, 1, hour, minute));
+
+/** The name of a day of the week, 0 being Sunday. */
+export const weekday = (day) => weekly().format(new Date(2000, 0, 2 + day));
+
+/** A moment as the clocks of a time zone show it. */
+export const inZone = (time, timeZone) => new Intl.DateTimeFormat(locale, {
+  weekday: "short", day: "numeric", month: "short", year: "numeric", hour: "numeric", minute: "2-digit", timeZoneName: "short", timeZone,
+}).format(new Date(time));
 
 /** "2 hours ago" */
 export function ago(time, now = Date.now()) {

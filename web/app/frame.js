@@ -7,7 +7,7 @@ import { choose, person, tenant, tenants } from "./workspace.js";
 import * as theme from "./theme.js";
 import { words } from "../words/en.js";
 
-const PAGES = [["home", "/", "home"], ["backups", "/backups", "list"], ["activity", "/activity", "log"]];
+const PAGES = [["home", "/", "home"], ["backups", "/backups", "list"], ["schedules", "/schedules", "clock"], ["activity", "/activity", "log"]];
 
 export class Frame {
   isOut = true;

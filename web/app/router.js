@@ -11,6 +11,8 @@ const ROUTES = [
   { pattern: /^\/backups\/(?<id>[0-9a-f-]{36})$/, load: () => import("../pages/backup.js"), name: "backups" },
   { pattern: /^\/create$/, load: () => import("../pages/create.js"), name: "create", within: "backups" },
   { pattern: /^\/restore$/, load: () => import("../pages/restore.js"), name: "restore", within: "backups" },
+  { pattern: /^\/schedules$/, load: () => import("../pages/schedules.js"), name: "schedules" },
+  { pattern: /^\/schedules\/(?:new|(?<id>[0-9a-f-]{36}))$/, load: () => import("../pages/schedule.js"), name: "schedules" },
   { pattern: /^\/activity$/, load: () => import("../pages/activity.js"), name: "activity" },
 ];
 

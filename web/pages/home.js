@@ -8,6 +8,7 @@ import { isUnderWay, onChangeElsewhere, state, summary, watchPlace, ways } from 
 import { pause } from "../app/live.js";
 import { may, tenant } from "../app/workspace.js";
 import * as format from "../app/format.js";
+import { briefly } from "./schedules/when.js";
 import { words } from "../words/en.js";
 
 const RECENT = 5;
@@ -18,6 +19,7 @@ export default async function page({ show, signal }) {
   const health = element("div", { class: "widgets" }, skeleton("widget", 4));
   const overall = element("span", { class: "overall" }, badge("pending", words.home.looking));
   const recent = element("div", {}, skeleton("row", RECENT));
+  const scheduled = element("div", {}, skeleton("line", 2));
   const alerts = element("div", { class: "stack" });
   const last = element("p", { class: "last-good" });
   const actions = may("operator") && section(words.home.quick, element("div", { class: "actions quick" }, quick()));
@@ -30,6 +32,9 @@ export default async function page({ show, signal }) {
     element("section", { class: "section", "aria-labelledby": "recent-backups" },
       element("div", { class: "section-head" }, element("h2", { id: "recent-backups" }, words.home.recent),
         element("a", { href: "#/backups" }, words.home.all)), recent),
+    element("section", { class: "section", "aria-labelledby": "scheduled-backups" },
+      element("div", { class: "section-head" }, element("h2", { id: "scheduled-backups" }, words.home.scheduled),
+        element("a", { href: "#/schedules" }, words.titles.schedules)), scheduled),
   );
   let turn;
   const list = () => {
@@ -41,7 +46,8 @@ export default async function page({ show, signal }) {
   onChangeElsewhere(list, signal);
   // Others may have begun something meanwhile.
   document.addEventListener("visibilitychange", () => document.hidden || list(), { signal });
-  await Promise.all([attempt(() => widgets(health, overall, signal), health, signal), list()]);
+  await Promise.all([attempt(() => widgets(health, overall, signal), health, signal), list(),
+    attempt(() => schedules(scheduled, signal), scheduled, signal)]);
 }
 
 async function attempt(work, box, signal) {
@@ -57,7 +63,7 @@ async function attempt(work, box, signal) {
 function quick() {
   return [may("operator") && link(words.actions.create, "plus", "#/create", { kind: "primary" }),
     may("admin") && link(words.actions.restoreOne, "restore", "#/restore"),
-    link(words.actions.viewAll, "list", "#/backups")];
+    link(words.actions.viewAll, "list", "#/backups"), link(words.home.schedule, "clock", "#/schedules")];
 }
 
 /** What is not well is looked at again: it may have been a moment. */
@@ -121,6 +127,18 @@ async function recents({ recent: box, alerts, last, actions }, signal) {
 function underWay({ operationId, backupId, backupName, undoOf, requestedBy }) {
   const text = (undoOf ? words.home.undoRuns : words.home.restoreRuns)(backupName ?? words.unknown, requestedBy);
   return notice("info", text, ...(may("admin") ? [link(words.home.watch, null, watchPlace(backupId, operationId), { kind: "primary" })] : []));
+}
+
+/** "Daily Backup (2:00 AM) • Next: in 10 hours", what is due first. */
+async function schedules(box, signal) {
+  const { schedules: all } = await call("GET", "/schedules", { signal });
+  const due = ({ nextRunAt }) => nextRunAt ?? "9";
+  const on = all.filter((each) => each.enabled).sort((a, b) => due(a).localeCompare(due(b)));
+  replace(box, on.length === 0 ? [element("p", { class: "soft" }, words.schedules.none), may("admin") && link(words.schedules.first, "plus", "#/schedules/new")]
+    : element("ul", { class: "rows" }, on.slice(0, RECENT).map((each) => element("li", { class: "row" },
+      element("p", { class: "row-main" }, element("span", {}, icon("clock"), " ", element("strong", {}, each.name), briefly(each) && ` (${briefly(each)})`,
+        element("span", { class: "soft" }, " • ", each.nextRunAt ? [words.home.nextRun, " ", format.moment(each.nextRunAt)] : words.schedules.triggers[each.trigger]))),
+      each.lastResult === "failed" && badge("failed")))));
 }
 
 /** Failures first. */

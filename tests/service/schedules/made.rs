@@ -74,6 +74,69 @@ async fn a_schedule_shows_when_it_runs_and_can_be_changed() {
     assert_eq!(log.len(), 5, "{log:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_tells_what_a_schedule_would_do_and_makes_nothing() {
+    let running = Running::start().await;
+    let viewer = running.sign_in(Person::Viewer).await;
+    let plan = async |body: Value| running.call(&viewer, "POST", PATH, Some(body)).await;
+    let draft = json!({ "preview": true, "cron": "30 2 * * *", "timezone": "Europe/Berlin" });
+    let (status, planned) = plan(draft).await;
+    assert_eq!(status, 200, "{planned}");
+    let runs = planned["nextRuns"].as_array().unwrap();
+    assert_eq!(runs.len(), 5);
+    assert!(runs[0]["local"].as_str().unwrap().contains("T02:30:00+0"));
+    assert_eq!(planned["retention"], Value::Null);
+    let (_, listed) = running.call(&viewer, "GET", PATH, None).await;
+    assert_eq!(listed, json!({ "schedules": [] }));
+    let (_, no_times) = plan(json!({ "preview": true })).await;
+    assert_eq!(no_times, json!({ "nextRuns": [], "retention": null }));
+    for (body, code) in [
+        (json!({ "preview": false }), "bad_field"),
+        (json!({ "preview": true, "name": "n" }), "bad_field"),
+        (
+            json!({ "preview": true, "cron": "0 25 * * *" }),
+            "bad_schedule",
+        ),
+        (
+            json!({ "preview": true, "timezone": "Berlin" }),
+            "bad_schedule",
+        ),
+        (
+            json!({ "preview": true, "retention": { "keepLast": 0 } }),
+            "bad_schedule",
+        ),
+    ] {
+        let (status, told) = plan(body.clone()).await;
+        assert_eq!((status, &told["code"]), (400, &json!(code)), "{body}");
+    }
+    let stranger = running.sign_in(Person::Stranger).await;
+    let draft = Some(json!({ "preview": true }));
+    assert_eq!(running.call(&stranger, "POST", PATH, draft).await.0, 403);
+
+    let admin = running.sign_in(Person::Admin).await;
+    let (_, made) = running.call(&admin, "POST", PATH, Some(daily())).await;
+    let (_, begun) = running
+        .call(&admin, "POST", PATH, Some(json!({ "runNow": made["id"] })))
+        .await;
+    let policy = json!({ "keepLast": 3 });
+    let draft = json!({ "preview": true, "id": made["id"], "retention": policy });
+    let (status, planned) = plan(draft).await;
+    assert_eq!(status, 200, "{planned}");
+    let kept = &planned["retention"];
+    assert_eq!(kept["retention"], policy);
+    assert_eq!(kept["timezone"], "Europe/Berlin");
+    assert_eq!(kept["backups"][0]["id"], begun["id"]);
+    let (_, saved) = running
+        .call(
+            &admin,
+            "GET",
+            &format!("{PATH}?id={}", made["id"].as_str().unwrap()),
+            None,
+        )
+        .await;
+    assert_eq!(saved["retention"], daily()["retention"], "nothing is saved");
+}
+
 fn instant(told: &Value) -> DateTime<Utc> {
     told.as_str().unwrap().parse().unwrap()
 }
