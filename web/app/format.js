@@ -11,6 +11,10 @@ const digits = once(() => new Intl.NumberFormat(locale, { maximumFractionDigits:
 const exactly = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" }));
 const fully = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "long" }));
 const daily = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "full" }));
+const briefDaily = once(() => new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" }));
+const mediumDaily = once(() => new Intl.DateTimeFormat(locale, { dateStyle: "medium" }));
+const monthly = once(() => new Intl.DateTimeFormat(locale, { month: "short" }));
+const parts = once(() => new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 }));
 const timely = once(() => new Intl.DateTimeFormat(locale, { timeStyle: "short" }));
 const weekly = once(() => new Intl.DateTimeFormat(locale, { weekday: "long" }));
 const relative = once(() => new Intl.RelativeTimeFormat(locale, { numeric: "auto" }));
@@ -31,6 +35,17 @@ export const exact = (time) => exactly().format(new Date(time));
 
 /** The day alone. */
 export const day = (time) => daily().format(new Date(time));
+
+/** A day of a calendar ("2026-11-22") at its midnight here. */
+export function midnight(date) {
+  const [year, month, day] = date.split("-").map(Number);
+  return new Date(year, month - 1, day);
+}
+
+export const shortDay = (time) => briefDaily().format(time);
+export const mediumDay = (time) => mediumDaily().format(time);
+export const month = (time) => monthly().format(time);
+export const percent = (part) => (part === null ? words.none : parts().format(part));
 
 /** A time of day: "2:00 AM". */
 export const clock = (hour, minute) => timely().format(new Date(2000, 0, 1, hour, minute));

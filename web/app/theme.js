@@ -7,11 +7,19 @@ import { words } from "../words/en.js";
 const KEPT = "rovodev-theme";
 const system = matchMedia("(prefers-color-scheme: dark)");
 
+const switched = new EventTarget();
+
 const isDark = () => (document.documentElement.dataset.theme ?? (system.matches ? "dark" : "light")) === "dark";
 
 export function restore() {
   const kept = localStorage.getItem(KEPT);
   if (kept === "dark" || kept === "light") document.documentElement.dataset.theme = kept;
+}
+
+/** Calls whenever colours change. */
+export function onChange(listener, signal) {
+  system.addEventListener("change", listener, { signal });
+  switched.addEventListener("change", listener, { signal });
 }
 
 /** Switches between the two, and remembers it in this browser. */
@@ -23,6 +31,7 @@ export function button() {
     document.documentElement.dataset.theme = next;
     localStorage.setItem(KEPT, next);
     draw();
+    switched.dispatchEvent(new Event("change"));
   });
   draw();
   return made;

@@ -4,7 +4,7 @@ import { Problem, call, save } from "../app/api.js";
 import { onChangeElsewhere } from "../app/backups.js";
 import { element, freshId, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
-import { badge, button, failure, skeleton } from "../app/parts.js";
+import { badge, button, failure, link, skeleton } from "../app/parts.js";
 import { address, note } from "../app/router.js";
 import * as format from "../app/format.js";
 import { words } from "../words/en.js";
@@ -30,7 +30,7 @@ class Log {
     this.list = element("ol", { class: "rows log" });
     this.body = element("div", {});
     this.more = element("div", { class: "more" });
-    this.tools = element("div", { class: "actions" }, ["csv", "json"].map((each) =>
+    this.tools = element("div", { class: "actions" }, link(words.activity.trends, "log", "#/trends"), ["csv", "json"].map((each) =>
       button(words.list.export[each], "download", (event) => this.#export(each, event.currentTarget))));
     this.filters = this.#filters();
   }
