@@ -71,6 +71,18 @@ variables! {
         "The access token that goes with ROVODEV_API: one of Supabase Auth, for a member of the tenant.";
     ROVODEV_UNDO_DAYS open Some("7"),
         "Days that a restore in place keeps what it changed, so that it can be undone: 1 to 365. It takes room in the database.";
+    ROVODEV_DASHBOARD_URL open None,
+        "Where people find the dashboard, for the links in notifications: https://PROJECT.vercel.app.";
+    ROVODEV_SMTP_URL secret None,
+        "The server that sends mail: smtps://USER:PASSWORD@HOST, or smtp://USER:PASSWORD@HOST:587?tls=required. Without it there are no mails.";
+    ROVODEV_MAIL_FROM open None,
+        "Who mails are from: Backups <backups@example.com>.";
+    ROVODEV_VAPID_KEY secret None,
+        "The private key that web push is signed with, as `npx web-push generate-vapid-keys` prints it. Without it there is no web push.";
+    ROVODEV_OVERDUE_MINUTES open Some("120"),
+        "Minutes after its time by which a scheduled backup must have ended, or is told as overdue: 10 to 10080. One that is expected to take long has three times as long.";
+    ROVODEV_PRIVATE_TARGETS open None,
+        "Any value lets notifications reach private addresses, any port and plain http: for a local stack, never where tenants are strangers.";
     PG_DUMP open None,
         "The pg_dump that captures the schema. By default the newest usable one that is found.";
     RUST_LOG open Some("warn"),

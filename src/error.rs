@@ -33,6 +33,7 @@ macro_rules! codes {
 codes! {
     Usage "usage" Usage "The request makes no sense as it stands.";
     BadSchedule "bad_schedule" Usage "A schedule's expression, time zone or retention policy cannot be.";
+    BadTarget "bad_target" Usage "What a channel leads to cannot be reached, or must not be.";
     Config "config" Usage "A setting is missing or cannot be read.";
     DatabaseUnreachable "database_unreachable" Connect "No server answers at the database URL.";
     DatabaseAuth "database_auth" Connect "The server refused the role or the password.";

@@ -13,6 +13,7 @@ pub mod loaded;
 pub mod managed;
 pub mod manifest;
 pub mod merge;
+pub mod notify;
 pub mod progress;
 pub mod ranges;
 pub mod restore_plan;

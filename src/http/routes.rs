@@ -47,7 +47,7 @@ pub static SCHEDULES: Route = Route {
 };
 pub static WORKSPACE: Route = Route {
     function: "workspace/[part]",
-    methods: &[Method::GET],
+    methods: &[Method::GET, Method::POST, Method::PATCH, Method::DELETE],
     handle: |service, request| Box::pin(workspace::handle(service, request)),
 };
 pub static CRON_TICK: Route = Route {

@@ -10,6 +10,7 @@ use crate::ports::catalog::{ApiKey, Catalog};
 use crate::ports::store::Store;
 use crate::ports::web;
 use crate::tasks::jobs::Workshop;
+use crate::tasks::notify::Notifier;
 use crate::tasks::places;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +35,7 @@ struct Inner {
     /// Origins that may write besides the one that serves us.
     origins: Vec<String>,
     looks: Looks,
+    notifier: Notifier,
 }
 
 impl Service {
@@ -50,6 +52,7 @@ impl Service {
             verifier: Verifier::new(http, &url, shared, Pace::default()),
             origins: origin::allowed(&settings)?,
             looks: Looks::default(),
+            notifier: Notifier::new(&settings),
             settings,
         })))
     }
@@ -69,7 +72,8 @@ impl Service {
     /// For work behind a response that is sent now.
     pub fn workshop(&self) -> Result<Workshop> {
         let deadline = Instant::now() + WORKING_TIME;
-        Workshop::new(self.settings(), self.catalog().clone(), Some(deadline))
+        let workshop = Workshop::new(self.settings(), self.catalog().clone(), Some(deadline))?;
+        Ok(workshop.with_notifier(self.notifier().clone()))
     }
 
     /// Where backups lie.
@@ -79,6 +83,11 @@ impl Service {
 
     pub fn origins(&self) -> &[String] {
         &self.0.origins
+    }
+
+    /// Who sends notifications.
+    pub fn notifier(&self) -> &Notifier {
+        &self.0.notifier
     }
 
     /// What the parts of the project answered lately.

@@ -7,9 +7,10 @@ use super::{Answer, Problem, Request, Service};
 use crate::config;
 use crate::ports::catalog::{As, Repeat};
 use crate::tasks::Context;
-use crate::tasks::jobs::{clean_up, work_off};
+use crate::tasks::jobs::{clean_up, tell, work_off};
+use crate::tasks::notify::{overdue_minutes, tell_overdue};
 use crate::tasks::schedules::{claim_due, expire_due};
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -17,15 +18,18 @@ use std::time::{Duration, Instant};
 
 /// A shorter secret could be guessed.
 const SHORTEST_SECRET: usize = 16;
-/// So long the answer waits for claims, and for what expires; the next tick goes on.
+/// So long the answer waits for claims, for what expires, and for what is overdue; the next tick goes on.
 const CLAIMING: Duration = Duration::from_secs(20);
 const EXPIRING: Duration = Duration::from_secs(5);
+const MISSING: Duration = Duration::from_secs(5);
 
 /// What was done, and what is left to do.
 #[derive(Serialize)]
 struct Told {
     /// Runs of schedules that were due.
     claimed: usize,
+    /// Runs that did not happen in time, each told once.
+    overdue: usize,
     /// Backups that no policy keeps any more.
     expired: usize,
     #[serde(flatten)]
@@ -45,6 +49,8 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     allowed(&service, &request)?;
     parameters(&request, &[])?;
     let (catalog, now) = (service.catalog(), Utc::now());
+    // Before anything is claimed: afterwards nobody knows that it was late.
+    let overdue = overdue(&service, now).await;
     let claimed = claim_due(catalog, now, Instant::now() + CLAIMING).await?;
     if claimed.more {
         tracing::warn!(claimed = claimed.runs, "more is due than one tick claims");
@@ -60,21 +66,38 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         .await?;
     let told = Told {
         claimed: claimed.runs,
+        overdue,
         expired,
         waiting,
     };
     let workshop = service.workshop()?;
     let work = async move {
         let ctx = Context::default();
-        match work_off(&workshop, &ctx).await {
+        // Receivers that hang hold up no backup.
+        let (worked, ()) = tokio::join!(work_off(&workshop, &ctx), tell(&workshop));
+        match worked {
             Ok(jobs) => tracing::info!(jobs, "the tick worked off what waited"),
             Err(error) => tracing::error!(%error, "the tick could not take jobs"),
         }
         if let Err(error) = clean_up(&workshop, &ctx).await {
             tracing::error!(%error, "the tick could not clean up");
         }
+        // What was given up meanwhile is news too.
+        tell(&workshop).await;
     };
     Ok(Answer::json(StatusCode::OK, &told).behind(work))
+}
+
+/// What fails here is told in the log; backups are claimed all the same.
+async fn overdue(service: &Service, now: DateTime<Utc>) -> usize {
+    let told = async {
+        let minutes = overdue_minutes(service.settings())?;
+        tell_overdue(service.catalog(), now, minutes, Instant::now() + MISSING).await
+    };
+    told.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "what is overdue could not be told");
+        0
+    })
 }
 
 fn allowed(service: &Service, request: &Request) -> Result<(), Problem> {

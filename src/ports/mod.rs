@@ -1,6 +1,9 @@
 //! The outside world.
 
 pub mod catalog;
+pub mod mail;
+pub mod outward;
 pub mod postgres;
+pub mod push;
 pub mod store;
 pub mod web;

@@ -9,6 +9,12 @@ const CONNECT: Duration = Duration::from_secs(5);
 
 /// A client for the whole process; clones share its connections.
 pub fn client() -> Result<reqwest::Client> {
+    let client = builder()?.timeout(TIMEOUT).build();
+    client.map_err(|e| Error::new(Code::Internal, format!("no HTTP client can be made: {e}")))
+}
+
+/// What every client has: the system's authorities, a limit to connecting, no redirects.
+pub(super) fn builder() -> Result<reqwest::ClientBuilder> {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -20,13 +26,10 @@ pub fn client() -> Result<reqwest::Client> {
         .map_err(|e| broken(&e))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    reqwest::Client::builder()
+    Ok(reqwest::Client::builder()
         .use_preconfigured_tls(tls)
-        .timeout(TIMEOUT)
         .connect_timeout(CONNECT)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|e| broken(&e))
+        .redirect(reqwest::redirect::Policy::none()))
 }
 
 /// Why a call broke: what lies deepest, such as a refused connection or a certificate, and never the URL, which may hold

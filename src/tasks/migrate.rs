@@ -59,6 +59,14 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000014",
         include_str!("../../supabase/migrations/20261122000014_rovodev_schedule_operators.sql"),
     ),
+    (
+        "20261122000015",
+        include_str!("../../supabase/migrations/20261122000015_rovodev_notifications.sql"),
+    ),
+    (
+        "20261122000016",
+        include_str!("../../supabase/migrations/20261122000016_rovodev_channels.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

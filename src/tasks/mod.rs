@@ -13,6 +13,7 @@ pub mod init;
 pub mod jobs;
 pub mod lease;
 pub mod migrate;
+pub mod notify;
 pub mod open_store;
 pub mod operators;
 pub mod places;

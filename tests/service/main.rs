@@ -23,6 +23,7 @@ mod keys;
 mod list_export;
 mod lite;
 mod load;
+mod notify;
 mod origins;
 mod pages;
 mod postgrest;

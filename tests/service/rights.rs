@@ -114,6 +114,37 @@ const RULES: &[Rule] = &[
     rule("schedules?id=[id]", "DELETE", Admin, "", 204),
     rule("workspace/activity", "GET", Viewer, "", 200),
     rule("workspace/restores", "GET", Viewer, "", 200),
+    rule("workspace/channels", "GET", Operator, "", 200),
+    rule("workspace/channels?id=[id]", "GET", Operator, "", 200),
+    rule(
+        "workspace/channels?id=[id]&show=deliveries",
+        "GET",
+        Operator,
+        "",
+        200,
+    ),
+    rule(
+        "workspace/channels",
+        "POST",
+        Admin,
+        r#"{"kind":"webhook","name":"n","target":"https://example.com/","events":["backup.failed"]}"#,
+        201,
+    ),
+    rule(
+        "workspace/channels",
+        "POST",
+        Admin,
+        r#"{"test":"[id]"}"#,
+        200,
+    ),
+    rule(
+        "workspace/channels?id=[id]",
+        "PATCH",
+        Admin,
+        r#"{"enabled":false}"#,
+        200,
+    ),
+    rule("workspace/channels?id=[id]", "DELETE", Admin, "", 204),
     rule("cron/tick", "GET", Secret, "", 401),
 ];
 
@@ -298,12 +329,22 @@ impl Walk {
         }
     }
 
-    /// What a call is about: a backup, or a schedule.
+    /// What a call is about: a backup, a schedule, or a channel.
     async fn subject(&self, rule: &Rule, tenant: usize) -> String {
-        match rule.function.starts_with("schedules") {
-            true => self.schedule(tenant).await,
-            false => self.backup(tenant).await,
+        match rule.function.split('?').next() {
+            Some("schedules") => self.schedule(tenant).await,
+            Some("workspace/channels") => self.channel(tenant).await,
+            _ => self.backup(tenant).await,
         }
+    }
+
+    /// Leads to an address that nobody may reach, so that a test of it sends nothing.
+    async fn channel(&self, tenant: usize) -> String {
+        let sql = "INSERT INTO public.rovodev_notification_channels (tenant_id, kind, name, events, target, secret) \
+             SELECT id, 'webhook', 'made for a test', '{restore.done}', 'https://127.0.0.1/', 'whsec_c2VjcmV0' \
+             FROM public.rovodev_tenants WHERE slug = $1 RETURNING id::text";
+        let row = self.owner.query_one(sql, &[&TENANTS[tenant].slug]).await;
+        row.unwrap().get(0)
     }
 
     async fn schedule(&self, tenant: usize) -> String {
@@ -322,14 +363,16 @@ impl Walk {
         row.unwrap().get(0)
     }
 
-    /// The row of a backup or a schedule, and all that was asked of it.
+    /// The row of a backup, a schedule or a channel, and all that was asked of it.
     async fn state(&self, backup: &str) -> Value {
         let sql = "SELECT jsonb_build_object('backup', to_jsonb(b), 'schedule', to_jsonb(s), \
+                 'channel', to_jsonb(c), \
+                 'deliveries', (SELECT count(*) FROM public.rovodev_notification_deliveries d WHERE d.channel_id = c.id), \
                  'runs', (SELECT count(*) FROM public.backups r WHERE r.schedule_id = s.id), \
                  'restores', (SELECT count(*) FROM public.restore_operations o WHERE o.backup_id = b.id), \
                  'jobs', (SELECT count(*) FROM public.rovodev_jobs j WHERE j.backup_id = b.id))::text \
              FROM (SELECT $1::text::uuid AS id) subject LEFT JOIN public.backups b USING (id) \
-             LEFT JOIN public.backup_schedules s USING (id)";
+             LEFT JOIN public.backup_schedules s USING (id) LEFT JOIN public.rovodev_notification_channels c USING (id)";
         let row = self.owner.query_one(sql, &[&backup]).await;
         let text: String = row.unwrap().get(0);
         serde_json::from_str(&text).unwrap()

@@ -4,6 +4,7 @@
 
 mod activity;
 mod change;
+mod channels;
 mod create;
 mod details;
 mod download;
@@ -14,6 +15,10 @@ mod schedules;
 
 pub use activity::{ActivityFilter, Entry, list_activity, note_activity_export};
 pub use change::{Change, cancel, change, delete};
+pub use channels::{
+    AskedTest, Channel, Channels, Delivery, MadeChannel, ShownChannel, WantedChannel,
+    change_channel, create_channel, delete_channel, list_channels, show_channel, test_channel,
+};
 pub use create::{CreateAnswer, CreateBackup, create};
 pub use details::{Details, details};
 pub use download::{

@@ -24,11 +24,27 @@ pub async fn clean_up(workshop: &Workshop, ctx: &Context) -> Result<()> {
     }
     let undos = end_undos_hourly(workshop).await;
     let pruned = prune_daily(workshop, ctx).await;
+    let forgotten = forget_notifications_hourly(workshop).await;
     exports
         .map(drop)
         .and(staging.map(drop))
         .and(undos)
         .and(pruned)
+        .and(forgotten)
+}
+
+/// Drops what was told a month ago.
+async fn forget_notifications_hourly(workshop: &Workshop) -> Result<()> {
+    if !claim(workshop, "notifications", HOUR).await? {
+        return Ok(());
+    }
+    let function = "rovodev_prune_notifications";
+    let dropped: u64 = workshop
+        .catalog
+        .call(As::Jobs, function, &json!({}), Repeat::Safely)
+        .await?;
+    tracing::debug!(dropped, "messages that were told a month ago");
+    Ok(())
 }
 
 /// Whether nobody did it within `seconds`, and nobody else does now.

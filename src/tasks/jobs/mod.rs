@@ -21,12 +21,13 @@ use crate::core::ident::QName;
 use crate::core::manifest::Selection;
 use crate::error::{Class, Code, Error, Result};
 use crate::ports::catalog::{As, Repeat, moment_if_any};
-use crate::tasks::Context;
+use crate::tasks::{Context, notify};
 use chrono::{DateTime, Utc};
 use heartbeat::Held;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Seconds that a job stays ours without being renewed: so long a killed process keeps others away.
@@ -38,6 +39,8 @@ const LONGEST_TOLD: usize = 4000;
 /// Jobs that functions hold together, whoever asked for them: each opens several sessions of the app's own database,
 /// which has few. What waits is taken up by the first that is done.
 const AT_ONCE: u32 = 3;
+/// So long whoever ended a job sends what is to be told; the tick goes on.
+const TELLING: Duration = Duration::from_secs(5);
 
 /// What `rovodev_take_job` hands out.
 #[derive(Debug, Clone, Deserialize)]
@@ -243,7 +246,21 @@ async fn end(workshop: &Workshop, job: &Job, held: Held, ended: Ended) -> Outcom
     {
         tracing::error!(job = %job.id, %error, "what is gone from the catalog is still in the store");
     }
+    let is_news = matches!(job.kind, Kind::Backup | Kind::Restore);
+    if is_news && matches!(outcome, Outcome::Completed | Outcome::Failed) {
+        tell(workshop).await;
+    }
     outcome
+}
+
+/// Sends what there is to be told. What fails is written down, and the tick goes on with it.
+pub async fn tell(workshop: &Workshop) {
+    let until = Instant::now() + TELLING;
+    match notify::deliver(&workshop.catalog, &workshop.notifier, until).await {
+        Ok(0) => {}
+        Ok(sent) => tracing::info!(sent, "told what happened"),
+        Err(error) => tracing::warn!(%error, "what is to be told could not be claimed"),
+    }
 }
 
 async fn attempt(ctx: &Context, workshop: &Workshop, job: &Job, held: &Held) -> Ended {

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::ports::catalog::Catalog;
 use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::Store;
+use crate::tasks::notify::Notifier;
 use crate::tasks::{Context, create, places, restore};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -35,6 +36,8 @@ pub struct Workshop {
     pub writers: usize,
     /// Free bytes on the target's disk, where somebody knows them.
     pub room: Option<u64>,
+    /// Tells people how jobs ended.
+    pub(super) notifier: Notifier,
     /// Days that a restore keeps what it changed.
     pub(super) undo_days: u32,
     /// Cancelled when the worker shall stop: what it holds goes back to the queue.
@@ -58,6 +61,7 @@ impl Workshop {
             readers: create::READERS,
             writers: WRITERS,
             room: None,
+            notifier: Notifier::new(settings),
             undo_days: restore::undo_days(settings)?,
             stop: CancellationToken::new(),
         })
@@ -81,6 +85,12 @@ impl Workshop {
     #[must_use]
     pub fn with_store(self, store: Store) -> Self {
         Self { store, ..self }
+    }
+
+    /// The same with a notifier that was made before.
+    #[must_use]
+    pub fn with_notifier(self, notifier: Notifier) -> Self {
+        Self { notifier, ..self }
     }
 
     pub fn store(&self) -> &Store {
