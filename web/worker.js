@@ -43,3 +43,17 @@ async function answer(request, lasting) {
     throw error;
   }
 }
+
+/** A message of a channel: {title, body, url, id}. */
+self.addEventListener("push", (event) => {
+  const { title, body, url, id } = event.data.json();
+  event.waitUntil(self.registration.showNotification(title, { body, tag: id, icon: "icon-192.png", data: { url } }));
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  const place = new URL(event.notification.data?.url ?? "./", self.location);
+  // Only ever into this dashboard.
+  const to = place.origin === own.origin ? place.href : own.href;
+  event.waitUntil(self.clients.openWindow(to));
+});

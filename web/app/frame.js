@@ -3,7 +3,7 @@
 import { append, element, replace } from "./dom.js";
 import { icon } from "./icons.js";
 import { address, here, keptTop } from "./router.js";
-import { choose, person, tenant, tenants } from "./workspace.js";
+import { choose, may, person, tenant, tenants } from "./workspace.js";
 import * as theme from "./theme.js";
 import { words } from "../words/en.js";
 
@@ -92,6 +92,7 @@ export class Frame {
       element("p", { class: "menu-person" }, element("strong", {}, person()),
         chosen && element("span", { class: "soft" }, words.frame.role(words.roles[chosen.role], chosen.name))),
       tenants().length > 1 && this.#tenants(chosen),
+      may("operator") && element("a", { class: "button", href: address("/settings"), onclick: () => menu.hidePopover() }, icon("bell"), words.titles.settings),
       theme.button(),
       element("button", { type: "button", class: "button", onclick: this.#leave }, words.frame.signOut),
       element("p", { class: "hint" }, words.frame.signOutHint)]);

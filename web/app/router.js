@@ -13,6 +13,7 @@ const ROUTES = [
   { pattern: /^\/restore$/, load: () => import("../pages/restore.js"), name: "restore", within: "backups" },
   { pattern: /^\/schedules$/, load: () => import("../pages/schedules.js"), name: "schedules" },
   { pattern: /^\/schedules\/(?:new|(?<id>[0-9a-f-]{36}))$/, load: () => import("../pages/schedule.js"), name: "schedules" },
+  { pattern: /^\/settings$/, load: () => import("../pages/settings.js"), name: "settings" },
   { pattern: /^\/trends$/, load: () => import("../pages/trends.js"), name: "trends", within: "activity" },
   { pattern: /^\/activity$/, load: () => import("../pages/activity.js"), name: "activity" },
 ];
