@@ -56,9 +56,7 @@ async fn a_failed_backup_reaches_a_webhook_that_can_prove_from_whom() {
     );
     // That it is over is told once; a success is nothing that this channel asked for.
     for _ in 0..2 {
-        running
-            .backed_up(&admin, json!({ "type": "config" }))
-            .await;
+        running.backed_up(&admin, json!({ "type": "config" })).await;
     }
     running.tick().await;
     let over = receiver.until(2).await[1].json();
