@@ -30,6 +30,16 @@ pub fn of(postgres: &Postgres, s3: &S3, project_port: u16, state: &DevState) -> 
         ),
         ("SUPABASE_SECRET_KEY", state.project.secret.clone()),
         ("CRON_SECRET", state.cron_secret.clone()),
+        (
+            "ROVODEV_DASHBOARD_URL",
+            format!("http://127.0.0.1:{project_port}"),
+        ),
+        ("ROVODEV_PRIVATE_TARGETS", "1".into()),
+        // Any 32 bytes: browsers of this machine alone subscribe with it.
+        (
+            "ROVODEV_VAPID_KEY",
+            "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM".into(),
+        ),
         ("PG_DUMP", pg_dump.display().to_string()),
     ])
 }
