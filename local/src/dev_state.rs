@@ -4,8 +4,6 @@ use crate::error::{Context, Result, at, message};
 use crate::postgres::Passwords;
 use crate::project::ProjectKeys;
 use crate::s3::Credentials;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -22,9 +20,6 @@ pub struct DevState {
     pub store_key: String,
     pub project: ProjectKeys,
     pub cron_secret: String,
-    /// What web push is signed with.
-    #[serde(default = "random_scalar")]
-    pub vapid_key: String,
 }
 
 impl DevState {
@@ -36,7 +31,6 @@ impl DevState {
             store_key: random_key(),
             project: ProjectKeys::random()?,
             cron_secret: random_key(),
-            vapid_key: random_scalar(),
         })
     }
 
@@ -74,12 +68,6 @@ impl DevState {
             .context(at("write", &fresh))?;
         fs::rename(&fresh, &file).context(at("write", &file))
     }
-}
-
-/// 32 bytes as a key of web push is written. Nearly every one is a private key of the curve.
-fn random_scalar() -> String {
-    let halves = [Uuid::new_v4(), Uuid::new_v4()].map(Uuid::into_bytes);
-    URL_SAFE_NO_PAD.encode(halves.concat())
 }
 
 /// 32 bytes in hexadecimal.

@@ -15,7 +15,6 @@ pub fn of(postgres: &Postgres, s3: &S3, project_port: u16, state: &DevState) -> 
     s3.create_bucket(BUCKET)?;
     let credentials = s3.credentials();
     let pg_dump = postgres.binaries().pg_dump();
-    let project = format!("http://127.0.0.1:{project_port}");
     Ok(vec![
         ("DATABASE_URL", postgres.owner_url("postgres")),
         ("BACKUP_STORE", format!("s3://{BUCKET}/demo")),
@@ -24,17 +23,23 @@ pub fn of(postgres: &Postgres, s3: &S3, project_port: u16, state: &DevState) -> 
         ("AWS_SECRET_ACCESS_KEY", credentials.secret.clone()),
         ("AWS_REGION", s3::REGION.to_string()),
         ("STORE_KEY", state.store_key.clone()),
-        ("SUPABASE_URL", project.clone()),
-        ("ROVODEV_DASHBOARD_URL", project),
+        ("SUPABASE_URL", format!("http://127.0.0.1:{project_port}")),
         (
             "SUPABASE_PUBLISHABLE_KEY",
             state.project.publishable.clone(),
         ),
         ("SUPABASE_SECRET_KEY", state.project.secret.clone()),
         ("CRON_SECRET", state.cron_secret.clone()),
-        // Receivers to try notifications with are on this machine too.
-        ("ROVODEV_PRIVATE_TARGETS", "yes".to_string()),
-        ("ROVODEV_VAPID_KEY", state.vapid_key.clone()),
+        (
+            "ROVODEV_DASHBOARD_URL",
+            format!("http://127.0.0.1:{project_port}"),
+        ),
+        ("ROVODEV_PRIVATE_TARGETS", "1".into()),
+        // Any 32 bytes: browsers of this machine alone subscribe with it.
+        (
+            "ROVODEV_VAPID_KEY",
+            "AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM".into(),
+        ),
         ("PG_DUMP", pg_dump.display().to_string()),
     ])
 }

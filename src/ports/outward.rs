@@ -188,7 +188,6 @@ mod tests {
             "https://[::1]/",
             "https://[::ffff:169.254.169.254]/",
             "https://169.254.169.254/latest/meta-data",
-            "https:///path",
             "nonsense",
         ] {
             let refused = checked(target, Reach::Public).unwrap_err();

@@ -293,17 +293,17 @@ DECLARE
 BEGIN
     WITH ready AS MATERIALIZED (
         SELECT c.* FROM public.rovodev_notification_channels c
-        WHERE c.kind = ANY (kinds) AND EXISTS (
-            SELECT FROM public.rovodev_notification_deliveries d
-            WHERE d.channel_id = c.id AND d.state = 'waiting' AND CASE WHEN delivery IS NULL THEN d.next_attempt_at <= now()
-                ELSE d.id = delivery AND d.attempts = 0 END)
-        ORDER BY c.failures_in_a_row > 0, c.failures_in_a_row, c.id LIMIT most
+        WHERE c.kind = ANY (kinds) AND c.id IN (
+            SELECT d.channel_id FROM public.rovodev_notification_deliveries d
+            WHERE d.state = 'waiting' AND (delivery IS NULL AND d.next_attempt_at <= now()
+                OR d.id = delivery AND d.attempts = 0))
+        ORDER BY c.failures_in_a_row > 0, random() LIMIT most
         FOR NO KEY UPDATE OF c SKIP LOCKED
     ), due AS MATERIALIZED (
         SELECT found.id FROM ready r CROSS JOIN LATERAL (
             SELECT d.id FROM public.rovodev_notification_deliveries d
-            WHERE d.channel_id = r.id AND d.state = 'waiting' AND CASE WHEN delivery IS NULL THEN d.next_attempt_at <= now()
-                ELSE d.id = delivery AND d.attempts = 0 END
+            WHERE d.channel_id = r.id AND d.state = 'waiting' AND (delivery IS NULL AND d.next_attempt_at <= now()
+                OR d.id = delivery AND d.attempts = 0)
             ORDER BY d.next_attempt_at, d.place LIMIT CASE WHEN r.failures_in_a_row > 0 THEN 1 ELSE 4 END
             FOR UPDATE OF d SKIP LOCKED
         ) found

@@ -206,6 +206,7 @@ CREATE FUNCTION rovodev.make_channel(made public.rovodev_notification_channels) 
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     own boolean := made.kind = 'push';
+    most integer := CASE made.kind WHEN 'push' THEN 100 ELSE 20 END;
 BEGIN
     PERFORM pg_advisory_xact_lock(hashtextextended('rovodev channels ' || made.tenant_id, 0));
     -- The same browser again: its keys may be new.
@@ -213,7 +214,7 @@ BEGIN
         WHERE own AND c.kind = 'push' AND c.tenant_id = made.tenant_id AND c.created_by_id = made.created_by_id
             AND split_part(c.target, ' ', 1) = split_part(made.target, ' ', 1);
     IF (SELECT count(*) FROM public.rovodev_notification_channels c
-        WHERE c.tenant_id = made.tenant_id AND (c.kind = 'push') = own) >= CASE WHEN own THEN 100 ELSE 20 END THEN
+        WHERE c.tenant_id = made.tenant_id AND (c.kind = 'push') = own) >= most THEN
         RETURN rovodev.refusal('too_many_channels', 'A tenant has 20 channels at most, and 100 browsers. Delete one that is not needed.');
     END IF;
     INSERT INTO public.rovodev_notification_channels SELECT (made).*;

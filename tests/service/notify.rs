@@ -1,4 +1,10 @@
 //! What happens is told: from the change of state to the receiver, whatever breaks in between.
 
+mod channels;
+mod folded;
+mod mails;
+mod overdue;
+mod pushed;
 mod receiver;
 mod sent;
+mod smtp;

@@ -63,6 +63,9 @@ async fn settings(running: &Running, admin: &str) -> String {
     let (deleted, revoked) = (small().await, small().await);
     let schedule = || running.scheduled(admin, json!({ "name": "n", "cron": "0 2 * * *" }));
     let (schedule, unscheduled) = (schedule().await, schedule().await);
+    let webhook = json!({ "kind": "webhook", "name": "n", "target": "https://example.com/", "events": ["restore.done"] });
+    let (channel, _) = running.channel(admin, webhook.clone()).await;
+    let (unheard, _) = running.channel(admin, webhook).await;
     let path = format!("/api/backups/{kept}/download");
     let (_, made) = running.call(admin, "POST", &path, Some(json!({}))).await;
     let (_, link) = made["url"].as_str().unwrap().split_once('=').unwrap();
@@ -95,12 +98,21 @@ include-operation-id = "deleteSchedule"
 parameters = {{ "query.id" = "{unscheduled}" }}
 
 [[operations]]
+include-operation-id = "changeChannel"
+parameters = {{ "query.id" = "{channel}" }}
+checks = {{ positive_data_acceptance = {{ enabled = false }} }}
+
+[[operations]]
+include-operation-id = "deleteChannel"
+parameters = {{ "query.id" = "{unheard}" }}
+
+[[operations]]
 include-operation-id = "download"
 parameters = {{ "query.link" = "{link}" }}
 
-# Which parameters go together, what a cursor is, and what a cron expression, no schema can say.
+# Which parameters go together, what a cursor is, what a cron expression, and where an address leads, no schema can say.
 [[operations]]
-include-operation-id = ["createSchedule", "listBackups", "listSchedules", "readWorkspace", "showProgress"]
+include-operation-id = ["createChannel", "createSchedule", "listBackups", "listSchedules", "readWorkspace", "showProgress"]
 checks = {{ positive_data_acceptance = {{ enabled = false }} }}
 
 # A key that was used for another request is refused, good as both may be.

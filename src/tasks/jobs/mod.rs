@@ -9,11 +9,13 @@ mod gone;
 mod heartbeat;
 mod own;
 mod restore;
+mod telling;
 mod worker;
 mod workshop;
 
 pub use chores::clean_up;
 pub use own::{Own, work_own};
+pub use telling::tell;
 pub use worker::{Worked, work};
 pub use workshop::Workshop;
 
@@ -21,13 +23,12 @@ use crate::core::ident::QName;
 use crate::core::manifest::Selection;
 use crate::error::{Class, Code, Error, Result};
 use crate::ports::catalog::{As, Repeat, moment_if_any};
-use crate::tasks::{Context, notify};
+use crate::tasks::Context;
 use chrono::{DateTime, Utc};
 use heartbeat::Held;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// Seconds that a job stays ours without being renewed: so long a killed process keeps others away.
@@ -39,8 +40,6 @@ const LONGEST_TOLD: usize = 4000;
 /// Jobs that functions hold together, whoever asked for them: each opens several sessions of the app's own database,
 /// which has few. What waits is taken up by the first that is done.
 const AT_ONCE: u32 = 3;
-/// So long whoever ended a job sends what is to be told; the tick goes on.
-const TELLING: Duration = Duration::from_secs(5);
 
 /// What `rovodev_take_job` hands out.
 #[derive(Debug, Clone, Deserialize)]
@@ -201,8 +200,15 @@ pub async fn work_on(workshop: Workshop, job: Uuid) {
     }
 }
 
-/// Works on whatever waits until nothing does, `ctx` is cancelled, or little time is left. Returns the number of jobs.
+/// Works on whatever waits until nothing does, `ctx` is cancelled, or little time is left, and tells how it ended. Returns
+/// the number of jobs.
 pub async fn work_off(workshop: &Workshop, ctx: &Context) -> Result<usize> {
+    let done = work_until_done(workshop, ctx).await;
+    workshop.told().await;
+    done
+}
+
+async fn work_until_done(workshop: &Workshop, ctx: &Context) -> Result<usize> {
     let mut done = 0;
     while ctx.check().is_ok() && workshop.has_time() {
         match take(workshop, None, false).await? {
@@ -248,19 +254,9 @@ async fn end(workshop: &Workshop, job: &Job, held: Held, ended: Ended) -> Outcom
     }
     let is_news = matches!(job.kind, Kind::Backup | Kind::Restore);
     if is_news && matches!(outcome, Outcome::Completed | Outcome::Failed) {
-        tell(workshop).await;
+        workshop.begin_telling();
     }
     outcome
-}
-
-/// Sends what there is to be told. What fails is written down, and the tick goes on with it.
-pub async fn tell(workshop: &Workshop) {
-    let until = Instant::now() + TELLING;
-    match notify::deliver(&workshop.catalog, &workshop.notifier, until).await {
-        Ok(0) => {}
-        Ok(sent) => tracing::info!(sent, "told what happened"),
-        Err(error) => tracing::warn!(%error, "what is to be told could not be claimed"),
-    }
 }
 
 async fn attempt(ctx: &Context, workshop: &Workshop, job: &Job, held: &Held) -> Ended {

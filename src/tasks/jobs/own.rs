@@ -38,6 +38,7 @@ pub async fn work_own(workshop: &Workshop, job: Uuid) -> Result<Own> {
         Ended::Completed(_) | Ended::Cancelled => None,
     };
     end(workshop, &job, held, ended).await;
+    workshop.told().await;
     Ok(Own::Worked(told))
 }
 

@@ -74,6 +74,7 @@ pub async fn work(
         }
     });
     let ended = join_all(hands).await;
+    workshop.told().await;
     ended.into_iter().collect::<Result<Vec<()>>>()?;
     let worked = worked.into_inner();
     Ok(worked.unwrap_or_else(std::sync::PoisonError::into_inner))
@@ -156,6 +157,7 @@ impl Hand<'_> {
     }
 
     async fn sweep(&self) {
+        self.workshop.begin_telling();
         match exports::drop_ended(&self.workshop.catalog, &self.workshop.store).await {
             Ok(0) => {}
             Ok(n) => self

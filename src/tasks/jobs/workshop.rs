@@ -1,5 +1,6 @@
 //! What a worker works with: the source, the store, the catalog, and how long it may.
 
+use super::telling::Telling;
 use crate::config::{self, Settings};
 use crate::error::Result;
 use crate::ports::catalog::Catalog;
@@ -38,6 +39,7 @@ pub struct Workshop {
     pub room: Option<u64>,
     /// Tells people how jobs ended.
     pub(super) notifier: Notifier,
+    pub(super) telling: Telling,
     /// Days that a restore keeps what it changed.
     pub(super) undo_days: u32,
     /// Cancelled when the worker shall stop: what it holds goes back to the queue.
@@ -62,6 +64,7 @@ impl Workshop {
             writers: WRITERS,
             room: None,
             notifier: Notifier::new(settings),
+            telling: Telling::default(),
             undo_days: restore::undo_days(settings)?,
             stop: CancellationToken::new(),
         })

@@ -54,10 +54,15 @@ async fn a_failed_backup_reaches_a_webhook_that_can_prove_from_whom() {
         (&json!(204), &json!(1)),
         "{log}"
     );
-    // A success is nothing that this channel asked for.
-    running.backed_up(&admin, json!({ "type": "config" })).await;
+    // That it is over is told once; a success is nothing that this channel asked for.
+    for _ in 0..2 {
+        running.backed_up(&admin, json!({ "type": "config" })).await;
+    }
     running.tick().await;
-    assert_eq!(receiver.got().len(), 1);
+    let over = receiver.until(2).await[1].json();
+    assert_eq!(over["type"], "backup.succeeded", "{over}");
+    assert_eq!(over["data"]["recovered"]["failures"], 1, "{over}");
+    assert_eq!(receiver.got().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
