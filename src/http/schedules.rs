@@ -7,8 +7,9 @@ use super::query::{bad, body, body_with, one, parameters};
 use super::{Answer, Problem, Request, Service};
 use crate::core::retention::Policy;
 use crate::tasks::cataloged::{self, Asker};
+use crate::tasks::deployments::new_secret;
 use crate::tasks::jobs;
-use crate::tasks::schedules::{Schedule, Trigger, Wanted, preview};
+use crate::tasks::schedules::{Gate, OnFailure, Schedule, Trigger, Wanted, preview};
 use chrono::Utc;
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -92,19 +93,36 @@ struct Body {
     compress: Option<bool>,
     retention: Option<Policy>,
     enabled: Option<bool>,
+    gate: Option<Gate>,
+    on_failure: Option<OnFailure>,
+    wait_at_most: Option<u32>,
 }
 
-/// Whether somebody wants a schedule to run, beside whatever else stands there.
+/// Whether somebody wants something of a schedule that is there, beside whatever else stands there.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Purpose {
     run_now: Option<IgnoredAny>,
+    make_hook: Option<IgnoredAny>,
+    remove_hook: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Run {
     run_now: Uuid,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MakeHook {
+    make_hook: Uuid,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RemoveHook {
+    remove_hook: Uuid,
 }
 
 async fn make_or_run(
@@ -117,6 +135,15 @@ async fn make_or_run(
         let Run { run_now } = body(request)?;
         return run(service, asker, run_now).await;
     }
+    if purpose.make_hook.is_some() {
+        let MakeHook { make_hook } = body(request)?;
+        return hook(service, asker, make_hook).await;
+    }
+    if purpose.remove_hook.is_some() {
+        let RemoveHook { remove_hook } = body(request)?;
+        granted(cataloged::set_hook(service.catalog(), asker, remove_hook, None).await?)?;
+        return Ok(Answer::no_content());
+    }
     let wanted = wanted(body_with(request, "retention")?)?.made(Utc::now())?;
     let made = cataloged::create_schedule(service.catalog(), asker, &wanted);
     Ok(answer(StatusCode::CREATED, granted(made.await?)?.schedule))
@@ -126,6 +153,14 @@ async fn run(service: &Service, asker: &Asker, id: Uuid) -> Result<Answer, Failu
     let begun = granted(cataloged::run_schedule(service.catalog(), asker, id).await?)?;
     let work = jobs::work_on(service.workshop()?, begun.job_id);
     Ok(Answer::json(StatusCode::ACCEPTED, &begun).behind(work))
+}
+
+/// A new secret, shown this once; one that was there ends.
+async fn hook(service: &Service, asker: &Asker, id: Uuid) -> Result<Answer, Failure> {
+    let (secret, hash) = new_secret();
+    granted(cataloged::set_hook(service.catalog(), asker, id, Some(&hash)).await?)?;
+    let made = json!({ "path": "/api/hooks/deploy", "secret": secret });
+    Ok(Answer::json(StatusCode::CREATED, &made))
 }
 
 async fn change(
@@ -160,6 +195,9 @@ fn wanted(body: Body) -> Result<Wanted, Problem> {
         compress: body.compress,
         retention: body.retention,
         enabled: body.enabled,
+        gate: body.gate,
+        on_failure: body.on_failure,
+        wait_at_most: body.wait_at_most,
         ..Wanted::default()
     })
 }

@@ -3,4 +3,5 @@
 pub mod catalog;
 pub mod postgres;
 pub mod store;
+pub mod vercel;
 pub mod web;

@@ -59,6 +59,14 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000014",
         include_str!("../../supabase/migrations/20261122000014_rovodev_schedule_operators.sql"),
     ),
+    (
+        "20261122000017",
+        include_str!("../../supabase/migrations/20261122000017_rovodev_hooks.sql"),
+    ),
+    (
+        "20261122000018",
+        include_str!("../../supabase/migrations/20261122000018_rovodev_metrics.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

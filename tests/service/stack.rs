@@ -54,20 +54,25 @@ pub const CRON_SECRET: &str = "a-secret-that-is-long-enough";
 
 impl Running {
     pub async fn start() -> Self {
-        Self::up("", false).await
+        Self::up("", false, &[]).await
+    }
+
+    /// With settings of the functions besides the usual ones.
+    pub async fn start_with(more: &[(&'static str, String)]) -> Self {
+        Self::up("", false, more).await
     }
 
     /// `prepare` is run by the superuser before anything is made in the database.
     pub async fn start_after(prepare: &str) -> Self {
-        Self::up(prepare, false).await
+        Self::up(prepare, false, &[]).await
     }
 
     /// With a second PostgREST, in a project that signs tokens with a shared secret.
     pub async fn start_on_lite() -> Self {
-        Self::up("", true).await
+        Self::up("", true, &[]).await
     }
 
-    async fn up(prepare: &str, on_lite: bool) -> Self {
+    async fn up(prepare: &str, on_lite: bool, more: &[(&'static str, String)]) -> Self {
         let stack = Stack::start(Parts::default()).await.unwrap();
         let postgres: &Postgres = &stack.postgres;
         let admin = supabase::connect(&postgres.url("postgres")).await.unwrap();
@@ -89,7 +94,7 @@ impl Running {
         let supabase_url = lite.as_ref().map_or(own, Lite::url);
         let jwt_secret = lite.as_ref().map_or("", |_| JWT_SECRET);
         let credentials = stack.s3.credentials();
-        let variables = vec![
+        let mut variables = vec![
             ("DATABASE_URL", postgres.owner_url("postgres")),
             ("BACKUP_STORE", "s3://backups".into()),
             ("STORE_KEY", "ab".repeat(32)),
@@ -107,6 +112,7 @@ impl Running {
                 postgres.binaries().pg_dump().display().to_string(),
             ),
         ];
+        variables.extend_from_slice(more);
         let settings = Settings::of(variables.clone());
         let project = Project::start(postgres, keys, Some(port), Some(settings))
             .await
