@@ -4,17 +4,17 @@ CREATE INDEX restore_operations_day ON public.restore_operations (tenant_id, cre
 CREATE INDEX rovodev_audit_log_day ON public.rovodev_audit_log (tenant_id, at);
 
 -- Days end at midnight of `zone`; rights are the caller's own (RLS). A backup belongs to the day on which it was asked
--- for. Of what still runs nothing is counted but that it began. {days, schedules, doors}.
+-- for. Of what still runs nothing is counted but that it began. Durations are milliseconds. {days, schedules, doors}.
 CREATE FUNCTION public.rovodev_read_metrics(
     tenant text DEFAULT NULL, days integer DEFAULT 90, zone text DEFAULT 'UTC', schedule uuid DEFAULT NULL,
     at timestamptz DEFAULT now()
 ) RETURNS jsonb LANGUAGE plpgsql STABLE SECURITY INVOKER SET search_path = '' SET jit = off AS $$
 DECLARE
     owner public.rovodev_tenants := rovodev.my_tenant(tenant);
-    last date := (at AT TIME ZONE zone)::date;
-    first date := last - (least(greatest(days, 1), 366) - 1);
-    since timestamptz := first::timestamp AT TIME ZONE zone;
-    until timestamptz := (last + 1)::timestamp AT TIME ZONE zone;
+    first date;
+    last date;
+    since timestamptz;
+    until timestamptz;
     by_day jsonb;
     by_schedule jsonb;
     by_door jsonb;
@@ -22,23 +22,27 @@ BEGIN
     IF owner.id IS NULL THEN
         RETURN rovodev.refusal('no_tenant', 'You belong to no tenant, or not to this one.');
     END IF;
+    last := (at AT TIME ZONE zone)::date;
+    first := last - (least(greatest(days, 1), 366) - 1);
+    since := first::timestamp AT TIME ZONE zone;
+    until := (last + 1)::timestamp AT TIME ZONE zone;
     WITH runs AS MATERIALIZED (
         SELECT (b.created_at AT TIME ZONE zone)::date AS day, b.schedule_id, b.status, b.size_bytes, b.new_bytes,
-            CASE WHEN b.status = 'completed' THEN extract(epoch FROM b.finished_at - b.started_at)::float8 END AS seconds
+            CASE WHEN b.status = 'completed' THEN 1000 * extract(epoch FROM b.finished_at - b.started_at)::float8 END AS took
         FROM public.backups b
         WHERE b.tenant_id = owner.id AND b.created_at >= since AND b.created_at < until
             AND (rovodev_read_metrics.schedule IS NULL OR b.schedule_id = rovodev_read_metrics.schedule)
     ), taken AS (
         SELECT day, count(*) AS runs, count(*) FILTER (WHERE status = 'completed') AS succeeded,
             count(*) FILTER (WHERE status = 'failed') AS failed, count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-            percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY seconds) AS seconds,
+            percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY took) AS took,
             coalesce(sum(size_bytes), 0)::bigint AS size, coalesce(sum(new_bytes), 0)::bigint AS new_bytes
         FROM runs GROUP BY day
     ), restored AS (
         SELECT (o.created_at AT TIME ZONE zone)::date AS day, count(*) AS restores,
             count(*) FILTER (WHERE o.status = 'failed') AS failed,
             percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY CASE WHEN o.status = 'completed'
-                THEN extract(epoch FROM o.completed_at - o.started_at)::float8 END) AS seconds
+                THEN 1000 * extract(epoch FROM o.completed_at - o.started_at)::float8 END) AS took
         FROM public.restore_operations o
         WHERE o.tenant_id = owner.id AND NOT o.preview AND o.created_at >= since AND o.created_at < until
             AND (rovodev_read_metrics.schedule IS NULL OR EXISTS (SELECT FROM public.backups b
@@ -47,20 +51,20 @@ BEGIN
     )
     SELECT jsonb_agg(jsonb_build_object(
         'day', d.day, 'runs', coalesce(t.runs, 0), 'succeeded', coalesce(t.succeeded, 0), 'failed', coalesce(t.failed, 0),
-        'cancelled', coalesce(t.cancelled, 0), 'durationP50', t.seconds[1], 'durationP95', t.seconds[2],
+        'cancelled', coalesce(t.cancelled, 0), 'durationP50Ms', round(t.took[1])::bigint, 'durationP95Ms', round(t.took[2])::bigint,
         'size', coalesce(t.size, 0), 'newBytes', coalesce(t.new_bytes, 0), 'restores', coalesce(r.restores, 0),
-        'restoresFailed', coalesce(r.failed, 0), 'restoreP50', r.seconds[1], 'restoreP95', r.seconds[2]
+        'restoresFailed', coalesce(r.failed, 0), 'restoreP50Ms', round(r.took[1])::bigint, 'restoreP95Ms', round(r.took[2])::bigint
     ) ORDER BY d.day), (
         SELECT coalesce(jsonb_agg(jsonb_build_object(
             'schedule', g.schedule_id, 'name', s.name, 'runs', g.runs, 'succeeded', g.succeeded, 'failed', g.failed,
-            'cancelled', g.cancelled, 'durationP50', g.seconds[1], 'durationP95', g.seconds[2], 'size', g.size,
+            'cancelled', g.cancelled, 'durationP50Ms', round(g.took[1])::bigint, 'durationP95Ms', round(g.took[2])::bigint, 'size', g.size,
             'newBytes', g.new_bytes
         ) ORDER BY g.runs DESC, g.schedule_id), '[]')
         FROM (
             SELECT schedule_id, count(*) AS runs, count(*) FILTER (WHERE status = 'completed') AS succeeded,
                 count(*) FILTER (WHERE status = 'failed') AS failed,
                 count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
-                percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY seconds) AS seconds,
+                percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY took) AS took,
                 coalesce(sum(size_bytes), 0)::bigint AS size, coalesce(sum(new_bytes), 0)::bigint AS new_bytes
             FROM runs GROUP BY schedule_id
         ) g LEFT JOIN public.backup_schedules s ON s.id = g.schedule_id

@@ -3,4 +3,5 @@
 mod checks;
 mod deliveries;
 mod secrets;
+mod set_up;
 mod vercel;

@@ -1,5 +1,6 @@
 //! The service over HTTP, against a whole local project: Postgres, PostgREST, sign-in, S3, every function.
 
+mod action;
 mod activity;
 mod apart;
 mod audit;

@@ -29,7 +29,7 @@ pub struct Metrics {
     pub doors: Vec<Door>,
 }
 
-/// Backups of a day or of a schedule. Durations are seconds of those that completed.
+/// Backups of a day or of a schedule. Durations are milliseconds of those that completed.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Runs {
@@ -39,10 +39,10 @@ pub struct Runs {
     pub failed: u64,
     pub cancelled: u64,
     /// Of those that succeeded or failed; none where there are none.
-    #[serde(default)]
+    #[serde(skip_deserializing)]
     pub success_rate: Option<f64>,
-    pub duration_p50: Option<f64>,
-    pub duration_p95: Option<f64>,
+    pub duration_p50_ms: Option<u64>,
+    pub duration_p95_ms: Option<u64>,
     /// Bytes in the store, and those that were not stored before.
     pub size: u64,
     pub new_bytes: u64,
@@ -56,8 +56,8 @@ pub struct Day {
     pub runs: Runs,
     pub restores: u64,
     pub restores_failed: u64,
-    pub restore_p50: Option<f64>,
-    pub restore_p95: Option<f64>,
+    pub restore_p50_ms: Option<u64>,
+    pub restore_p95_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
