@@ -61,6 +61,20 @@ variables! {
         "Only for projects that still sign tokens with a shared secret.";
     CRON_SECRET secret None,
         "What Vercel Cron shows at /api/cron/tick; at least 16 characters.";
+    VERCEL_WEBHOOK_SECRET secret None,
+        "What Vercel shows once when a webhook is made; it signs its calls of /api/hooks/deploy with that.";
+    VERCEL_TOKEN secret None,
+        "A token of Vercel, by which deployments are held until their backup is there.";
+    APP_PROJECT_ID open None,
+        "The Vercel project (prj_…) whose deployments are backed up before they go live, where that is not the one Rovodev runs in.";
+    VERCEL_PROJECT_ID open None,
+        "The Vercel project that Rovodev runs in; Vercel sets it itself.";
+    VERCEL_TEAM_ID open None,
+        "The team (team_…) of that project, where it is a team's.";
+    VERCEL_API open Some("https://api.vercel.com"),
+        "Where Vercel's API answers.";
+    METRICS_SECRET secret None,
+        "What a scraper shows at /api/status/health?format=openmetrics; at least 16 characters.";
     ALLOWED_ORIGINS open None,
         "Origins besides its own whose pages may call the functions, separated by commas: https://dashboard.example.com.";
     ROVODEV_TENANT open Some("default"),

@@ -100,6 +100,9 @@ codes! {
     Unauthorized "unauthorized" Connect "The deployment did not accept the token.";
     Forbidden "forbidden" Refused "Your role does not allow it.";
     RateLimited "rate_limited" Failed "Too many calls in a minute.";
+    VercelUnreachable "vercel_unreachable" Connect "Vercel's API does not answer.";
+    VercelRefused "vercel_refused" Failed "Vercel's API refused the token or the request.";
+    DeploymentNotFound "deployment_not_found" NotFound "Vercel has no such deployment.";
     Io "io" Failed "A local file could not be read or written.";
     Internal "internal" Failed "A defect in Rovodev.";
 }

@@ -32,6 +32,11 @@ const PLACES: &[Variable] = &[
     config::SUPABASE_SECRET_KEY,
     config::SUPABASE_JWT_SECRET,
     config::CRON_SECRET,
+    config::VERCEL_WEBHOOK_SECRET,
+    config::VERCEL_TOKEN,
+    config::APP_PROJECT_ID,
+    config::VERCEL_TEAM_ID,
+    config::METRICS_SECRET,
     config::PG_DUMP,
 ];
 

@@ -2,7 +2,7 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use rovodev::core::manifest::BackupType;
 use rovodev::core::retention::Policy;
 use rovodev::error::{Code, Error, Result};
-use rovodev::tasks::schedules::{Trigger, Wanted};
+use rovodev::tasks::schedules::{Gate, OnFailure, Trigger, Wanted};
 
 /// Backups that are taken by themselves, and how long they are kept
 #[derive(Args)]
@@ -13,6 +13,8 @@ Examples:
   rovodev schedule change Daily --keep-daily 7 --keep-weekly 4
   rovodev schedule preview Daily       what its retention keeps, and why
   rovodev schedule run Daily           a backup now
+  rovodev schedule add Deploy --trigger deploy --gate backup
+  rovodev schedule hook Deploy         a secret to run it by, from anywhere
   rovodev schedule remove Daily        its backups stay
 
 The five fields of an expression are minute, hour, day of the month, month and
@@ -38,6 +40,8 @@ pub enum Action {
     Remove(NamedArgs),
     /// Take a backup of a schedule now
     Run(NamedArgs),
+    /// Make a secret by which anybody runs a schedule at /api/hooks/deploy
+    Hook(HookArgs),
     /// Show what retention keeps and what it lets expire, with the reasons
     Preview(NamedArgs),
 }
@@ -47,6 +51,15 @@ pub struct NamedArgs {
     /// Name or id of the schedule
     #[arg(value_name = "SCHEDULE")]
     pub schedule: String,
+}
+
+#[derive(Args)]
+pub struct HookArgs {
+    #[command(flatten)]
+    pub of: NamedArgs,
+    /// Take the secret away instead
+    #[arg(long)]
+    pub remove: bool,
 }
 
 #[derive(Args)]
@@ -98,7 +111,42 @@ struct Fields {
     #[arg(long, value_name = "BOOL")]
     compress: Option<bool>,
     #[command(flatten)]
+    hold: Hold,
+    #[command(flatten)]
     keep: Keep,
+}
+
+/// What deployments wait for.
+#[derive(Args)]
+#[command(next_help_heading = "Deployments")]
+struct Hold {
+    /// What a deployment waits for that runs it [none]
+    #[arg(long, value_name = "WHAT")]
+    gate: Option<GateArg>,
+    /// What becomes of a deployment whose backup is not there [block]
+    #[arg(long, value_name = "WHAT")]
+    on_failure: Option<OnFailureArg>,
+    /// Minutes after which what is not there counts as failed [30]
+    #[arg(long, value_name = "MINUTES")]
+    wait_at_most: Option<u32>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum GateArg {
+    /// It waits for nothing
+    None,
+    /// The backup is there
+    Backup,
+    /// The backup was read back from the store, and is what was written
+    Checked,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum OnFailureArg {
+    /// It does not go live
+    Block,
+    /// It goes live all the same
+    Allow,
 }
 
 /// A policy: what no rule keeps expires.
@@ -187,6 +235,15 @@ impl Fields {
             What::Database => BackupType::Database,
             What::Config => BackupType::Config,
         };
+        let gate = |gate| match gate {
+            GateArg::None => Gate::None,
+            GateArg::Backup => Gate::Backup,
+            GateArg::Checked => Gate::Checked,
+        };
+        let on_failure = |what| match what {
+            OnFailureArg::Block => OnFailure::Block,
+            OnFailureArg::Allow => OnFailure::Allow,
+        };
         let policy = Policy {
             keep_last: self.keep.keep_last,
             keep_hourly: self.keep.keep_hourly,
@@ -202,6 +259,9 @@ impl Fields {
             trigger: self.trigger.map(trigger),
             kind: self.kind.map(kind),
             compress: self.compress,
+            gate: self.hold.gate.map(gate),
+            on_failure: self.hold.on_failure.map(on_failure),
+            wait_at_most: self.hold.wait_at_most,
             retention: (!policy.is_empty()).then_some(policy),
             ..Wanted::default()
         }

@@ -47,6 +47,27 @@ impl Deployment {
             .await
     }
 
+    /// A new secret to run the schedule by.
+    pub async fn make_hook(&self, id: Uuid) -> Result<String> {
+        #[derive(serde::Deserialize)]
+        struct Made {
+            secret: String,
+        }
+        let body = json!({ "makeHook": id });
+        let made: Made = self
+            .0
+            .call(Method::POST, PATH, Some(&body), Repeat::Unsent)
+            .await?;
+        Ok(made.secret)
+    }
+
+    pub async fn remove_hook(&self, id: Uuid) -> Result<()> {
+        let body = json!({ "removeHook": id });
+        self.0
+            .call(Method::POST, PATH, Some(&body), Repeat::Safely)
+            .await
+    }
+
     pub async fn preview_retention(&self, id: Uuid) -> Result<Preview> {
         let path = format!("{}&preview=retention", one(id));
         self.0.call(Method::GET, &path, None, Repeat::Safely).await

@@ -2,7 +2,7 @@
 
 use super::Service;
 use crate::args::Common;
-use crate::commands::schedule::{Action, NamedArgs};
+use crate::commands::schedule::{Action, HookArgs, NamedArgs};
 use crate::exit::Exit;
 use crate::human;
 use crate::output::Answer;
@@ -10,6 +10,7 @@ use crate::table::Columns;
 use chrono::Utc;
 use rovodev::error::{Code, Error, Result};
 use rovodev::tasks::backups::short_id;
+use rovodev::tasks::deployments::new_secret;
 use rovodev::tasks::operators::Job;
 use rovodev::tasks::schedules::{Preview, Schedule, Shown, Trigger};
 use serde_json::json;
@@ -35,6 +36,7 @@ pub async fn run(service: &Service, action: Action, common: &Common) -> Result<A
         }
         Action::Remove(args) => remove(service, &args).await,
         Action::Run(args) => run_now(service, &args, common).await,
+        Action::Hook(args) => hook(service, &args).await,
         Action::Preview(args) => {
             let schedule = find(service, &args.schedule).await?;
             let previewed = match service {
@@ -182,6 +184,35 @@ async fn remove(service: &Service, args: &NamedArgs) -> Result<Answer> {
     }
     let result = json!({ "deleted": schedule.id, "name": schedule.name });
     let text = format!("Deleted the schedule {}. Its backups stay.", schedule.name);
+    Ok(Answer::new(&result, text, Exit::Done))
+}
+
+async fn hook(service: &Service, args: &HookArgs) -> Result<Answer> {
+    let schedule = find(service, &args.of.schedule).await?;
+    if args.remove {
+        match service {
+            Service::Catalog(at) => at.operator.set_hook(schedule.id, None).await?,
+            Service::Deployment(at) => at.remove_hook(schedule.id).await?,
+        }
+        let result = json!({ "id": schedule.id, "name": schedule.name, "hook": false });
+        let text = format!("{} has no secret any more.", schedule.name);
+        return Ok(Answer::new(&result, text, Exit::Done));
+    }
+    let secret = match service {
+        Service::Catalog(at) => {
+            let (secret, hash) = new_secret();
+            at.operator.set_hook(schedule.id, Some(&hash)).await?;
+            secret
+        }
+        Service::Deployment(at) => at.make_hook(schedule.id).await?,
+    };
+    let text = format!(
+        "{secret}\nWho knows this runs {}; it is not shown again, and one that was there ends:\n  \
+         curl --request POST --header \"Authorization: Bearer $SECRET\" https://PROJECT.vercel.app/api/hooks/deploy",
+        schedule.name
+    );
+    let result =
+        json!({ "id": schedule.id, "name": schedule.name, "hook": true, "secret": secret });
     Ok(Answer::new(&result, text, Exit::Done))
 }
 

@@ -70,6 +70,7 @@ pub fn granted<T>(asked: Asked<T>) -> Result<T, Failure> {
 fn refused(refusal: Refusal) -> Problem {
     let status = match refusal.code.as_str() {
         "not_found" => return Problem::not_found(),
+        "hook_secret" => StatusCode::UNAUTHORIZED,
         "bad_request" => StatusCode::BAD_REQUEST,
         "forbidden" | "no_tenant" | "scoped" => StatusCode::FORBIDDEN,
         "no_such_table" => StatusCode::NOT_FOUND,

@@ -16,6 +16,7 @@ const ONCE: &[&str] = &[
     "x-forwarded-host",
     "x-rovodev-door",
     "x-rovodev-tenant",
+    "x-vercel-signature",
 ];
 
 /// The refusal, if any.

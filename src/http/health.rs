@@ -1,12 +1,13 @@
 //! `GET /api/status/health`: is everything well? Every part is really asked, side by side, each with its own limit.
 
 mod looks;
+mod openmetrics;
 
 pub use looks::Looks;
 
 use super::caller::caller_within;
 use super::guard::Failure;
-use super::query::parameters;
+use super::query::{one, parameters};
 use super::{Answer, Problem, Request, Service};
 use crate::config;
 use crate::error::{Code, Error, Result};
@@ -37,14 +38,19 @@ const NEEDED: &[config::Variable] = &[
 ];
 
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
-    let given = parameters(&request, &["probe"])?;
-    match given.first().map(|(_, value)| value.as_str()) {
-        // For uptime monitors: that this answers is the answer.
-        Some("live") => return Ok(Answer::json(StatusCode::OK, &json!({ "status": "ok" }))),
-        Some(_) => {
-            return Err(Problem::bad_request("bad_parameter", "probe must be live.").into());
+    let given = parameters(&request, &["probe", "format"])?;
+    for (name, value) in &given {
+        match name.as_str() {
+            // For uptime monitors: that this answers is the answer.
+            "probe" => {
+                one(name, value, &["live"])?;
+                return Ok(Answer::json(StatusCode::OK, &json!({ "status": "ok" })));
+            }
+            _ => {
+                one(name, value, &["openmetrics"])?;
+                return openmetrics::answer(&service, &request).await;
+            }
         }
-        None => {}
     }
     let began = Instant::now();
     let asker = caller_within(RECOGNITION, &service, &request).await?;

@@ -9,6 +9,9 @@ use std::ops::RangeInclusive;
 use std::str::FromStr;
 use uuid::Uuid;
 
+/// Of an `Idempotency-Key`.
+const LONGEST_KEY: usize = 200;
+
 /// Query parameters; `allowed` are the names that mean something.
 pub fn parameters(request: &Request, allowed: &[&str]) -> Result<Vec<(String, String)>, Problem> {
     let text = request.uri().query().unwrap_or_default();
@@ -109,6 +112,25 @@ fn holds_nul(value: &Value) -> bool {
             .any(|(name, value)| name.contains('\0') || holds_nul(value)),
         _ => false,
     }
+}
+
+/// What makes a request safe to send again.
+pub fn idempotency_key(request: &Request) -> Result<Option<&str>, Problem> {
+    let Some(value) = request.headers().get("idempotency-key") else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .ok()
+        .map(str::trim)
+        .filter(|k| (1..=LONGEST_KEY).contains(&k.len()))
+        .map(Some)
+        .ok_or_else(|| {
+            Problem::bad_request(
+                "bad_idempotency_key",
+                format!("Idempotency-Key holds 1 to {LONGEST_KEY} printable characters."),
+            )
+        })
 }
 
 /// The id in a path such as `/api/backups/<id>/details`: taken from the path alone, never from the query. A text that

@@ -2,7 +2,7 @@
 
 use super::guard::{self, Route};
 use super::{Answer, Problem, Request, Service};
-use super::{backups, health, schedules, tick, workspace};
+use super::{backups, health, hooks, schedules, tick, workspace};
 use http::Method;
 
 pub static BACKUPS_LIST: Route = Route {
@@ -56,6 +56,12 @@ pub static CRON_TICK: Route = Route {
     handle: |service, request| Box::pin(tick::handle(service, request)),
 };
 
+pub static HOOKS_DEPLOY: Route = Route {
+    function: "hooks/deploy",
+    methods: &[Method::POST],
+    handle: |service, request| Box::pin(hooks::handle(service, request)),
+};
+
 /// What the local server mounts; a test holds that each has its file under `api/`.
 pub static ROUTES: &[&Route] = &[
     &BACKUPS_LIST,
@@ -68,6 +74,7 @@ pub static ROUTES: &[&Route] = &[
     &SCHEDULES,
     &WORKSPACE,
     &CRON_TICK,
+    &HOOKS_DEPLOY,
 ];
 
 /// The function that answers at a path, as Vercel finds it.

@@ -7,8 +7,9 @@ use super::query::{bad, body, body_with, one, parameters};
 use super::{Answer, Problem, Request, Service};
 use crate::core::retention::Policy;
 use crate::tasks::cataloged::{self, Asker};
+use crate::tasks::deployments::new_secret;
 use crate::tasks::jobs;
-use crate::tasks::schedules::{Draft, Schedule, Trigger, Wanted, preview};
+use crate::tasks::schedules::{Draft, Gate, OnFailure, Schedule, Trigger, Wanted, preview};
 use chrono::Utc;
 use http::{Method, StatusCode};
 use serde::Deserialize;
@@ -25,7 +26,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     };
     let asked = asked(&parameters(&request, allowed)?)?;
     match (request.method(), asked.id) {
-        (&Method::POST, _) => make_run_or_plan(&service, &asker, &request).await,
+        (&Method::POST, _) => make_or_ask(&service, &asker, &request).await,
         (&Method::PATCH, Some(id)) => change(&service, &asker, id, &request).await,
         (&Method::DELETE, Some(id)) => {
             granted(cataloged::delete_schedule(service.catalog(), &asker, id).await?)?;
@@ -92,6 +93,9 @@ struct Body {
     compress: Option<bool>,
     retention: Option<Policy>,
     enabled: Option<bool>,
+    gate: Option<Gate>,
+    on_failure: Option<OnFailure>,
+    wait_at_most: Option<u32>,
 }
 
 /// What somebody wants instead of a new schedule, beside whatever else stands there.
@@ -100,6 +104,8 @@ struct Body {
 struct Purpose {
     run_now: Option<IgnoredAny>,
     preview: Option<IgnoredAny>,
+    make_hook: Option<IgnoredAny>,
+    remove_hook: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -120,7 +126,19 @@ struct Planned {
     retention: Option<Policy>,
 }
 
-async fn make_run_or_plan(
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MakeHook {
+    make_hook: Uuid,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct RemoveHook {
+    remove_hook: Uuid,
+}
+
+async fn make_or_ask(
     service: &Service,
     asker: &Asker,
     request: &Request,
@@ -132,6 +150,15 @@ async fn make_run_or_plan(
     }
     if purpose.preview.is_some() {
         return plan(service, asker, body_with(request, "retention")?).await;
+    }
+    if purpose.make_hook.is_some() {
+        let MakeHook { make_hook } = body(request)?;
+        return hook(service, asker, make_hook).await;
+    }
+    if purpose.remove_hook.is_some() {
+        let RemoveHook { remove_hook } = body(request)?;
+        granted(cataloged::set_hook(service.catalog(), asker, remove_hook, None).await?)?;
+        return Ok(Answer::no_content());
     }
     let wanted = wanted(body_with(request, "retention")?)?.made(Utc::now())?;
     let made = cataloged::create_schedule(service.catalog(), asker, &wanted);
@@ -169,6 +196,14 @@ async fn plan(service: &Service, asker: &Asker, planned: Planned) -> Result<Answ
     Ok(Answer::json(StatusCode::OK, &planned))
 }
 
+/// A new secret, shown this once; one that was there ends.
+async fn hook(service: &Service, asker: &Asker, id: Uuid) -> Result<Answer, Failure> {
+    let (secret, hash) = new_secret();
+    granted(cataloged::set_hook(service.catalog(), asker, id, Some(&hash)).await?)?;
+    let made = json!({ "path": "/api/hooks/deploy", "secret": secret });
+    Ok(Answer::json(StatusCode::CREATED, &made))
+}
+
 async fn change(
     service: &Service,
     asker: &Asker,
@@ -201,6 +236,9 @@ fn wanted(body: Body) -> Result<Wanted, Problem> {
         compress: body.compress,
         retention: body.retention,
         enabled: body.enabled,
+        gate: body.gate,
+        on_failure: body.on_failure,
+        wait_at_most: body.wait_at_most,
         ..Wanted::default()
     })
 }

@@ -2,6 +2,7 @@
 
 mod activity;
 mod channels;
+mod metrics;
 mod restores;
 
 use super::caller::caller;
@@ -15,6 +16,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     match (request.method(), part) {
         (_, Some("channels")) => channels::handle(service, asker, &request).await,
         (&Method::GET, Some("activity")) => activity::handle(service, asker, &request).await,
+        (&Method::GET, Some("metrics")) => metrics::handle(service, asker, &request).await,
         (&Method::GET, Some("restores")) => restores::handle(service, asker, &request).await,
         _ => Err(Problem::not_found().into()),
     }

@@ -6,4 +6,5 @@ pub mod outward;
 pub mod postgres;
 pub mod push;
 pub mod store;
+pub mod vercel;
 pub mod web;

@@ -67,6 +67,14 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000016",
         include_str!("../../supabase/migrations/20261122000016_rovodev_channels.sql"),
     ),
+    (
+        "20261122000017",
+        include_str!("../../supabase/migrations/20261122000017_rovodev_hooks.sql"),
+    ),
+    (
+        "20261122000018",
+        include_str!("../../supabase/migrations/20261122000018_rovodev_metrics.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

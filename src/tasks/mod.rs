@@ -7,6 +7,7 @@ pub mod clock;
 pub mod context;
 pub mod create;
 pub mod delete;
+pub mod deployments;
 pub mod download;
 pub mod exports;
 pub mod init;

@@ -8,7 +8,7 @@ mod wanted;
 pub use draft::{Draft, Planned};
 pub use due::{Claimed, claim_due};
 pub use retained::{Preview, Previewed, RetainedBackup, expire_due, preview};
-pub use wanted::{Trigger, Wanted};
+pub use wanted::{Gate, OnFailure, Trigger, Wanted};
 
 use crate::core::manifest::BackupType;
 use crate::core::retention::Policy;
@@ -51,6 +51,14 @@ pub struct Schedule {
     #[serde(deserialize_with = "moment")]
     pub created_at: DateTime<Utc>,
     pub created_by: Option<String>,
+    /// What deployments wait for that run it.
+    pub gate: Gate,
+    pub on_failure: OnFailure,
+    /// Minutes.
+    pub wait_at_most: u32,
+    /// When the secret was made by which it is run from outside; none where there is none.
+    #[serde(deserialize_with = "moment_if_any")]
+    pub hook_made_at: Option<DateTime<Utc>>,
 }
 
 /// A schedule, and when it runs.

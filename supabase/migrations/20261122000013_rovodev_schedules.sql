@@ -12,12 +12,23 @@ ALTER TABLE public.backup_schedules
     ADD COLUMN jitter_seconds integer NOT NULL DEFAULT 0 CHECK (jitter_seconds BETWEEN 0 AND 600),
     ADD COLUMN last_backup_id uuid,
     ADD COLUMN created_by varchar(255),
+    -- What a deployment waits for, where deployments run it: nothing, its backup, or a backup that was read back from the
+    -- store and verified.
+    ADD COLUMN gate text NOT NULL DEFAULT 'none' CHECK (gate IN ('none', 'backup', 'checked')),
+    -- Whether a deployment goes live without it.
+    ADD COLUMN on_failure text NOT NULL DEFAULT 'block' CHECK (on_failure IN ('block', 'allow')),
+    -- Minutes after which what is not there counts as failed.
+    ADD COLUMN wait_at_most integer NOT NULL DEFAULT 30 CHECK (wait_at_most BETWEEN 1 AND 1440),
+    -- Of the secret that runs it from outside.
+    ADD COLUMN hook_hash text UNIQUE,
+    ADD COLUMN hook_made_at timestamptz,
     -- When its policy is looked at again: at once after each of its backups, else once a day.
     ADD COLUMN retention_due_at timestamptz NOT NULL DEFAULT now();
 CREATE INDEX backup_schedules_tenant ON public.backup_schedules (tenant_id, created_at);
 CREATE INDEX backup_schedules_retention ON public.backup_schedules (retention_due_at, id) WHERE retention <> '{}';
 CREATE INDEX backups_schedule ON public.backups (schedule_id) WHERE schedule_id IS NOT NULL;
-GRANT SELECT (jitter_seconds, last_backup_id, created_by) ON public.backup_schedules TO authenticated;
+GRANT SELECT (jitter_seconds, last_backup_id, created_by, gate, on_failure, wait_at_most, hook_made_at)
+    ON public.backup_schedules TO authenticated;
 
 -- What became of the last run, and how often it failed since one was good.
 CREATE FUNCTION rovodev.note_run() RETURNS trigger
@@ -43,7 +54,8 @@ LANGUAGE sql STABLE SET search_path = '' AS $$
         'type', s.backup_type, 'components', s.components, 'compress', s.compress, 'retention', s.retention,
         'enabled', s.enabled, 'jitterSeconds', s.jitter_seconds, 'nextRunAt', s.next_run_at, 'lastRunAt', s.last_run_at,
         'lastResult', s.last_result, 'lastBackupId', s.last_backup_id, 'failuresInARow', s.failures_in_a_row,
-        'createdAt', s.created_at, 'createdBy', s.created_by
+        'createdAt', s.created_at, 'createdBy', s.created_by, 'gate', s.gate, 'onFailure', s.on_failure,
+        'waitAtMost', s.wait_at_most, 'hookMadeAt', s.hook_made_at
     )
 $$;
 
@@ -117,9 +129,12 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
             OR length(request ->> 'cron') > 100
             OR NOT coalesce((request -> 'components') <@ '["database", "config"]', true)
             OR NOT coalesce(request ->> 'type', 'full') IN ('full', 'database', 'config')
-            OR NOT coalesce(request ->> 'trigger', 'cron') IN ('cron', 'deploy', 'manual') THEN
-            rovodev.refusal('bad_request',
-                'A schedule holds name, cron, timezone, trigger, type, components, compress, retention and enabled.')
+            OR NOT coalesce(request ->> 'trigger', 'cron') IN ('cron', 'deploy', 'manual')
+            OR NOT coalesce(request ->> 'gate', 'none') IN ('none', 'backup', 'checked')
+            OR NOT coalesce(request ->> 'onFailure', 'block') IN ('block', 'allow')
+            OR NOT coalesce(request ->> 'waitAtMost', '30') ~ '^([1-9][0-9]{0,2}|1[0-3][0-9]{2}|14[0-3][0-9]|1440)$' THEN
+            rovodev.refusal('bad_request', 'A schedule holds name, cron, timezone, trigger, type, components, compress, '
+                'retention, enabled, gate, onFailure and waitAtMost.')
         WHEN owner.scope_column IS NOT NULL AND request ->> 'type' = 'config' THEN
             rovodev.refusal('scoped', 'Configuration is not part of this tenant.')
     END
@@ -139,6 +154,9 @@ BEGIN
         ELSE '["database"]' END;
     old.compress := coalesce((request ->> 'compress')::boolean, old.compress);
     old.enabled := coalesce((request ->> 'enabled')::boolean, old.enabled);
+    old.gate := coalesce(request ->> 'gate', old.gate);
+    old.on_failure := coalesce(request ->> 'onFailure', old.on_failure);
+    old.wait_at_most := coalesce((request ->> 'waitAtMost')::integer, old.wait_at_most);
     old.retention := coalesce(request -> 'retention', old.retention);
     old.retention_days := (old.retention ->> 'keepDays')::integer;
     old.retention_due_at := now();
@@ -215,6 +233,9 @@ BEGIN
     made.enabled := true;
     made.retention := '{}';
     made.jitter_seconds := 0;
+    made.gate := 'none';
+    made.on_failure := 'block';
+    made.wait_at_most := 30;
     made := rovodev.changed_schedule(owner, made, request);
     INSERT INTO public.backup_schedules SELECT (made).* ON CONFLICT (id) DO NOTHING;
     SELECT * INTO made FROM public.backup_schedules s WHERE s.id = made.id AND s.tenant_id = owner.id;
@@ -269,10 +290,11 @@ BEGIN
     END IF;
     UPDATE public.backup_schedules s SET (
         name, timezone, trigger, cron_expression, backup_type, components, compress, enabled, retention, retention_days,
-        retention_due_at, jitter_seconds, next_run_at
+        retention_due_at, jitter_seconds, next_run_at, gate, on_failure, wait_at_most
     ) = (
         new.name, new.timezone, new.trigger, new.cron_expression, new.backup_type, new.components, new.compress,
-        new.enabled, new.retention, new.retention_days, new.retention_due_at, new.jitter_seconds, new.next_run_at
+        new.enabled, new.retention, new.retention_days, new.retention_due_at, new.jitter_seconds, new.next_run_at,
+        new.gate, new.on_failure, new.wait_at_most
     ) WHERE s.id = schedule;
     RETURN jsonb_build_object('outcome', 'done', 'schedule', rovodev.schedule_as_json(new));
 END $$;

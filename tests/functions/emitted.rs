@@ -12,6 +12,7 @@ const DUMPING: &[&str] = &[
     "backups/[id]/restore",
     "schedules",
     "cron/tick",
+    "hooks/deploy",
 ];
 
 fn root() -> &'static Path {

@@ -15,6 +15,7 @@ const DUMPING: &[&str] = &[
     "backups/[id]/restore",
     "schedules",
     "cron/tick",
+    "hooks/deploy",
 ];
 
 fn root() -> &'static Path {

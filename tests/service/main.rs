@@ -1,5 +1,6 @@
 //! The service over HTTP, against a whole local project: Postgres, PostgREST, sign-in, S3, every function.
 
+mod action;
 mod activity;
 mod apart;
 mod audit;
@@ -16,6 +17,7 @@ mod estimates;
 mod exports;
 mod faults;
 mod floods;
+mod hooks;
 mod init;
 mod issuer;
 mod jobs;
@@ -23,6 +25,7 @@ mod keys;
 mod list_export;
 mod lite;
 mod load;
+mod metrics;
 mod notify;
 mod origins;
 mod pages;

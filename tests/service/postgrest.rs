@@ -25,9 +25,11 @@ const OF_PEOPLE: &[&str] = &[
     "rovodev_note_activity_export",
     "rovodev_note_list_export",
     "rovodev_open_download_link",
+    "rovodev_read_metrics",
     "rovodev_restore_backup",
     "rovodev_revoke_downloads",
     "rovodev_run_schedule",
+    "rovodev_set_hook",
     "rovodev_show_channel",
     "rovodev_show_schedule",
     "rovodev_test_channel",
@@ -35,6 +37,7 @@ const OF_PEOPLE: &[&str] = &[
 ];
 const OF_ANYBODY: &[&str] = &["rovodev_open_download_link"];
 const OF_JOBS: &[&str] = &[
+    "rovodev_claim_checks",
     "rovodev_claim_chore",
     "rovodev_claim_deliveries",
     "rovodev_claim_schedules",
@@ -46,6 +49,7 @@ const OF_JOBS: &[&str] = &[
     "rovodev_end_undos",
     "rovodev_ended_exports",
     "rovodev_expire_backups",
+    "rovodev_note_proof",
     "rovodev_operators_cancel",
     "rovodev_operators_change_schedule",
     "rovodev_operators_create_backup",
@@ -57,15 +61,20 @@ const OF_JOBS: &[&str] = &[
     "rovodev_operators_list_schedules",
     "rovodev_operators_restore_backup",
     "rovodev_operators_run_schedule",
+    "rovodev_operators_set_hook",
     "rovodev_operators_show_backup",
     "rovodev_operators_show_schedule",
     "rovodev_prune_notifications",
+    "rovodev_read_gauges",
+    "rovodev_receive_deployment",
+    "rovodev_receive_hook",
     "rovodev_record_safety_backup",
     "rovodev_record_stream",
     "rovodev_renew_job",
     "rovodev_return_job",
     "rovodev_take_job",
     "rovodev_tell_overdue",
+    "rovodev_told_check",
     "rovodev_waiting_jobs",
 ];
 /// What policies and functions with the caller's own rights ask; their schema is not exposed.

@@ -97,6 +97,8 @@ const RULES: &[Rule] = &[
         201,
     ),
     rule("schedules", "POST", Operator, r#"{"runNow":"[id]"}"#, 202),
+    rule("schedules", "POST", Admin, r#"{"makeHook":"[id]"}"#, 201),
+    rule("schedules", "POST", Admin, r#"{"removeHook":"[id]"}"#, 204),
     rule(
         "schedules",
         "POST",
@@ -145,7 +147,9 @@ const RULES: &[Rule] = &[
         200,
     ),
     rule("workspace/channels?id=[id]", "DELETE", Admin, "", 204),
+    rule("workspace/metrics", "GET", Viewer, "", 200),
     rule("cron/tick", "GET", Secret, "", 401),
+    rule("hooks/deploy", "POST", Secret, "", 401),
 ];
 
 #[test]

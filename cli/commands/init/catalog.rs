@@ -6,6 +6,8 @@ use crate::ask;
 use crate::service::actor;
 use rovodev::config::{self, Settings, Variable};
 use rovodev::error::{Code, Error, Result};
+use rovodev::ports::vercel::Vercel;
+use rovodev::ports::web;
 use rovodev::tasks::Context;
 use rovodev::tasks::init::{self, bucket, catalog, vercel};
 use serde::Serialize;
@@ -27,6 +29,22 @@ const ON_VERCEL: &[Variable] = &[
     config::SUPABASE_SECRET_KEY,
     config::SUPABASE_JWT_SECRET,
     config::CRON_SECRET,
+    config::VERCEL_WEBHOOK_SECRET,
+    config::VERCEL_TOKEN,
+    config::APP_PROJECT_ID,
+    config::VERCEL_TEAM_ID,
+    config::METRICS_SECRET,
+];
+
+/// Of these, what not every project has.
+const RARE: &[Variable] = &[
+    config::SUPABASE_JWT_SECRET,
+    config::S3_ENDPOINT,
+    config::VERCEL_WEBHOOK_SECRET,
+    config::VERCEL_TOKEN,
+    config::APP_PROJECT_ID,
+    config::VERCEL_TEAM_ID,
+    config::METRICS_SECRET,
 ];
 
 /// One thing that was done, or found done.
@@ -136,8 +154,27 @@ pub async fn set_up(args: &InitArgs, settings: &Settings) -> Result<Vec<Step>> {
     }
     if let Some(plan) = args.plan {
         steps.push(plan_of_vercel(args, plan.into(), settings)?);
+        if vercel::Plan::from(plan) == vercel::Plan::Pro {
+            steps.extend(deploy_check(settings).await?);
+        }
     }
     Ok(steps)
+}
+
+/// The check that holds deployments, where a token lets us make it. Webhooks, which tell of deployments, are Pro's.
+async fn deploy_check(settings: &Settings) -> Result<Option<Step>> {
+    let Some(vercel) = Vercel::new(settings, web::client()?) else {
+        return Ok(None);
+    };
+    let changed = vercel.set_up().await?;
+    let made = if changed { "was made" } else { "is there" };
+    Ok(Some(Step {
+        name: "deployments",
+        changed,
+        message: format!(
+            "the check that holds deployments {made}; schedules say for what (--gate)"
+        ),
+    }))
 }
 
 /// `vercel.json` as it is and as the plan wants it, and the region of it.
@@ -207,8 +244,7 @@ pub fn on_vercel(settings: &Settings) -> Vec<OnVercel> {
     }
     let shown = |v: &&Variable| {
         // Only older projects sign tokens with a shared secret; only other S3s have an endpoint.
-        let rare = [config::SUPABASE_JWT_SECRET, config::S3_ENDPOINT].contains(v);
-        !rare || settings.get(v).is_some()
+        !RARE.contains(v) || settings.get(v).is_some()
     };
     let told = |v: &Variable| OnVercel {
         name: v.name,

@@ -9,8 +9,6 @@ use crate::tasks::jobs;
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 
-const LONGEST_KEY: usize = 200;
-
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Body {
@@ -62,7 +60,7 @@ impl Default for Compress {
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     let asker = caller(&service, &request).await?;
     query::parameters(&request, &[])?;
-    let key = key(&request)?;
+    let key = query::idempotency_key(&request)?;
     let hash = blake3::hash(request.body()).to_hex();
     let wanted = wanted(query::body(&request)?)?;
     let asked = cataloged::create(service.catalog(), &asker, &wanted, key, &hash).await?;
@@ -76,24 +74,6 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         true => answer,
         false => answer.behind(jobs::work_on(service.workshop()?, created.job_id)),
     })
-}
-
-fn key(request: &Request) -> Result<Option<&str>, Problem> {
-    let Some(value) = request.headers().get("idempotency-key") else {
-        return Ok(None);
-    };
-    value
-        .to_str()
-        .ok()
-        .map(str::trim)
-        .filter(|k| (1..=LONGEST_KEY).contains(&k.len()))
-        .map(Some)
-        .ok_or_else(|| {
-            Problem::bad_request(
-                "bad_idempotency_key",
-                format!("Idempotency-Key holds 1 to {LONGEST_KEY} printable characters."),
-            )
-        })
 }
 
 fn wanted(body: Body) -> Result<CreateBackup, Problem> {

@@ -59,6 +59,11 @@ impl Catalog {
         }
     }
 
+    /// The client that it is asked by.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// Where it is, for people.
     pub fn url(&self) -> &str {
         &self.base

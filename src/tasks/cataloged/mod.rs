@@ -9,6 +9,7 @@ mod create;
 mod details;
 mod download;
 mod list;
+mod metrics;
 mod restore;
 mod restores;
 mod schedules;
@@ -26,11 +27,12 @@ pub use download::{
     open_link, record_stream, revoke,
 };
 pub use list::{Filter, Listed, Page, Sort, list, note_export};
+pub use metrics::{Metrics, Period, read_metrics};
 pub use restore::{RestoreAnswer, RestoreBackup, RestoreStatus, restore, restore_status};
 pub use restores::{ListedRestore, Restores, RestoresFilter, list_restores};
 pub use schedules::{
     ScheduleRun, Schedules, ShownSchedule, change_schedule, create_schedule, delete_schedule,
-    list_schedules, run_schedule, show_schedule,
+    list_schedules, run_schedule, set_hook, show_schedule,
 };
 
 use crate::error::Result;

@@ -81,6 +81,20 @@ pub async fn delete_schedule(catalog: &Catalog, asker: &Asker, id: Uuid) -> Resu
     ask(catalog, asker, function, &arguments, Repeat::Unsent).await
 }
 
+/// The hash of the secret that runs it from outside; none takes it away.
+pub async fn set_hook(
+    catalog: &Catalog,
+    asker: &Asker,
+    id: Uuid,
+    secret_hash: Option<&str>,
+) -> Result<Asked<Nothing>> {
+    let arguments = json!({
+        "schedule": id, "secret_hash": secret_hash, "door": asker.door, "address": asker.address,
+    });
+    let function = "rovodev_set_hook";
+    ask(catalog, asker, function, &arguments, Repeat::Safely).await
+}
+
 /// Takes a backup now.
 pub async fn run_schedule(
     catalog: &Catalog,

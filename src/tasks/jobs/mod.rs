@@ -2,6 +2,7 @@
 //! every change of state; whoever loses it stops and writes nothing more.
 
 mod backup;
+mod checks;
 mod chores;
 mod delete;
 mod export;
@@ -13,6 +14,7 @@ mod telling;
 mod worker;
 mod workshop;
 
+pub use checks::look_after_checks;
 pub use chores::clean_up;
 pub use own::{Own, work_own};
 pub use telling::tell;
@@ -20,7 +22,7 @@ pub use worker::{Worked, work};
 pub use workshop::Workshop;
 
 use crate::core::ident::QName;
-use crate::core::manifest::Selection;
+use crate::core::manifest::{Selection, Trigger};
 use crate::error::{Class, Code, Error, Result};
 use crate::ports::catalog::{As, Repeat, moment_if_any};
 use crate::tasks::Context;
@@ -240,7 +242,12 @@ async fn run(workshop: &Workshop, job: Job) -> Outcome {
     let (held, ctx) = Held::begin(workshop, &job);
     let ended = attempt(&ctx, workshop, &job, &held).await;
     drop(ctx);
-    end(workshop, &job, held, ended).await
+    let outcome = end(workshop, &job, held, ended).await;
+    // A deployment may wait for it.
+    if job.kind == Kind::Backup && job.backup.trigger == Trigger::Deploy {
+        checks::look_after_checks(workshop).await;
+    }
+    outcome
 }
 
 /// Writes the outcome. Of what is gone from the catalog nothing stays in the store's lists.

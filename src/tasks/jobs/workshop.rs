@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::ports::catalog::Catalog;
 use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::Store;
+use crate::ports::vercel::Vercel;
 use crate::tasks::notify::Notifier;
 use crate::tasks::{Context, create, places, restore};
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub struct Workshop {
     pub(super) store: Store,
     pub(super) store_key: Option<String>,
     pub(super) pg_dump: Option<PathBuf>,
+    /// Who holds deployments; none where nobody shall.
+    pub(super) vercel: Option<Vercel>,
     /// Where `vercel.json` and `package.json` are.
     pub project: PathBuf,
     /// Tells workers apart in the catalog.
@@ -51,6 +54,7 @@ impl Workshop {
     /// [`crate::error::Code::Config`] naming the setting that is missing.
     pub fn new(settings: &Settings, catalog: Catalog, deadline: Option<Instant>) -> Result<Self> {
         Ok(Self {
+            vercel: Vercel::new(settings, catalog.http().clone()),
             catalog,
             source: places::source(settings)?,
             store: places::store(settings)?,

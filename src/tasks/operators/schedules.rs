@@ -47,6 +47,15 @@ impl Operator {
         })
     }
 
+    /// The hash of the secret that runs it from outside; none takes it away.
+    pub async fn set_hook(&self, id: Uuid, secret_hash: Option<&str>) -> Result<()> {
+        let wanted = json!({
+            "tenant": self.tenant, "actor": self.actor, "schedule": id, "secret_hash": secret_hash,
+        });
+        let _: Value = self.read("rovodev_operators_set_hook", wanted).await?;
+        Ok(())
+    }
+
     /// What a schedule's policy would do now.
     pub async fn preview_retention(&self, id: Uuid) -> Result<Preview> {
         let wanted = json!({ "tenant": self.tenant, "schedule": id });

@@ -23,6 +23,31 @@ pub enum Trigger {
     Manual,
 }
 
+/// What a deployment waits for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Gate {
+    #[default]
+    None,
+    /// That the backup is there.
+    Backup,
+    /// That it was read back from the store too, and is what was written.
+    Checked,
+}
+
+/// What becomes of a deployment whose backup is not there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnFailure {
+    /// It does not go live.
+    #[default]
+    Block,
+    Allow,
+}
+
+/// Minutes that a deployment waits, at most.
+const LONGEST_WAIT: u32 = 1440;
+
 /// A schedule to be made, or what of one shall be otherwise; what is absent stays, or takes its default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,6 +72,13 @@ pub struct Wanted {
     pub retention: Option<Policy>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Gate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
+    /// Minutes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_at_most: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub jitter_seconds: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -122,6 +154,13 @@ impl Wanted {
         }
         if let Some(policy) = &self.retention {
             policy.check()?;
+        }
+        if self
+            .wait_at_most
+            .is_some_and(|m| !(1..=LONGEST_WAIT).contains(&m))
+        {
+            let told = format!("a deployment waits for 1 to {LONGEST_WAIT} minutes");
+            return Err(bad(&told));
         }
         Ok(Self {
             components: self.kind.map(components),

@@ -49,6 +49,39 @@ async fn the_command_line_does_the_same_beside_the_catalog_and_from_afar() {
                 .ends_with("Daily: 1 backup kept, 0 backups to expire.\n"),
             "{previewed:?}"
         );
+        let gate = [
+            "schedule",
+            "change",
+            "Daily",
+            "--trigger",
+            "deploy",
+            "--gate",
+            "checked",
+            "--json",
+        ];
+        let held = shell.run(&gate).await.json();
+        assert_eq!(
+            (&held["gate"], &held["onFailure"]),
+            (&json!("checked"), &json!("block"))
+        );
+        let hook = shell
+            .run(&["schedule", "hook", "Daily", "--json"])
+            .await
+            .json();
+        let called = async || {
+            let request = running.request("POST", "/api/hooks/deploy");
+            let request = request.bearer_auth(hook["secret"].as_str().unwrap());
+            request.send().await.unwrap().status()
+        };
+        assert_eq!(called().await, 202);
+        assert_eq!(
+            shell
+                .run(&["schedule", "hook", "Daily", "--remove"])
+                .await
+                .code,
+            0
+        );
+        assert_eq!(called().await, 401);
         let removed = shell
             .run(&["schedule", "remove", "Daily", "--json"])
             .await

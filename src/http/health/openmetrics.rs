@@ -1,0 +1,164 @@
+//! `GET /api/status/health?format=openmetrics`: how the service does, for whoever scrapes it with a secret.
+
+use crate::config;
+use crate::error::{Code, Error, Result};
+use crate::http::answer::full;
+use crate::http::guard::Failure;
+use crate::http::secret::shows;
+use crate::http::{Answer, Problem, Request, Service};
+use crate::ports::catalog::{As, Repeat};
+use http::{HeaderValue, Response, header};
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::atomic::AtomicU64;
+
+const TYPE: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+#[derive(Deserialize)]
+struct Gauges {
+    backups: Vec<Backups>,
+    schedules: Vec<Schedule>,
+    jobs: Jobs,
+    checks: i64,
+}
+
+#[derive(Deserialize)]
+struct Backups {
+    tenant: String,
+    status: String,
+    count: i64,
+    bytes: i64,
+    newest: Option<f64>,
+}
+
+#[derive(Deserialize)]
+struct Schedule {
+    tenant: String,
+    id: String,
+    name: String,
+    failures: i64,
+    overdue: f64,
+}
+
+#[derive(Deserialize)]
+struct Jobs {
+    queued: i64,
+    running: i64,
+    oldest: f64,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfTenant {
+    tenant: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfStatus {
+    tenant: String,
+    status: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfSchedule {
+    tenant: String,
+    schedule: String,
+    name: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfState {
+    state: String,
+}
+
+type Seconds = Gauge<f64, AtomicU64>;
+
+pub async fn answer(service: &Service, request: &Request) -> Result<Answer, Failure> {
+    if !shows(request, service.settings(), &config::METRICS_SECRET) {
+        return Err(Problem::unauthorized(
+            "metrics_secret",
+            "This address is for whoever scrapes metrics.",
+        )
+        .into());
+    }
+    let gauges: Gauges = service
+        .catalog()
+        .call(As::Jobs, "rovodev_read_gauges", &json!({}), Repeat::Safely)
+        .await?;
+    let mut response = Response::new(full(text(&gauges)?));
+    response.headers_mut().insert(header::CONTENT_TYPE, TYPE);
+    Ok(Answer::from(response))
+}
+
+fn text(gauges: &Gauges) -> Result<String> {
+    let mut registry = Registry::with_prefix("rovodev");
+    backups(&mut registry, &gauges.backups);
+    schedules(&mut registry, &gauges.schedules);
+    jobs(&mut registry, &gauges.jobs);
+    let checks = Gauge::<i64>::default();
+    checks.set(gauges.checks);
+    let help = "Checks of deployments that have not ended";
+    registry.register("open_checks", help, checks);
+    let mut text = String::new();
+    encode(&mut text, &registry)
+        .map_err(|e| Error::new(Code::Internal, "metrics cannot be written").source(e))?;
+    Ok(text)
+}
+
+fn backups(registry: &mut Registry, all: &[Backups]) {
+    let held = Family::<OfStatus, Gauge>::default();
+    let stored = Family::<OfStatus, Gauge>::default();
+    let newest = Family::<OfTenant, Seconds>::default();
+    for of in all {
+        let labels = OfStatus {
+            tenant: of.tenant.clone(),
+            status: of.status.clone(),
+        };
+        held.get_or_create(&labels).set(of.count);
+        stored.get_or_create(&labels).set(of.bytes);
+        if let (Some(at), "completed") = (of.newest, of.status.as_str()) {
+            let tenant = of.tenant.clone();
+            newest.get_or_create(&OfTenant { tenant }).set(at);
+        }
+    }
+    registry.register("backups", "Backups in the catalog", held);
+    let help = "Size of the backups in the catalog, each counted whole";
+    registry.register_with_unit("backups_size", help, Unit::Bytes, stored);
+    let help = "When the newest completed backup ended, since 1970";
+    registry.register_with_unit("last_success_timestamp", help, Unit::Seconds, newest);
+}
+
+fn schedules(registry: &mut Registry, all: &[Schedule]) {
+    let failures = Family::<OfSchedule, Gauge>::default();
+    let overdue = Family::<OfSchedule, Seconds>::default();
+    for of in all {
+        let labels = OfSchedule {
+            tenant: of.tenant.clone(),
+            schedule: of.id.clone(),
+            name: of.name.clone(),
+        };
+        failures.get_or_create(&labels).set(of.failures);
+        overdue.get_or_create(&labels).set(of.overdue);
+    }
+    let help = "Runs that failed since one was good";
+    registry.register("schedule_failures_in_a_row", help, failures);
+    let help = "By how much the next run is late";
+    registry.register_with_unit("schedule_overdue", help, Unit::Seconds, overdue);
+}
+
+fn jobs(registry: &mut Registry, jobs: &Jobs) {
+    let held = Family::<OfState, Gauge>::default();
+    for (state, count) in [("queued", jobs.queued), ("running", jobs.running)] {
+        let state = state.to_string();
+        held.get_or_create(&OfState { state }).set(count);
+    }
+    registry.register("jobs", "Jobs that have not ended", held);
+    let oldest = Seconds::default();
+    oldest.set(jobs.oldest);
+    let help = "How long the oldest job waits";
+    registry.register_with_unit("oldest_job_age", help, Unit::Seconds, oldest);
+}

@@ -1,0 +1,172 @@
+//! Deployments that wait: the check opens, and always ends.
+
+use super::vercel::{Api, Trouble, created, deliver};
+use crate::stack::{CRON_SECRET, Person, Running};
+use axum::http::Method;
+use serde_json::{Value, json};
+
+async fn prepared(gate: Value) -> (Api, Running, String) {
+    let api = Api::start().await;
+    let running = Running::start_with(&api.settings()).await;
+    let admin = running.sign_in(Person::Admin).await;
+    let mut schedule = json!({ "name": "Pre-Deploy", "trigger": "deploy", "type": "database" });
+    for (name, value) in gate.as_object().unwrap() {
+        schedule[name] = value.clone();
+    }
+    running.scheduled(&admin, schedule).await;
+    (api, running, admin)
+}
+
+async fn tick(running: &Running) {
+    let (status, told) = running
+        .call(CRON_SECRET, "GET", "/api/cron/tick", None)
+        .await;
+    assert_eq!(status, 200, "{told}");
+}
+
+/// What was claimed and not done is due at once, as a minute later.
+async fn a_minute_later(running: &Running) {
+    let sql = "UPDATE public.rovodev_deploy_checks SET next_try_at = now() - interval '1 second'; \
+         UPDATE public.rovodev_deploy_gates SET check_leased_until = NULL";
+    running.owner().await.batch_execute(sql).await.unwrap();
+}
+
+async fn one(running: &Running, sql: &str) -> Option<String> {
+    let row = running.owner().await.query_one(sql, &[]).await.unwrap();
+    row.get(0)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_waits_for_its_backup_and_goes_on() {
+    let (api, running, _) = prepared(json!({ "gate": "backup" })).await;
+    let (status, told) = deliver(&running, &created("del_1", "dpl_1")).await;
+    assert_eq!(
+        (status, told["backups"].as_array().unwrap().len()),
+        (202, 1)
+    );
+    api.ends("dpl_1", "succeeded").await;
+    assert_eq!(api.held("dpl_1").len(), 1);
+    let opened = |c: &&(Method, String)| c.0 == Method::POST;
+    assert_eq!(api.book().calls.iter().filter(opened).count(), 1);
+    // A run that Vercel begins afterwards ends too.
+    let run = json!({ "id": "run_late", "checkId": "chk_1", "status": "queued" });
+    api.book().runs.get_mut("dpl_1").unwrap().push(run);
+    let mut started = created("del_2", "dpl_1");
+    started["type"] = json!("deployment.checkrun.start");
+    started["payload"]["target"] = Value::Null;
+    assert_eq!(deliver(&running, &started).await.0, 202);
+    api.ends("dpl_1", "succeeded").await;
+    assert_eq!(api.held("dpl_1").len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checked_gate_reads_everything_back() {
+    let (api, running, _) = prepared(json!({ "gate": "checked" })).await;
+    assert_eq!(deliver(&running, &created("del_1", "dpl_1")).await.0, 202);
+    api.ends("dpl_1", "succeeded").await;
+    let checked = "SELECT checked_at::text FROM public.rovodev_deploy_gates";
+    assert!(one(&running, checked).await.is_some());
+}
+
+/// The function dies between the backup and its check: what it wrote is there, and it told nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tick_ends_what_a_dead_function_left() {
+    let (api, running, admin) = prepared(json!({ "gate": "checked" })).await;
+    api.book().trouble = Trouble::Hang;
+    let id = {
+        let (_, told) = deliver(&running, &created("del_1", "dpl_1")).await;
+        told["backups"][0]["id"].as_str().unwrap().to_string()
+    };
+    let status = format!("/api/backups/{id}/restore/status");
+    assert_eq!(running.ended(&admin, &status).await["status"], "completed");
+    api.book().trouble = Trouble::None;
+    let dead = "UPDATE public.rovodev_deploy_checks SET opened_at = NULL, conclusion = NULL, reason = NULL, ended_at = NULL; \
+         UPDATE public.rovodev_deploy_gates SET checked_at = NULL";
+    running.owner().await.batch_execute(dead).await.unwrap();
+    a_minute_later(&running).await;
+    tick(&running).await;
+    api.ends("dpl_1", "succeeded").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vercels_api_may_break_for_a_while() {
+    for trouble in [
+        Trouble::Status(500),
+        Trouble::Status(429),
+        Trouble::Status(403),
+    ] {
+        let (api, running, admin) = prepared(json!({ "gate": "backup" })).await;
+        api.book().trouble = trouble;
+        let (_, told) = deliver(&running, &created("del_1", "dpl_1")).await;
+        let id = told["backups"][0]["id"].as_str().unwrap();
+        let status = format!("/api/backups/{id}/restore/status");
+        // The backup is taken all the same.
+        assert_eq!(running.ended(&admin, &status).await["status"], "completed");
+        for _ in 0..2 {
+            a_minute_later(&running).await;
+            tick(&running).await;
+        }
+        api.book().trouble = Trouble::None;
+        a_minute_later(&running).await;
+        tick(&running).await;
+        api.ends("dpl_1", "succeeded").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_fails_blocks_or_lets_through_as_set() {
+    for (on_failure, conclusion) in [("block", "failed"), ("allow", "neutral")] {
+        let (api, running, _) =
+            prepared(json!({ "gate": "backup", "onFailure": on_failure })).await;
+        // No column of this name: the backup cannot begin.
+        let broken = "CREATE FUNCTION rovodev.broken() RETURNS trigger LANGUAGE plpgsql AS \
+             $$ BEGIN NEW.selection := '{\"schemas\": [\"nowhere\"]}'; RETURN NEW; END $$; \
+             CREATE TRIGGER broken BEFORE INSERT ON public.backups FOR EACH ROW EXECUTE FUNCTION rovodev.broken()";
+        running
+            .superuser()
+            .await
+            .batch_execute(broken)
+            .await
+            .unwrap();
+        assert_eq!(deliver(&running, &created("del_1", "dpl_1")).await.0, 202);
+        api.ends("dpl_1", conclusion).await;
+        let reason = one(&running, "SELECT reason FROM public.rovodev_deploy_checks").await;
+        assert!(reason.unwrap().contains("was not taken: failed"));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_too_slow_ends_at_its_deadline() {
+    let (api, running, _) = prepared(json!({ "gate": "backup", "waitAtMost": 1 })).await;
+    // Nobody may work: as many are held as may be.
+    let busy = "CREATE OR REPLACE FUNCTION public.rovodev_take_job(worker text, seconds integer, job_id uuid DEFAULT NULL, \
+         long boolean DEFAULT false, most integer DEFAULT NULL) RETURNS jsonb LANGUAGE sql AS $$ SELECT NULL::jsonb $$";
+    running.owner().await.batch_execute(busy).await.unwrap();
+    assert_eq!(deliver(&running, &created("del_1", "dpl_1")).await.0, 202);
+    tick(&running).await;
+    let late = "UPDATE public.rovodev_deploy_gates SET deadline = now() - interval '1 second'";
+    running.owner().await.batch_execute(late).await.unwrap();
+    a_minute_later(&running).await;
+    tick(&running).await;
+    api.ends("dpl_1", "failed").await;
+    let reason = one(&running, "SELECT reason FROM public.rovodev_deploy_checks").await;
+    assert!(reason.unwrap().contains("was not there in time"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_is_gone_is_given_up() {
+    let (_api, running, _) = prepared(json!({ "gate": "backup" })).await;
+    assert_eq!(
+        deliver(&running, &created("del_1", "dpl_gone")).await.0,
+        202
+    );
+    let sql = "SELECT reason FROM public.rovodev_deploy_checks WHERE ended_at IS NOT NULL \
+         UNION ALL SELECT NULL LIMIT 1";
+    for _ in 0..100 {
+        if one(&running, sql).await.is_some() {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("nobody gave it up");
+}
