@@ -81,13 +81,18 @@ async function remove({ id, name }) {
 
 /** The last ones at once, older ones when somebody asks. */
 function log({ id, deliveries }, signal) {
-  const list = element("ul", { class: "rows decided" }, deliveries.map(delivery));
+  const list = element("ul", { class: "rows decided" });
+  const box = element("div", {});
   const more = element("div", { class: "more" });
+  const add = (found) => {
+    list.append(...found.map(delivery));
+    replace(box, list.childElementCount > 0 ? list : element("p", { class: "soft" }, words.channels.nothing));
+  };
   const next = async (cursor) => {
     try {
       const page = await call("GET", "/workspace/channels", { query: { id, show: "deliveries", limit: PAGE, cursor }, signal });
       if (!cursor) replace(list);
-      list.append(...page.deliveries.map(delivery));
+      add(page.deliveries);
       replace(more, page.nextCursor && button(words.channels.more, null, () => next(page.nextCursor)));
     } catch (error) {
       if (signal.aborted) return;
@@ -95,8 +100,9 @@ function log({ id, deliveries }, signal) {
       replace(more, failure(error, () => next(cursor)));
     }
   };
+  add(deliveries);
   return element("details", { class: "fold", ontoggle: (event) => event.target.open && next() },
-    element("summary", {}, words.channels.log), deliveries.length > 0 ? list : element("p", { class: "soft" }, words.channels.nothing), more);
+    element("summary", {}, words.channels.log), box, more);
 }
 
 function delivery({ at, event, test, state, attempts, nextAttemptAt, reason, backupId, about }) {
