@@ -139,3 +139,29 @@ for (const [scheme, width] of [["dark", 1280], ["light", 360], ["dark", 360]]) {
     }, { path: "/schedules", scheme, width });
   });
 }
+
+test("a schedule of deployments says what they wait for, and its hook's secret starts it", async () => {
+  const { id } = await make("Pre-Deploy", { cron: undefined, trigger: "deploy" });
+  await visit(admin, async (page) => {
+    await page.getByLabel("What a deployment waits for").selectOption("Its backup, read back and compared");
+    await page.getByLabel("Without it").selectOption("The deployment goes on");
+    await page.getByLabel("Waits at most, in minutes").fill("12");
+    await button(page, "Make a secret").click();
+    await page.getByText("It is shown this once").waitFor();
+    const told = await page.locator(".secret").innerText();
+    const [, secret] = /Bearer (rovodev_hook_[0-9a-f]{64})/.exec(told);
+    await seen(page, "hook-secret");
+    await button(page, "Done").click();
+    await page.getByText("It has a secret, made").waitFor();
+    await seen(page, "schedule-deploy");
+    const call_ = () => fetch(/https?:\S+/.exec(told)[0], { method: "POST", headers: { authorization: `Bearer ${secret}` } });
+    assert.equal((await call_()).status, 202);
+    await button(page, "Remove the secret").click();
+    await page.getByText("The hook has no secret any more.").waitFor();
+    assert.equal((await call_()).status, 401);
+    await button(page, "Save").click();
+    await page.getByText("Pre-Deploy is saved.").waitFor();
+  }, { path: `/schedules/${id}` });
+  const { gate, onFailure, waitAtMost } = await call(admin, "GET", `/schedules?id=${id}`);
+  assert.deepEqual({ gate, onFailure, waitAtMost }, { gate: "checked", onFailure: "allow", waitAtMost: 12 });
+});

@@ -29,10 +29,11 @@ test("a period and a schedule are chosen; the address holds them; a table stands
     assert.ok(await page.locator(".heatmap .square.bad").count() >= 12);
     const size = page.getByRole("region", { name: "Size of a backup" });
     await size.getByText("As a table").click();
-    assert.ok(await size.locator("tbody tr").count() > 80);
+    await size.locator("tbody tr").nth(80).waitFor();
     await page.getByLabel("Period").selectOption("30 days");
     await page.waitForFunction(() => location.hash.includes("days=30"));
     await size.getByText("As a table").click();
+    await size.locator("tbody tr").nth(25).waitFor();
     assert.ok(await size.locator("tbody tr").count() <= 30);
     await page.getByLabel("Of which schedule").selectOption("Nightly");
     await page.waitForFunction((id) => location.hash.includes(id), schedule);

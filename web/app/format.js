@@ -75,6 +75,9 @@ export function duration(seconds) {
   return minutes > 0 ? words.minutes(minutes, whole % 60) : words.seconds(whole);
 }
 
+/** Milliseconds, also of what took less than a second: "0.42 s". */
+export const elapsed = (milliseconds) => (milliseconds < 60_000 ? words.seconds(digits().format(milliseconds / 1000)) : duration(milliseconds / 1000));
+
 /** How long ago, and exactly when on hover and focus. */
 export function moment(time) {
   return element("time", {

@@ -7,6 +7,7 @@ import { element, freshId, replace } from "../app/dom.js";
 import { button, failure, field, link, notYours, notice, section, skeleton, toast } from "../app/parts.js";
 import { go } from "../app/router.js";
 import { may, tenant } from "../app/workspace.js";
+import { gate, hook } from "./schedules/deploy.js";
 import { timing } from "./schedules/timing.js";
 import { fields as retentionFields, previewed } from "./schedules/retention.js";
 import { runs } from "./schedules/runs.js";
@@ -48,7 +49,8 @@ class Editor {
       this.#typing = setTimeout(() => this.#preview(), TYPING);
     };
     this.name = element("input", { id: freshId("name"), value: schedule.name, maxlength: 200, required: true, autocomplete: "off", placeholder: words.schedules.namePlaceholder });
-    this.timing = timing(schedule, later);
+    this.gate = gate(schedule);
+    this.timing = timing(schedule, later, (trigger) => (this.gate.view.hidden = trigger !== "deploy"));
     this.type = element("select", { id: freshId("type") }, (tenant().scoped ? ["database"] : ["full", "database", "config"]).map((value) =>
       element("option", { value, selected: schedule.type === value }, words.types[value])));
     this.compress = element("input", { type: "checkbox", checked: schedule.compress });
@@ -64,11 +66,12 @@ class Editor {
     show(element("p", { class: "crumb" }, element("a", { href: "#/schedules" }, words.titles.schedules)),
       element("h1", { tabindex: "-1" }, id ? words.schedules.title(name) : words.schedules.add),
       element("form", { class: "stack form", onsubmit: (event) => this.#save(event) },
-        field(words.schedules.name, this.name), this.timing.view, this.runs,
+        field(words.schedules.name, this.name), this.timing.view, this.gate.view, this.runs,
         field(words.create.type, this.type),
         element("label", { class: "check" }, this.compress, element("span", {}, words.schedules.compress)),
         this.retention.view, this.expiry, this.wrong,
         element("div", { class: "actions" }, this.send, link(words.cancel, null, "#/schedules"))),
+      id && this.schedule.trigger === "deploy" && hook(this.schedule),
       id && section(words.schedules.remove, element("p", {}, words.schedules.removeText),
         button(words.actions.remove, "trash", () => this.#remove(), { kind: "danger" })));
     this.#preview();
@@ -76,7 +79,7 @@ class Editor {
 
   #wanted() {
     const { trigger, cron, timezone } = this.timing.read();
-    return { trigger, timezone, ...(cron && { cron }), retention: this.retention.policy() };
+    return { trigger, timezone, ...(cron && { cron }), ...(trigger === "deploy" && this.gate.read()), retention: this.retention.policy() };
   }
 
   async #preview() {

@@ -58,7 +58,7 @@ function row(schedule, draw) {
 
 function states({ enabled, lastResult, lastBackupId, lastRunAt, failuresInARow }) {
   return [!enabled && badge("off", words.schedules.isOff),
-    failuresInARow > 1 && badge("failed", words.schedules.failures(failuresInARow)),
+    failuresInARow > 1 && badge("failed", words.schedules.inARow(failuresInARow)),
     lastResult && element("span", { class: "last-run" },
       lastBackupId ? element("a", { href: address(`/backups/${lastBackupId}`) }, words.schedules.last) : words.schedules.last,
       lastRunAt && [" ", format.moment(lastRunAt)]),

@@ -1,10 +1,9 @@
 // How backups went: a year at a glance, charts with their tables, schedules side by side.
 
-import { call } from "../app/api.js";
+import { Problem, call } from "../app/api.js";
 import { element, freshId, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
 import { failure, link, skeleton } from "../app/parts.js";
-import { Problem } from "../app/api.js";
 import { note } from "../app/router.js";
 import * as format from "../app/format.js";
 import { charts } from "./trends/charts.js";
@@ -94,14 +93,14 @@ function summary(days) {
   const [succeeded, failed, restores] = [sum("succeeded"), sum("failed"), sum("restores")];
   const middle = (name) => {
     const sorted = days.map((day) => day[name]).filter((value) => value !== null).sort((a, b) => a - b);
-    return sorted.length > 0 ? format.duration(sorted[Math.floor(sorted.length / 2)]) : words.none;
+    return sorted.length > 0 ? format.elapsed(sorted[Math.floor(sorted.length / 2)]) : words.none;
   };
   const tile = (name, value, text) => element("div", { class: "widget" }, element("h2", {}, words.trends.summary[name]),
     element("p", { class: "figure" }, value), text && element("p", { class: "soft" }, text));
   return element("div", { class: "widgets figures" },
     tile("rate", succeeded + failed > 0 ? format.percent(succeeded / (succeeded + failed)) : words.none,
       words.trends.ofEnded(format.count(succeeded), format.count(succeeded + failed))),
-    tile("duration", middle("durationP50"), words.trends.slowest(middle("durationP95"))),
+    tile("duration", middle("durationP50Ms"), words.trends.slowest(middle("durationP95Ms"))),
     tile("stored", format.size(sum("newBytes"))),
     tile("restores", format.count(restores), restores > 0 ? words.trends.failedRestores(sum("restoresFailed")) : null));
 }

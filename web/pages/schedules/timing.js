@@ -10,8 +10,8 @@ import { words } from "../../words/en.js";
 const EVERY = ["hour", "day", "week", "month", "cron"];
 const two = (number) => String(number).padStart(2, "0");
 
-/** {view, read()}, where read() is {trigger, cron, timezone}; `changed` is called with every change. */
-export function timing(schedule, changed) {
+/** {view, read()}, where read() is {trigger, cron, timezone}; `changed` is called with every change, `starts` with the trigger. */
+export function timing(schedule, changed, starts) {
   const now = parse(schedule.cron ?? "0 2 * * *");
   const every = element("select", { id: freshId("every") }, EVERY.map((value) =>
     element("option", { value, selected: now.every === value }, words.schedules.every[value])));
@@ -32,16 +32,18 @@ export function timing(schedule, changed) {
   draw();
   const triggers = element("fieldset", { class: "choices" }, element("legend", {}, words.schedules.trigger),
     (tenant().scoped ? ["cron", "manual"] : ["cron", "deploy", "manual"]).map((value) => element("label", { class: "choice" },
-      element("input", { type: "radio", name: "trigger", value, checked: schedule.trigger === value, onchange: () => chosen() }),
+      element("input", { type: "radio", name: "trigger", value, checked: schedule.trigger === value, onchange: () => {
+        chosen();
+        changed();
+      } }),
       element("span", {}, element("strong", {}, words.schedules.triggers[value]), element("span", { class: "soft" }, words.schedules.triggerTexts[value])))));
   const trigger = () => triggers.querySelector("input:checked").value;
   const chosen = () => {
     clock.hidden = trigger() !== "cron";
     zone.disabled = clock.hidden;
-    changed();
+    starts(trigger());
   };
-  clock.hidden = schedule.trigger !== "cron";
-  zone.disabled = clock.hidden;
+  chosen();
   return {
     view: element("div", { class: "stack" }, triggers, clock),
     read: () => ({

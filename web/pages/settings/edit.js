@@ -1,9 +1,9 @@
 // Making a channel, and changing one.
 
 import { call } from "../../app/api.js";
-import { dialog, form } from "../../app/dialog.js";
+import { form, secretDialog } from "../../app/dialog.js";
 import { element, freshId, replace } from "../../app/dom.js";
-import { button, field, toast } from "../../app/parts.js";
+import { field, toast } from "../../app/parts.js";
 import { words } from "../../words/en.js";
 
 /** What most people want to be told of. */
@@ -57,20 +57,6 @@ export async function edit(channel, { kinds, schedules }) {
     { submit: channel ? words.save : words.channels.make, send });
   if (!done) return false;
   toast((channel ? words.channels.saved : words.channels.made)(made.channel.name));
-  if (made.secret) await tellSecret(made.secret);
+  if (made.secret) await secretDialog(words.channels.secretTitle, words.channels.secretText, made.secret);
   return true;
-}
-
-/** Shown this once. */
-export function tellSecret(secret) {
-  return dialog(words.channels.secretTitle, (close) => {
-    const copied = element("span", { role: "status" });
-    const copy = async () => {
-      await navigator.clipboard.writeText(secret);
-      replace(copied, words.channels.copied);
-    };
-    return element("div", {}, element("p", {}, words.channels.secretText), element("code", { class: "secret" }, secret),
-      element("div", { class: "actions end" }, copied, button(words.channels.copy, null, copy),
-        button(words.done, null, () => close(true), { kind: "primary" })));
-  });
 }

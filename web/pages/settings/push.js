@@ -15,7 +15,7 @@ export async function browser({ kinds, channels }, draw) {
   const kind = kinds.find((each) => each.kind === "push");
   if (!kind?.available) return null;
   const { browser: told } = words.channels;
-  const box = element("div", { class: "plain" });
+  const box = element("div", {});
   const registration = await navigator.serviceWorker?.getRegistration();
   const impossible = !registration?.pushManager || !("Notification" in window);
   if (impossible) replace(box, element("p", { class: "soft" }, told.impossible));

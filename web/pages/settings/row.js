@@ -1,14 +1,14 @@
 // A channel: what it tells whom, how that went, and what can be done with it.
 
 import { Problem, call } from "../../app/api.js";
-import { form } from "../../app/dialog.js";
+import { form, secretDialog } from "../../app/dialog.js";
 import { element, replace } from "../../app/dom.js";
 import { icon } from "../../app/icons.js";
 import { badge, button, failure, notice, toast } from "../../app/parts.js";
 import { address } from "../../app/router.js";
 import { may } from "../../app/workspace.js";
 import * as format from "../../app/format.js";
-import { edit, tellSecret } from "./edit.js";
+import { edit } from "./edit.js";
 import { words } from "../../words/en.js";
 
 const PAGE = 20;
@@ -68,7 +68,7 @@ async function renew({ id, name }) {
     made = await call("PATCH", "/workspace/channels", { query: { id }, body: { newSecret: true } });
   };
   const done = await form(words.channels.title(name), [element("p", {}, words.channels.newSecretText)], { submit: words.channels.newSecret, send });
-  if (done) await tellSecret(made.secret);
+  if (done) await secretDialog(words.channels.secretTitle, words.channels.secretText, made.secret);
 }
 
 async function remove({ id, name }) {

@@ -15,7 +15,7 @@ const CHARTS = {
   outcome: { lines: [[series.succeeded, (day) => day.succeeded, "--good"], [series.failed, (day) => day.failed || null, "--bad"]], text: format.count, bars: true },
   size: { lines: [[series.size, (day) => ratio(day.size, day.succeeded), "--accent"]], text: format.size },
   newBytes: { lines: [[series.newBytes, (day) => (day.runs > 0 ? day.newBytes : null), "--accent"]], text: format.size, bars: true },
-  duration: { lines: [[series.p50, (day) => day.durationP50, "--accent"], [series.p95, (day) => day.durationP95, "--warn"]], text: format.duration },
+  duration: { lines: [[series.p50, (day) => day.durationP50Ms, "--accent"], [series.p95, (day) => day.durationP95Ms, "--warn"]], text: format.elapsed },
 };
 
 export function charts(days, signal) {
@@ -27,8 +27,10 @@ function one(title, { lines, text, bars }, days, signal) {
   const values = lines.map(([, value]) => days.map(value));
   const told = values[0].filter((value) => value !== null);
   const readout = element("p", { class: "readout soft" });
-  const say = (at) => replace(readout, at === null ? format.shortDay(times.at(-1) * 1000) : format.shortDay(times[at] * 1000), ": ",
-    lines.map(([label], line) => [line > 0 && " · ", label, " ", element("strong", {}, written(values[line][at ?? times.length - 1], text))]));
+  // Without a pointer, of the last day that has something to tell.
+  const last = Math.max(0, days.findLastIndex((day) => day.runs > 0));
+  const say = (at) => replace(readout, format.shortDay(times[at ?? last] * 1000), ": ",
+    lines.map(([label], line) => [line > 0 && " · ", label, " ", element("strong", {}, written(values[line][at ?? last], text))]));
   const canvas = element("div", {
     class: "chart", role: "img",
     "aria-label": told.length > 0 ? words.trends.told(title, text(told.at(-1)), text(Math.max(...values.flat()))) : `${title}: ${words.none}`,
@@ -79,7 +81,7 @@ async function draw(box, { data, lines, text, bars, say, signal }) {
         stroke: colour(name), fill: bars ? colour(name) : undefined, width: bars ? 0 : 2, paths, spanGaps: true, points: bars ? { show: false } : { size: 4 },
       }))],
       axes: [
-        { ...axis, values: (_, splits) => splits.map((time) => format.shortDay(time * 1000)), space: 70, incrs: [1, 2, 7, 14, 30, 61, 91].map((days) => days * 86_400) },
+        { ...axis, values: (_, splits) => splits.map((time) => format.shortDay(time * 1000)), space: 70, size: 32, incrs: [1, 2, 7, 14, 30, 61, 91].map((days) => days * 86_400) },
         { ...axis, values: (_, splits) => splits.map((value) => (Number.isInteger(value) || value >= 1 || text !== format.count ? text(value) : "")), size: 74 },
       ],
       hooks: { setCursor: [({ cursor }) => say(cursor.idx ?? null)] },
