@@ -2,6 +2,7 @@
 
 mod channels;
 mod folded;
+mod killed;
 mod mails;
 mod overdue;
 mod pushed;

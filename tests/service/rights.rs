@@ -342,13 +342,17 @@ impl Walk {
         }
     }
 
-    /// Leads to an address that nobody may reach, so that a test of it sends nothing.
+    /// Leads to an address that nobody may reach, so that a test of it sends nothing. A tenant has so many at most: those
+    /// of earlier calls go.
     async fn channel(&self, tenant: usize) -> String {
+        let clear = "DELETE FROM public.rovodev_notification_channels c USING public.rovodev_tenants t \
+             WHERE t.id = c.tenant_id AND t.slug = $1";
+        let slug = TENANTS[tenant].slug;
+        self.owner.execute(clear, &[&slug]).await.unwrap();
         let sql = "INSERT INTO public.rovodev_notification_channels (tenant_id, kind, name, events, target, secret) \
              SELECT id, 'webhook', 'made for a test', '{restore.done}', 'https://127.0.0.1/', 'whsec_c2VjcmV0' \
              FROM public.rovodev_tenants WHERE slug = $1 RETURNING id::text";
-        let row = self.owner.query_one(sql, &[&TENANTS[tenant].slug]).await;
-        row.unwrap().get(0)
+        self.owner.query_one(sql, &[&slug]).await.unwrap().get(0)
     }
 
     async fn schedule(&self, tenant: usize) -> String {

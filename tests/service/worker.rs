@@ -9,13 +9,13 @@ use tempfile::TempDir;
 use tokio_postgres::Client;
 
 /// A folder of its own, so that no `.env` is found, and nothing but these settings.
-struct Worker {
+pub struct Worker {
     child: Child,
     _folder: TempDir,
 }
 
 impl Worker {
-    fn start(running: &Running, arguments: &[&str]) -> Self {
+    pub fn start(running: &Running, arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_rovodev"))
             .arg("worker")
@@ -32,11 +32,11 @@ impl Worker {
         }
     }
 
-    fn send(&self, signal: Signal) {
+    pub fn send(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    fn ended(self) -> Output {
+    pub fn ended(self) -> Output {
         self.child.wait_with_output().unwrap()
     }
 }

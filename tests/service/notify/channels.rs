@@ -166,6 +166,23 @@ async fn what_leads_nowhere_good_is_refused() {
     }
 }
 
+/// What a kind says that it can be told, the catalog keeps.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_event_of_every_kind_can_be_asked_for() {
+    let running = Running::start().await;
+    let admin = running.admin().await;
+    let (_, listed) = running.call(&admin, "GET", PATH, None).await;
+    for kind in listed["kinds"].as_array().unwrap() {
+        if kind["needs"] != "url" {
+            continue;
+        }
+        let body = json!({ "kind": kind["kind"], "name": "n", "target": "https://example.com/", "events": kind["events"] });
+        let (_, made) = running.channel(&admin, body).await;
+        let kept = made["channel"]["events"].as_array().unwrap().len();
+        assert_eq!(kept, kind["events"].as_array().unwrap().len(), "{made}");
+    }
+}
+
 /// Written past the functions, or changed in a name's zone after it was looked at: it is looked at again when it is sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_sent_to_a_private_address() {

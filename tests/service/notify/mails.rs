@@ -121,7 +121,7 @@ async fn what_is_no_address_is_refused() {
     let smtp = Smtp::start().await;
     let running = mailing(&smtp).await;
     let admin = running.admin().await;
-    let many = vec!["a@example.com"; 11].join(",");
+    let many = ["a@example.com"; 11].join(",");
     for to in [
         "nobody",
         "a@example.com,",
