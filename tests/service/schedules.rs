@@ -1,6 +1,6 @@
 //! Schedules over HTTP, the tick that claims them, and what retention does.
 
-mod claims;
+pub mod claims;
 mod cli;
 mod made;
 mod retention;
