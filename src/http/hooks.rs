@@ -12,7 +12,7 @@ use crate::tasks::jobs;
 use http::{StatusCode, header};
 use serde::Deserialize;
 
-/// Of a field in a body.
+/// Characters of a field in a body.
 const LONGEST: usize = 200;
 
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
@@ -72,11 +72,11 @@ async fn by_secret(service: &Service, request: &Request) -> Result<Begun, Failur
     if fields
         .into_iter()
         .flatten()
-        .any(|text| text.len() > LONGEST)
+        .any(|text| text.chars().count() > LONGEST)
     {
         return Err(Problem::bad_request(
             "bad_field",
-            format!("A field holds {LONGEST} bytes at most."),
+            format!("A field holds {LONGEST} characters at most."),
         )
         .into());
     }

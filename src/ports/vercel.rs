@@ -28,12 +28,12 @@ pub struct Vercel {
     team: Option<String>,
 }
 
-/// Whether what a call is about is there.
+/// Whether there is a check to be told of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Told {
     Yes,
-    /// The deployment was deleted, or the project has no check of ours.
-    NothingThere,
+    /// The project has no check of ours.
+    NoCheck,
 }
 
 #[derive(Deserialize)]
@@ -94,9 +94,13 @@ impl Vercel {
     }
 
     /// Opens a run of the check for a deployment, where Vercel did not do so itself.
+    ///
+    /// # Errors
+    /// [`Code::DeploymentNotFound`] for one that was deleted; else whatever [`Error::retry`] tells may pass, and
+    /// [`Code::VercelRefused`].
     pub async fn hold(&self, deployment: &str) -> Result<Told> {
         let Some((check, runs)) = self.runs(deployment).await? else {
-            return Ok(Told::NothingThere);
+            return Ok(Told::NoCheck);
         };
         if runs.is_empty() {
             self.open(deployment, &check).await?;
@@ -105,9 +109,12 @@ impl Vercel {
     }
 
     /// Ends every run of the check for a deployment that has not ended; one is made where there is none.
+    ///
+    /// # Errors
+    /// As above.
     pub async fn end(&self, deployment: &str, conclusion: &str, reason: &str) -> Result<Told> {
         let Some((check, mut runs)) = self.runs(deployment).await? else {
-            return Ok(Told::NothingThere);
+            return Ok(Told::NoCheck);
         };
         if runs.is_empty() {
             runs.push(self.open(deployment, &check).await?);
@@ -122,21 +129,16 @@ impl Vercel {
         Ok(Told::Yes)
     }
 
-    /// Our check, and its runs for a deployment; none where either is not there.
+    /// Our check, and its runs for a deployment; none where there is no check.
     async fn runs(&self, deployment: &str) -> Result<Option<(String, Vec<Run>)>> {
         let Some(check) = self.check().await? else {
             return Ok(None);
         };
         let path = ["v2", "deployments", deployment, "check-runs"];
-        match self.call::<Runs>(Method::GET, &path, None).await {
-            Ok(found) => {
-                let runs = found.runs.into_iter().filter(|run| run.check_id == check);
-                let runs = runs.collect();
-                Ok(Some((check, runs)))
-            }
-            Err(e) if e.code == Code::DeploymentNotFound => Ok(None),
-            Err(e) => Err(e),
-        }
+        let found: Runs = self.call(Method::GET, &path, None).await?;
+        let runs = found.runs.into_iter().filter(|run| run.check_id == check);
+        let runs = runs.collect();
+        Ok(Some((check, runs)))
     }
 
     async fn check(&self) -> Result<Option<String>> {

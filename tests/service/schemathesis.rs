@@ -5,6 +5,7 @@ use local::home::{Home, checkout};
 use serde_json::json;
 use tokio::process::Command;
 
+const METRICS_SECRET: &str = "what-the-scraper-shows";
 /// Requests that are thought of for one function, besides those that the document's limits give.
 const EXAMPLES: &str = "20";
 
@@ -21,7 +22,7 @@ const FREE: &str = "
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_breaks_and_no_answer_is_undocumented() {
     let program = local::schemathesis::program(&Home::open().unwrap()).unwrap();
-    let running = Running::start().await;
+    let running = Running::start_with(&[("METRICS_SECRET", METRICS_SECRET.into())]).await;
     running.owner().await.batch_execute(FREE).await.unwrap();
     let admin = running.sign_in(Person::Admin).await;
     let folder = tempfile::tempdir().unwrap();
@@ -56,6 +57,12 @@ fn operations() -> usize {
     items.filter(|o| o.get("responses").is_some()).count()
 }
 
+/// A schedule whose hook is called.
+async fn hooked(running: &Running, admin: &str) -> String {
+    let body = json!({ "name": "hooked", "trigger": "deploy", "type": "config" });
+    running.scheduled(admin, body).await
+}
+
 /// What is asked for is there: a backup that stays, one that may be deleted, one whose links may end, and a link.
 async fn settings(running: &Running, admin: &str) -> String {
     let kept = running.backed_up(admin, json!({})).await;
@@ -66,6 +73,11 @@ async fn settings(running: &Running, admin: &str) -> String {
     let webhook = json!({ "kind": "webhook", "name": "n", "target": "https://example.com/", "events": ["restore.done"] });
     let (channel, _) = running.channel(admin, webhook.clone()).await;
     let (unheard, _) = running.channel(admin, webhook).await;
+    let hook = json!({ "makeHook": hooked(running, admin).await });
+    let (_, made) = running
+        .call(admin, "POST", "/api/schedules", Some(hook))
+        .await;
+    let hook = made["secret"].as_str().unwrap();
     let path = format!("/api/backups/{kept}/download");
     let (_, made) = running.call(admin, "POST", &path, Some(json!({}))).await;
     let (_, link) = made["url"].as_str().unwrap().split_once('=').unwrap();
@@ -75,6 +87,10 @@ async fn settings(running: &Running, admin: &str) -> String {
 bearer = "{admin}"
 [auth.openapi.scheduler]
 bearer = "{CRON_SECRET}"
+[auth.openapi.hook]
+bearer = "{hook}"
+[auth.openapi.scraper]
+bearer = "{METRICS_SECRET}"
 
 [parameters]
 "path.id" = "{kept}"
@@ -112,12 +128,14 @@ parameters = {{ "query.link" = "{link}" }}
 
 # Which parameters go together, what a cursor is, what a cron expression, and where an address leads, no schema can say.
 [[operations]]
-include-operation-id = ["createChannel", "createSchedule", "listBackups", "listSchedules", "readWorkspace", "showProgress"]
+include-operation-id = ["callHook", "createChannel", "createSchedule", "health", "listBackups", "listSchedules", "readWorkspace", "showProgress"]
 checks = {{ positive_data_acceptance = {{ enabled = false }} }}
 
-# A key that was used for another request is refused, good as both may be.
+# A key that was used for another request is refused, good as both may be. Of several ways to show who one is, sequences of
+# calls make up tokens of their own.
 [[operations]]
 include-operation-id = "createBackup"
+parameters = {{ "header.Authorization" = "Bearer {admin}" }}
 checks = {{ positive_data_acceptance = {{ expected-statuses = ["2xx", "409", "422", "429"] }} }}
 "#
     )

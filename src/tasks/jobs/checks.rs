@@ -2,7 +2,7 @@
 //! what a dead function left is taken up by the next.
 
 use super::Workshop;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::ports::catalog::{As, Repeat};
 use crate::ports::vercel::{Told, Vercel};
 use crate::tasks::{Context, check, open_store};
@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use uuid::Uuid;
 
+/// All that Vercel is asked for one check: less than the claim of it.
+const TELLING: Duration = Duration::from_secs(45);
 /// A proof is claimed for a minute.
 const RENEW: Duration = Duration::from_secs(15);
 
@@ -74,22 +76,28 @@ async fn claim(workshop: &Workshop) -> Result<Claimed> {
 }
 
 async fn tell(workshop: &Workshop, vercel: &Vercel, check: &Check) -> Result<()> {
-    let (deployment, reason) = (&check.deployment, check.reason.as_deref());
-    let told = match &check.conclusion {
-        None => vercel.hold(deployment).await?,
-        Some(conclusion) => {
-            let reason = reason.unwrap_or_default();
-            vercel.end(deployment, conclusion, reason).await?
+    let deployment = &check.deployment;
+    let telling = async {
+        match &check.conclusion {
+            None => vercel.hold(deployment).await,
+            Some(conclusion) => {
+                let reason = check.reason.as_deref().unwrap_or_default();
+                vercel.end(deployment, conclusion, reason).await
+            }
         }
     };
-    if told == Told::NothingThere {
-        tracing::error!(
-            deployment,
-            "nothing holds this deployment: it is gone, or its project has no check, which `rovodev init --plan pro` makes"
-        );
+    let told = tokio::time::timeout(TELLING, telling)
+        .await
+        .unwrap_or_else(|_| Err(Error::new(Code::VercelUnreachable, "Vercel is too slow")));
+    let given_up = match told {
+        Ok(Told::Yes) => None,
+        Ok(Told::NoCheck) => Some("The project has no check; `rovodev init --plan pro` makes it."),
+        Err(e) if e.code == Code::DeploymentNotFound => Some("Vercel has no such deployment."),
+        Err(e) => return Err(e),
+    };
+    if let Some(why) = given_up {
+        tracing::error!(deployment, why, "nothing holds this deployment");
     }
-    let given_up =
-        (told == Told::NothingThere).then_some("Vercel has no such check or deployment.");
     let arguments = json!({
         "deployment": deployment, "asked": check.asked, "conclusion": check.conclusion, "given_up": given_up,
     });

@@ -31,6 +31,7 @@ use heartbeat::Held;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::atomic::Ordering;
+use tracing::Instrument;
 use uuid::Uuid;
 
 /// Seconds that a job stays ours without being renewed: so long a killed process keeps others away.
@@ -237,12 +238,22 @@ async fn take(workshop: &Workshop, job: Option<Uuid>, long: bool) -> Result<Opti
 }
 
 async fn run(workshop: &Workshop, job: Job) -> Outcome {
-    let (kind, id) = (job.kind, job.id);
-    tracing::info!(job = %id, backup = %job.backup.id, ?kind, attempt = job.token, "took a job");
+    let operation = job
+        .operation
+        .as_ref()
+        .map(|o| tracing::field::display(o.id));
+    // Every line about it carries these.
+    let span = tracing::info_span!("job", id = %job.id, backup = %job.backup.id, operation);
+    work_through(workshop, job).instrument(span).await
+}
+
+async fn work_through(workshop: &Workshop, job: Job) -> Outcome {
+    tracing::info!(kind = ?job.kind, attempt = job.token, "took a job");
     let (held, ctx) = Held::begin(workshop, &job);
     let ended = attempt(&ctx, workshop, &job, &held).await;
     drop(ctx);
     let outcome = end(workshop, &job, held, ended).await;
+    tracing::info!(outcome = outcome.label(), "the job is over");
     // A deployment may wait for it.
     if job.kind == Kind::Backup && job.backup.trigger == Trigger::Deploy {
         checks::look_after_checks(workshop).await;

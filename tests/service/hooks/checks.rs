@@ -1,8 +1,13 @@
 //! Deployments that wait: the check opens, and always ends.
 
 use super::vercel::{Api, Trouble, created, deliver};
+use crate::schedules::claims::catalog;
 use crate::stack::{CRON_SECRET, Person, Running};
 use axum::http::Method;
+use rovodev::config::Settings;
+use rovodev::tasks::cataloged::Asked;
+use rovodev::tasks::deployments::{AppVersion, Delivery, receive_deployment};
+use rovodev::tasks::jobs::{Workshop, work_on};
 use serde_json::{Value, json};
 
 async fn prepared(gate: Value) -> (Api, Running, String) {
@@ -68,24 +73,46 @@ async fn a_checked_gate_reads_everything_back() {
     assert!(one(&running, checked).await.is_some());
 }
 
-/// The function dies between the backup and its check: what it wrote is there, and it told nobody.
+/// It dies while it tells Vercel of a backup that is there.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tick_ends_what_a_dead_function_left() {
-    let (api, running, admin) = prepared(json!({ "gate": "checked" })).await;
-    api.book().trouble = Trouble::Hang;
-    let id = {
-        let (_, told) = deliver(&running, &created("del_1", "dpl_1")).await;
-        told["backups"][0]["id"].as_str().unwrap().to_string()
-    };
-    let status = format!("/api/backups/{id}/restore/status");
-    assert_eq!(running.ended(&admin, &status).await["status"], "completed");
-    api.book().trouble = Trouble::None;
-    let dead = "UPDATE public.rovodev_deploy_checks SET opened_at = NULL, conclusion = NULL, reason = NULL, ended_at = NULL; \
-         UPDATE public.rovodev_deploy_gates SET checked_at = NULL";
-    running.owner().await.batch_execute(dead).await.unwrap();
-    a_minute_later(&running).await;
-    tick(&running).await;
-    api.ends("dpl_1", "succeeded").await;
+    for gate in ["backup", "checked"] {
+        let (api, running, _) = prepared(json!({ "gate": gate })).await;
+        let settings = Settings::of(running.variables.clone());
+        let catalog = catalog(&running);
+        let delivery = Delivery {
+            id: "del_1",
+            begins: true,
+            holds: true,
+            address: None,
+        };
+        let version = AppVersion {
+            deployment: Some("dpl_1".into()),
+            ..AppVersion::default()
+        };
+        let begun = receive_deployment(&catalog, delivery, &version)
+            .await
+            .unwrap();
+        let Asked::Done(begun) = begun else {
+            panic!("{begun:?}");
+        };
+        api.book().trouble = Trouble::Hang;
+        let workshop = Workshop::new(&settings, catalog, None).unwrap();
+        let work = tokio::spawn(work_on(workshop, begun.backups[0].job_id));
+        while api.book().calls.is_empty() {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        work.abort();
+        assert!(work.await.unwrap_err().is_cancelled());
+        let status = "SELECT status::text FROM public.backups";
+        assert_eq!(one(&running, status).await.as_deref(), Some("completed"));
+        api.book().trouble = Trouble::None;
+        a_minute_later(&running).await;
+        tick(&running).await;
+        api.ends("dpl_1", "succeeded").await;
+        let checked = "SELECT checked_at::text FROM public.rovodev_deploy_gates";
+        assert_eq!(one(&running, checked).await.is_some(), gate == "checked");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,5 +7,6 @@ mod fenced;
 mod gone;
 mod killed;
 mod lines;
+mod logged;
 mod proxy;
 mod workplace;
