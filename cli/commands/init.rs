@@ -16,6 +16,7 @@ use rovodev::tasks::status::{Health, Patience};
 use serde_json::json;
 use std::path::Path;
 use std::time::Duration;
+use url::Url;
 
 /// What `.env` takes over from the environment: where things are, not how this shell logs.
 const PLACES: &[Variable] = &[
@@ -48,6 +49,7 @@ Examples:
   DATABASE_URL=postgres://… rovodev init --store s3://backups/app
   rovodev init --check                   checks what is set and writes nothing
   rovodev init --admin me@example.com --plan pro    with a catalog, for Vercel
+  rovodev init --plan hobby --deployment https://app-backups.vercel.app
 
 Writes .env in the working directory (mode 0600) from flags, answers and the
 environment, and keeps what else is in it; the changes are shown first. A
@@ -59,7 +61,9 @@ keep elsewhere. Replacing a value that .env holds needs a yes, or --force.
 
 With SUPABASE_URL it also makes the bucket where there is none (asks, or --yes)
 and CRON_SECRET, applies the catalog's migrations to the project's database,
-and lists the variables to set on Vercel. What is there already stays so.
+and lists the variables to set on Vercel. What is there already stays so. On
+Vercel's Hobby plan the cron calls once a day: with --deployment the project's
+database calls each minute (pg_cron, pg_net; the secret in Supabase's vault).
 
 {}", crate::exit::help()))]
 pub struct InitArgs {
@@ -81,6 +85,9 @@ pub struct InitArgs {
     /// With --plan: where the functions run, such as fra1 [pro: beside the database, where its host tells]
     #[arg(long, value_name = "REGION", requires = "plan", hide_short_help = true)]
     pub region: Option<String>,
+    /// With --plan hobby: the deployment whose tick the database calls each minute [ROVODEV_DASHBOARD_URL]
+    #[arg(long, value_name = "URL", requires = "plan", hide_short_help = true)]
+    pub deployment: Option<Url>,
     /// Make the bucket without asking
     #[arg(long, conflicts_with = "check")]
     pub yes: bool,

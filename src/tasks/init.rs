@@ -3,6 +3,7 @@
 pub mod bucket;
 pub mod catalog;
 mod env_file;
+pub mod minutely;
 pub mod vercel;
 
 pub use env_file::{Change, EnvFile};

@@ -9,9 +9,10 @@ use rovodev::error::{Code, Error, Result};
 use rovodev::ports::vercel::Vercel;
 use rovodev::ports::web;
 use rovodev::tasks::Context;
-use rovodev::tasks::init::{self, bucket, catalog, vercel};
+use rovodev::tasks::init::{self, bucket, catalog, minutely, vercel};
 use serde::Serialize;
 use std::time::Duration;
+use url::Url;
 
 const VERCEL_JSON: &str = "vercel.json";
 
@@ -154,6 +155,7 @@ pub async fn set_up(args: &InitArgs, settings: &Settings) -> Result<Vec<Step>> {
     }
     if let Some(plan) = args.plan {
         steps.push(plan_of_vercel(args, plan.into(), settings)?);
+        steps.extend(minutes(args, plan.into(), settings).await?);
         if vercel::Plan::from(plan) == vercel::Plan::Pro {
             steps.extend(deploy_check(settings).await?);
         }
@@ -175,6 +177,50 @@ async fn deploy_check(settings: &Settings) -> Result<Option<Step>> {
             "the check that holds deployments {made}; schedules say for what (--gate)"
         ),
     }))
+}
+
+/// Who calls the tick each minute.
+async fn minutes(args: &InitArgs, plan: vercel::Plan, settings: &Settings) -> Result<Option<Step>> {
+    let database = catalog::database(settings)?;
+    let step = |changed, message| Step {
+        name: "tick",
+        changed,
+        message,
+    };
+    if plan == vercel::Plan::Pro {
+        let ended = minutely::end(&database).await?;
+        let message = "Vercel calls it each minute now, and the database does not any more";
+        return Ok(ended.then(|| step(true, message.into())));
+    }
+    let Some(deployment) = deployment(args, settings)? else {
+        let message =
+            "Vercel calls it once a day; with --deployment URL the database calls it each minute";
+        return Ok(Some(step(false, message.into())));
+    };
+    let secret = settings.require(&config::CRON_SECRET)?;
+    let changed = minutely::set_up(&database, &deployment, secret).await?;
+    let message = format!("the database calls {deployment} each minute; set CRON_SECRET there");
+    Ok(Some(step(changed, message)))
+}
+
+/// Where the functions are: named, or the host of the dashboard.
+fn deployment(args: &InitArgs, settings: &Settings) -> Result<Option<Url>> {
+    let dashboard = || settings.get(&config::ROVODEV_DASHBOARD_URL).map(Url::parse);
+    let found = match &args.deployment {
+        Some(named) => Some(named.clone()),
+        None => dashboard().transpose().map_err(|e| {
+            let message = "ROVODEV_DASHBOARD_URL cannot be read as an address";
+            Error::new(Code::Config, message).source(e)
+        })?,
+    };
+    match found {
+        Some(url) if url.scheme() != "https" || url.host().is_none() => Err(Error::new(
+            Code::Config,
+            format!("{url} cannot be called: the secret goes over https alone"),
+        )
+        .hint("Name the deployment: --deployment https://PROJECT.vercel.app.")),
+        found => Ok(found.and_then(|url| url.join("/").ok())),
+    }
 }
 
 /// `vercel.json` as it is and as the plan wants it, and the region of it.
