@@ -20,7 +20,9 @@ use std::time::{Duration, Instant};
 /// So long the answer waits for claims, for what expires, and for what is overdue; the next tick goes on.
 const CLAIMING: Duration = Duration::from_secs(20);
 const EXPIRING: Duration = Duration::from_secs(5);
-const MISSING: Duration = Duration::from_secs(5);
+const MISSING: Duration = Duration::from_secs(20);
+/// So long messages are sent behind the answer, beside the jobs; the next tick goes on.
+const TELLING: Duration = Duration::from_secs(60);
 
 /// What was done, and what is left to do.
 #[derive(Serialize)]
@@ -74,7 +76,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         let ctx = Context::default();
         look_after_checks(&workshop).await;
         // Receivers that hang hold up no backup.
-        let (worked, ()) = tokio::join!(work_off(&workshop, &ctx), tell(&workshop));
+        let (worked, ()) = tokio::join!(work_off(&workshop, &ctx), tell(&workshop, TELLING));
         match worked {
             Ok(jobs) => tracing::info!(jobs, "the tick worked off what waited"),
             Err(error) => tracing::error!(%error, "the tick could not take jobs"),
@@ -83,7 +85,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
             tracing::error!(%error, "the tick could not clean up");
         }
         // What was given up meanwhile is news too.
-        tell(&workshop).await;
+        tell(&workshop, Duration::ZERO).await;
     };
     Ok(Answer::json(StatusCode::OK, &told).behind(work))
 }

@@ -40,7 +40,7 @@ CREATE TABLE public.rovodev_notification_deliveries (
     last_attempt_at timestamptz,
     -- While somebody sends it, the end of the lease.
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
-    -- What the receiver answered last.
+    -- What the last attempt came to; nothing while it is under way.
     status integer,
     reason text
 );
@@ -309,7 +309,8 @@ BEGIN
         ) found
     ), taken AS (
         UPDATE public.rovodev_notification_deliveries d SET
-            attempts = d.attempts + 1, last_attempt_at = now(), next_attempt_at = now() + make_interval(secs => seconds)
+            attempts = d.attempts + 1, last_attempt_at = now(), next_attempt_at = now() + make_interval(secs => seconds),
+            status = NULL, reason = NULL
         FROM due WHERE d.id = due.id RETURNING d.*
     )
     SELECT coalesce(jsonb_agg(jsonb_build_object(

@@ -27,7 +27,7 @@ impl Workshop {
         while begun.try_join_next().is_some() {}
         if begun.len() < AT_ONCE {
             let workshop = self.clone();
-            begun.spawn(async move { tell(&workshop).await });
+            begun.spawn(async move { tell(&workshop, TELLING).await });
         }
     }
 
@@ -44,9 +44,9 @@ impl Workshop {
     }
 }
 
-/// Sends what there is to be told. What fails is written down, and the next tick goes on with it.
-pub async fn tell(workshop: &Workshop) {
-    let until = Instant::now() + TELLING;
+/// Sends what there is to be told, for so long. What fails is written down, and the next tick goes on with it.
+pub async fn tell(workshop: &Workshop, within: Duration) {
+    let until = Instant::now() + within;
     match notify::deliver(&workshop.catalog, &workshop.notifier, until).await {
         Ok(0) => {}
         Ok(sent) => tracing::info!(sent, "told what happened"),

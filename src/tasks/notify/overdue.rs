@@ -38,7 +38,11 @@ pub async fn tell_overdue(
             .call(As::Jobs, "rovodev_tell_overdue", &arguments, Repeat::Safely)
             .await?;
         told += some;
-        if some < AT_ONCE || Instant::now() >= until {
+        if some < AT_ONCE {
+            return Ok(told);
+        }
+        if Instant::now() >= until {
+            tracing::warn!(told, "more is overdue than one tick tells");
             return Ok(told);
         }
     }
