@@ -39,18 +39,17 @@ const NEEDED: &[config::Variable] = &[
 
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     let given = parameters(&request, &["probe", "format"])?;
-    for (name, value) in &given {
-        match name.as_str() {
-            // For uptime monitors: that this answers is the answer.
-            "probe" => {
-                one(name, value, &["live"])?;
-                return Ok(Answer::json(StatusCode::OK, &json!({ "status": "ok" })));
-            }
-            _ => {
-                one(name, value, &["openmetrics"])?;
-                return openmetrics::answer(&service, &request).await;
-            }
+    match given.first().map(|(name, value)| (name.as_str(), value)) {
+        // For uptime monitors: that this answers is the answer.
+        Some((name @ "probe", value)) => {
+            one(name, value, &["live"])?;
+            return Ok(Answer::json(StatusCode::OK, &json!({ "status": "ok" })));
         }
+        Some((name, value)) => {
+            one(name, value, &["openmetrics"])?;
+            return openmetrics::answer(&service, &request).await;
+        }
+        None => {}
     }
     let began = Instant::now();
     let asker = caller_within(RECOGNITION, &service, &request).await?;

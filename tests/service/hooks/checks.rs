@@ -73,6 +73,39 @@ async fn a_checked_gate_reads_everything_back() {
     assert!(one(&running, checked).await.is_some());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_damaged_does_not_pass_for_checked() {
+    let (api, running, _) = prepared(json!({ "gate": "checked" })).await;
+    let catalog = catalog(&running);
+    let delivery = Delivery {
+        id: "del_1",
+        begins: true,
+        holds: true,
+        address: None,
+    };
+    let version = AppVersion {
+        deployment: Some("dpl_1".into()),
+        ..AppVersion::default()
+    };
+    let begun = receive_deployment(&catalog, delivery, &version).await;
+    let Asked::Done(begun) = begun.unwrap() else {
+        panic!("refused");
+    };
+    // Whoever takes it knows no Vercel; the tick does.
+    let known = running.variables.iter().cloned();
+    let alone = Settings::of(known.filter(|(name, _)| *name != "VERCEL_TOKEN"));
+    let workshop = Workshop::new(&alone, catalog, None).unwrap();
+    let store = workshop.store().clone();
+    work_on(workshop, begun.backups[0].job_id).await;
+    let segments = store.list("segments/").await.unwrap();
+    let key = &segments[0].key;
+    store.put_replace(key, "rotten".into()).await.unwrap();
+    tick(&running).await;
+    api.ends("dpl_1", "failed").await;
+    let reason = one(&running, "SELECT reason FROM public.rovodev_deploy_checks").await;
+    assert!(reason.unwrap().contains("is damaged"));
+}
+
 /// It dies while it tells Vercel of a backup that is there.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tick_ends_what_a_dead_function_left() {
