@@ -111,7 +111,7 @@ async fn an_empty_project_is_set_up_once() {
 
 /// What Supabase's extensions bring, with their signatures; none of them runs on a server of the tests.
 const EXTENSIONS: &str = "
-    CREATE SCHEMA cron; CREATE SCHEMA net; CREATE SCHEMA vault;
+    CREATE SCHEMA cron; CREATE SCHEMA net;
     CREATE TABLE cron.job (jobid bigserial, jobname text UNIQUE, schedule text, command text, active boolean DEFAULT true);
     CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint LANGUAGE sql AS $$
         INSERT INTO cron.job (jobname, schedule, command) VALUES ($1, $2, $3) ON CONFLICT (jobname)
@@ -126,12 +126,16 @@ const EXTENSIONS: &str = "
         LANGUAGE sql AS $$ UPDATE vault.secrets SET hidden = reverse($2) WHERE id = $1 $$;
     CREATE TABLE net.asked (url text, headers jsonb);
     CREATE FUNCTION net.http_get(url text, params jsonb DEFAULT '{}', headers jsonb DEFAULT '{}', timeout_milliseconds int DEFAULT 5000)
-        RETURNS bigint LANGUAGE sql AS $$ INSERT INTO net.asked VALUES ($1, $3) RETURNING 1::bigint $$;";
+        RETURNS bigint LANGUAGE sql AS $$ INSERT INTO net.asked VALUES ($1, $3) RETURNING 1::bigint $$;
+    GRANT USAGE ON SCHEMA cron, net TO postgres;
+    GRANT ALL ON ALL TABLES IN SCHEMA cron, net, vault TO postgres; GRANT ALL ON ALL SEQUENCES IN SCHEMA cron TO postgres;";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn on_hobby_the_database_calls_the_tick_each_minute_and_on_pro_no_more() {
     let running = Running::start().await;
-    let database = running.stack.postgres.owner_url("postgres");
+    let postgres = &running.stack.postgres;
+    let (platform, database) = (postgres.url("postgres"), postgres.owner_url("postgres"));
+    let platform = connect(&platform).await.unwrap();
     let owner = connect(&database).await.unwrap();
     let shell = Shell::beside(&running);
     shell.write("vercel.json", include_str!("../../vercel.json"));
@@ -141,7 +145,7 @@ async fn on_hobby_the_database_calls_the_tick_each_minute_and_on_pro_no_more() {
     let nowhere = to("https://app.example").await;
     assert_eq!(nowhere.json()["error"]["code"], "config", "{nowhere:?}");
     assert!(nowhere.out.contains("no pg_cron"), "{nowhere:?}");
-    owner.batch_execute(EXTENSIONS).await.unwrap();
+    platform.batch_execute(EXTENSIONS).await.unwrap();
     let plain = to("http://app.example").await;
     assert!(plain.out.contains("https alone"), "{plain:?}");
 
