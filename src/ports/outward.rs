@@ -174,7 +174,7 @@ fn unreachable(error: reqwest::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
     fn strangers_lead_us_nowhere_but_to_public_https() {
@@ -210,6 +210,8 @@ mod tests {
         let target = format!("http://{}/", listener.local_addr().unwrap());
         let endless = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 4096];
+            assert!(stream.read(&mut asked).await.unwrap() > 0);
             let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n";
             stream.write_all(head).await.unwrap();
             let mut sent = 0;
