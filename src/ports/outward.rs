@@ -174,6 +174,7 @@ fn unreachable(error: reqwest::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     #[test]
     fn strangers_lead_us_nowhere_but_to_public_https() {
@@ -198,6 +199,33 @@ mod tests {
             checked(target, Reach::Public).unwrap();
         }
         checked("http://127.0.0.1:9/", Reach::Anybody).unwrap();
+    }
+
+    /// Endless, and slow to begin: the status counts, and no more than the beginning is read.
+    #[tokio::test]
+    async fn an_answer_without_an_end_is_left() {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .unwrap();
+        let target = format!("http://{}/", listener.local_addr().unwrap());
+        let endless = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut asked = [0; 4096];
+            assert!(stream.read(&mut asked).await.unwrap() > 0);
+            let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n";
+            stream.write_all(head).await.unwrap();
+            let mut sent = 0;
+            while stream.write_all(&[b'x'; 1024]).await.is_ok() {
+                sent += 1024;
+            }
+            sent
+        });
+        let outward = Outward::new(Reach::Anybody).unwrap();
+        let said = outward.send(Method::GET, &target, HeaderMap::new(), Bytes::new());
+        let said = said.await.unwrap();
+        assert_eq!((said.status, said.text.len()), (200, LONGEST_ANSWER));
+        drop(outward);
+        assert!(endless.await.unwrap() > 0, "the line is closed");
     }
 
     #[tokio::test]

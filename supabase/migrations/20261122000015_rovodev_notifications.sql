@@ -94,6 +94,8 @@ DECLARE
     told jsonb := tell.told;
     ended record;
     asked text[] := ARRAY[event];
+    -- Mails of one channel in an hour: good news leaves room for bad.
+    most integer := 60;
 BEGIN
     IF NOT EXISTS (SELECT FROM public.rovodev_notification_channels c WHERE c.tenant_id = owner AND c.enabled) THEN
         RETURN;
@@ -102,6 +104,7 @@ BEGIN
         ended := rovodev.end_folds(owner, coalesce(schedule, owner), ARRAY['backup.failed', 'backup.overdue']);
         IF ended.failures > 0 THEN
             asked := asked || ended.events;
+            most := 200;
             told := told || jsonb_build_object('recovered',
                 jsonb_build_object('failures', ended.failures, 'since', ended.since));
         END IF;
@@ -113,11 +116,19 @@ BEGIN
             RETURN;
         END IF;
         told := told || jsonb_build_object('folded', ended.untold, 'foldedSince', ended.since);
+        most := 200;
     END IF;
-    INSERT INTO public.rovodev_notification_deliveries (channel_id, event, message)
+    INSERT INTO public.rovodev_notification_deliveries (channel_id, event, message, state, reason)
     SELECT c.id, tell.event, jsonb_build_object('at', now(), 'tenant',
-            jsonb_build_object('id', t.id, 'slug', t.slug, 'name', t.name)) || jsonb_strip_nulls(told)
+            jsonb_build_object('id', t.id, 'slug', t.slug, 'name', t.name)) || jsonb_strip_nulls(told),
+        CASE WHEN flood.is_one THEN 'failed' ELSE 'waiting' END,
+        CASE WHEN flood.is_one THEN format('More than %s mails within an hour: this one was not sent.', most) END
     FROM public.rovodev_notification_channels c JOIN public.rovodev_tenants t ON t.id = c.tenant_id
+    -- Tenants write down addresses that may be anybody's.
+    CROSS JOIN LATERAL (SELECT c.kind = 'email' AND coalesce((
+        SELECT d.created_at FROM public.rovodev_notification_deliveries d
+        WHERE d.channel_id = c.id ORDER BY d.place DESC OFFSET most - 1 LIMIT 1) > now() - interval '1 hour', false)
+    ) AS flood (is_one)
     WHERE c.tenant_id = owner AND c.enabled AND c.events && asked
         AND (c.schedule_id IS NULL OR c.schedule_id = schedule);
 END $$;

@@ -93,6 +93,42 @@ async fn the_same_failure_is_told_once_an_hour_and_its_end_once() {
     assert_eq!(told(&running, &receiver, 5).await, [failed(Value::Null)]);
 }
 
+/// Addresses may be anybody's: good news is limited, and leaves room for bad.
+#[tokio::test(flavor = "multi_thread")]
+async fn mails_of_a_channel_are_limited() {
+    let running = reaching().await;
+    let admin = running.admin().await;
+    let both = json!(["backup.failed", "backup.succeeded"]);
+    let mail =
+        json!({ "kind": "email", "name": "n", "target": "somebody@example.com", "events": both });
+    let made = running
+        .rpc(&admin, "rovodev_create_channel", json!({ "request": mail }))
+        .await;
+    let id = made["channel"]["id"].as_str().unwrap();
+    let schedule = json!({ "name": "Often", "cron": "*/5 * * * *", "type": "database" });
+    let often = running.scheduled(&admin, schedule).await;
+    let states = async || {
+        let log = running.deliveries(&admin, id).await;
+        let count = |state: &str| log.iter().filter(|d| d["state"] == state).count();
+        (log[0]["state"].clone(), count("failed"))
+    };
+    ends(&running, &often, "completed", "", 62).await;
+    assert_eq!(states().await, (json!("failed"), 2));
+    ends(&running, &often, "failed", "store_full", 1).await;
+    ends(&running, &often, "completed", "", 1).await;
+    assert_eq!(
+        states().await,
+        (json!("waiting"), 2),
+        "bad news, and its end"
+    );
+    ends(&running, &often, "completed", "", 1).await;
+    assert_eq!(states().await.0, "failed");
+    let sql = "UPDATE public.rovodev_notification_deliveries SET created_at = created_at - interval '1 hour'";
+    running.superuser().await.batch_execute(sql).await.unwrap();
+    ends(&running, &often, "completed", "", 1).await;
+    assert_eq!(states().await.0, "waiting", "another hour");
+}
+
 /// A channel hears what it asked for: its own tenant, its own schedule, its own events.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_hears_what_is_not_theirs() {

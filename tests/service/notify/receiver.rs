@@ -136,7 +136,7 @@ impl Running {
 
     /// What a channel was told, newest first.
     pub async fn deliveries(&self, token: &str, channel: &str) -> Vec<Value> {
-        let path = format!("/api/workspace/channels?id={channel}&show=deliveries");
+        let path = format!("/api/workspace/channels?id={channel}&show=deliveries&limit=200");
         let (status, page) = self.call(token, "GET", &path, None).await;
         assert_eq!(status, 200, "{page}");
         page["deliveries"].as_array().unwrap().clone()
