@@ -169,7 +169,6 @@ async fn a_scraper_reads_openmetrics_with_its_secret_alone() {
         "application/openmetrics-text; version=1.0.0; charset=utf-8"
     );
     let text = answer.text().await.unwrap();
-    std::fs::write("/tmp/hooks-om.txt", &text).unwrap();
     let samples = samples(&text);
     assert_eq!(
         samples[r#"rovodev_backups{tenant="default",status="completed"}"#],
