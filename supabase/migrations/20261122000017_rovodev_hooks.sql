@@ -18,7 +18,7 @@ COMMENT ON TABLE public.rovodev_webhook_deliveries IS 'rovodev:catalog Calls of 
 CREATE TABLE public.rovodev_deploy_checks (
     -- Vercel's id, such as dpl_…
     deployment text PRIMARY KEY CHECK (length(deployment) BETWEEN 1 AND 200),
-    created_at timestamptz NOT NULL DEFAULT now(),
+    asked_at timestamptz NOT NULL DEFAULT now(),
     -- Vercel has a run of the check for it.
     opened_at timestamptz,
     conclusion text CHECK (conclusion IN ('succeeded', 'failed', 'neutral')),
@@ -135,8 +135,9 @@ BEGIN
         PERFORM rovodev.audit(schedule.tenant_id, 'hook', 'schedule.run', 'backup', (begun ->> 'id')::uuid, 'done', NULL,
             address, jsonb_build_object('schedule', schedule.id, 'name', schedule.name, 'deployment', wanted));
     END LOOP;
-    -- Vercel may have begun another run of a check that was ended.
-    UPDATE public.rovodev_deploy_checks c SET ended_at = NULL, opened_at = NULL, asked = c.asked + 1
+    -- Vercel may have begun another run of a check that was ended, or given up: it is decided anew, from what is there now.
+    UPDATE public.rovodev_deploy_checks c SET ended_at = NULL, opened_at = NULL, conclusion = NULL, reason = NULL,
+        asked = c.asked + 1, asked_at = now()
         WHERE c.deployment = wanted;
     IF answer = '[]' THEN
         PERFORM rovodev.audit(t.id, 'hook', 'hook.call', 'tenant', t.id, 'done', NULL, address,
@@ -291,7 +292,7 @@ DECLARE
 BEGIN
     UPDATE public.rovodev_deploy_checks SET conclusion = coalesce(conclusion, 'neutral'), ended_at = now(),
         reason = 'Vercel did not take it for two days.'
-        WHERE ended_at IS NULL AND created_at < now() - interval '2 days';
+        WHERE ended_at IS NULL AND asked_at < now() - interval '2 days';
     PERFORM rovodev.decide_check(c.deployment) FROM (
         SELECT deployment FROM public.rovodev_deploy_checks
         WHERE ended_at IS NULL AND conclusion IS NULL FOR UPDATE SKIP LOCKED

@@ -72,13 +72,19 @@ BEGIN
     INTO by_day, by_schedule
     FROM (SELECT first + step AS day FROM generate_series(0, last - first) step) d
     LEFT JOIN taken t USING (day) LEFT JOIN restored r USING (day);
-    -- What was asked for, not how jobs ended.
+    -- What was asked for, not how jobs ended. What schedules wanted stands in no log: it is the backups that nobody asked for.
     SELECT coalesce(jsonb_agg(jsonb_build_object('day', e.day, 'door', e.door, 'operations', e.operations)
         ORDER BY e.day, e.door), '[]') INTO by_door
     FROM (
-        SELECT (a.at AT TIME ZONE zone)::date AS day, a.door, count(*) AS operations
-        FROM public.rovodev_audit_log a
-        WHERE a.tenant_id = owner.id AND a.at >= since AND a.at < until AND a.door <> 'job' AND a.outcome = 'done'
+        SELECT (o.at AT TIME ZONE zone)::date AS day, o.door, count(*) AS operations
+        FROM (
+            SELECT a.at, a.door FROM public.rovodev_audit_log a
+            WHERE a.tenant_id = owner.id AND a.at >= since AND a.at < until AND a.door <> 'job' AND a.outcome = 'done'
+            UNION ALL
+            SELECT b.created_at, 'cron' FROM public.backups b
+            WHERE b.tenant_id = owner.id AND b.created_at >= since AND b.created_at < until
+                AND b.trigger = 'scheduled' AND b.created_by LIKE 'schedule %'
+        ) o
         GROUP BY 1, 2
     ) e;
     RETURN jsonb_build_object('outcome', 'done', 'from', first, 'to', last, 'days', by_day, 'schedules', by_schedule,

@@ -79,9 +79,14 @@ async fn a_year_is_counted_by_day_schedule_and_door() {
     running
         .scheduled(&admin, json!({ "name": "n", "trigger": "manual" }))
         .await;
+    let claimed = "INSERT INTO public.backups (tenant_id, name, backup_path, backup_type, trigger, created_by) \
+         SELECT id, 'n', 'x', 'full', 'scheduled', 'schedule Daily' FROM public.rovodev_tenants WHERE slug = 'default'";
+    running.owner().await.execute(claimed, &[]).await.unwrap();
     let today = read(&running, &admin, "?days=1").await;
-    let door = json!({ "day": today["to"], "door": "api", "operations": 1 });
-    assert_eq!(today["doors"], json!([door]));
+    let day = &today["to"];
+    let asked = json!({ "day": day, "door": "api", "operations": 1 });
+    let scheduled = json!({ "day": day, "door": "cron", "operations": 1 });
+    assert_eq!(today["doors"], json!([asked, scheduled]));
 
     // Somebody else's are nobody's business.
     let customer = running.sign_in(Person::Customer).await;

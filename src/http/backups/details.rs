@@ -91,6 +91,7 @@ fn shown(backup: Details) -> Value {
         "newSize": backup.new_bytes, "type": backup.backup_type, "trigger": backup.trigger, "status": backup.status,
         "compressed": backup.compressed, "codec": backup.codec, "selection": backup.selection,
         "components": backup.components, "parentId": backup.parent_id, "contents": backup.contents,
+        "appVersion": backup.app_version,
         "metadata": { "tables": backup.tables, "records": backup.records, "files": backup.files },
         "warnings": backup.warnings, "progress": backup.progress, "errorCode": backup.error_code,
         "error": backup.error_message, "verifiedAt": backup.verified_at, "pinned": backup.pinned,

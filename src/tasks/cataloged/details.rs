@@ -34,6 +34,8 @@ pub struct Details {
     /// Tables, configuration files, deployment: `{tables, files, deployment}`.
     pub contents: Value,
     pub warnings: Value,
+    /// What of the app it was taken before, where a hook said so.
+    pub app_version: Option<Value>,
     pub parent_id: Option<Uuid>,
     #[serde(default, deserialize_with = "moment_if_any")]
     pub started_at: Option<DateTime<Utc>>,
@@ -56,7 +58,7 @@ pub struct Details {
 }
 
 const OWN_COLUMNS: &str = "id,tenant_id,name,backup_path,created_at,created_by,backup_type,trigger,status,compressed,\
-    codec,selection,components,size_bytes,raw_bytes,new_bytes,tables,records,files,contents,warnings,parent_id,\
+    codec,selection,components,size_bytes,raw_bytes,new_bytes,tables,records,files,contents,warnings,parent_id,app_version,\
     started_at,finished_at,progress,error_code,error_message,verified_at,pinned,note,expires_at,attempt,\
     estimated_seconds";
 

@@ -10,6 +10,11 @@ use rovodev::tasks::deployments::{AppVersion, Delivery, receive_deployment};
 use rovodev::tasks::jobs::{Workshop, work_on};
 use serde_json::{Value, json};
 
+/// Every backup that is asked for fails: it chooses a schema that is not there.
+const BROKEN: &str = "CREATE FUNCTION rovodev.broken() RETURNS trigger LANGUAGE plpgsql AS \
+     $$ BEGIN NEW.selection := '{\"schemas\": [\"nowhere\"]}'; RETURN NEW; END $$; \
+     CREATE TRIGGER broken BEFORE INSERT ON public.backups FOR EACH ROW EXECUTE FUNCTION rovodev.broken()";
+
 async fn prepared(gate: Value) -> (Api, Running, String) {
     let api = Api::start().await;
     let running = Running::start_with(&api.settings()).await;
@@ -178,14 +183,10 @@ async fn a_backup_that_fails_blocks_or_lets_through_as_set() {
     for (on_failure, conclusion) in [("block", "failed"), ("allow", "neutral")] {
         let (api, running, _) =
             prepared(json!({ "gate": "backup", "onFailure": on_failure })).await;
-        // No column of this name: the backup cannot begin.
-        let broken = "CREATE FUNCTION rovodev.broken() RETURNS trigger LANGUAGE plpgsql AS \
-             $$ BEGIN NEW.selection := '{\"schemas\": [\"nowhere\"]}'; RETURN NEW; END $$; \
-             CREATE TRIGGER broken BEFORE INSERT ON public.backups FOR EACH ROW EXECUTE FUNCTION rovodev.broken()";
         running
             .superuser()
             .await
-            .batch_execute(broken)
+            .batch_execute(BROKEN)
             .await
             .unwrap();
         assert_eq!(deliver(&running, &created("del_1", "dpl_1")).await.0, 202);
@@ -213,20 +214,44 @@ async fn what_is_too_slow_ends_at_its_deadline() {
     assert!(reason.unwrap().contains("was not there in time"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_deployment_that_is_gone_is_given_up() {
-    let (_api, running, _) = prepared(json!({ "gate": "backup" })).await;
-    assert_eq!(
-        deliver(&running, &created("del_1", "dpl_gone")).await.0,
-        202
-    );
-    let sql = "SELECT reason FROM public.rovodev_deploy_checks WHERE ended_at IS NOT NULL \
-         UNION ALL SELECT NULL LIMIT 1";
+/// Until nobody is to be told of a check any more.
+async fn over(running: &Running) {
+    let sql = "SELECT min(reason) FROM public.rovodev_deploy_checks WHERE ended_at IS NOT NULL";
     for _ in 0..100 {
-        if one(&running, sql).await.is_some() {
+        if one(running, sql).await.is_some() {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
     }
     panic!("nobody gave it up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deployment_that_is_gone_is_given_up() {
+    let (_api, running, _) = prepared(json!({ "gate": "backup" })).await;
+    let (status, _) = deliver(&running, &created("del_1", "dpl_gone")).await;
+    assert_eq!(status, 202);
+    over(&running).await;
+}
+
+/// Giving up is no verdict: somebody makes the check, and Vercel asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_is_decided_when_vercel_asks() {
+    let (api, running, _) = prepared(json!({ "gate": "backup" })).await;
+    running
+        .superuser()
+        .await
+        .batch_execute(BROKEN)
+        .await
+        .unwrap();
+    let checks = std::mem::take(&mut api.book().checks);
+    assert_eq!(deliver(&running, &created("del_1", "dpl_1")).await.0, 202);
+    over(&running).await;
+    api.book().checks = checks;
+    let run = json!({ "id": "run_1", "checkId": "chk_1", "status": "queued" });
+    api.book().runs.insert("dpl_1".into(), vec![run]);
+    let mut started = created("del_2", "dpl_1");
+    started["type"] = json!("deployment.checkrun.start");
+    assert_eq!(deliver(&running, &started).await.0, 202);
+    api.ends("dpl_1", "failed").await;
 }

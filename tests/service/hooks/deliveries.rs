@@ -43,12 +43,10 @@ async fn a_deployment_is_backed_up_once_however_often_it_is_told() {
     let id = listed["backups"][0]["id"].as_str().unwrap();
     let status = format!("/api/backups/{id}/restore/status");
     assert_eq!(running.ended(&admin, &status).await["status"], "completed");
-    let owner = running.owner().await;
-    let version = "SELECT app_version::text FROM public.backups WHERE trigger = 'deploy'";
-    let version: String = owner.query_one(version, &[]).await.unwrap().get(0);
-    let version: Value = serde_json::from_str(&version).unwrap();
+    let details = format!("/api/backups/{id}/details");
+    let (_, details) = running.call(&admin, "GET", &details, None).await;
     let expected = json!({ "deployment": "dpl_1", "commit": "c0ffee", "ref": "main", "url": "app-1.vercel.app" });
-    assert_eq!(version, expected);
+    assert_eq!(details["appVersion"], expected);
     assert_eq!(running.audited("schedule.run").await.len(), 1);
 }
 

@@ -32,7 +32,7 @@ pub struct Api {
 pub struct Book {
     pub trouble: Trouble,
     pub calls: Vec<(Method, String)>,
-    checks: Vec<Value>,
+    pub checks: Vec<Value>,
     /// Runs by deployment, as Vercel shows them.
     pub runs: BTreeMap<String, Vec<Value>>,
 }
