@@ -11,6 +11,7 @@ export async function heard(page, step, names = []) {
   const told = names.reduce((text, name) => text.replaceAll(name, "NAME"), await page.locator("main").ariaSnapshot());
   const lasting = told
     .replace(/\d{1,2} \w{3,9} \d{4}(, | at )\d{2}:\d{2}(:\d{2} \w+)?/g, "DATE").replace(/\b(\w+day), DATE/g, "DATE")
+    .replace(/until \w+day,? \d{1,2} \w{3,9} \d{4}/g, "until DAY")
     .replace(/(just now|\d+ (second|minute)s? ago)/g, "AGO").replace(/(less than a second|\d+ s\b)/g, "TIME")
     // Which tables differ is the data's; one of them speaks for all.
     .replace(/ {6}- '?row "(?!Table|calls)[^\n]*\n(?: {8}[^\n]*\n)+/g, "")
