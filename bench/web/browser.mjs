@@ -2,7 +2,7 @@
 
 import { createRequire } from "node:module";
 import { createServer } from "node:net";
-import { admin, backedUp, damage, nightly, person, rested, url } from "../../tests/web/stack.mjs";
+import { admin, backedUp, call, damage, nightly, person, rested, url } from "../../tests/web/stack.mjs";
 
 const modules = createRequire(`${process.env.ROVODEV_TEST_BROWSER_MODULES}/`);
 const { chromium } = modules("playwright-core");
@@ -31,6 +31,7 @@ export async function prepare() {
   rested();
   nightly(9999);
   const backup = await backedUp(NAME);
+  await call(admin, "POST", "/schedules", { name: "Nightly", cron: "0 2 * * *" });
   damage();
   const session = await person(admin);
   const signedIn = async (browser) => {
@@ -73,6 +74,10 @@ export function places({ backup }) {
       url: at(`/restore?backup=${backup}&mode=exact&step=review`), ready: (page) => page.getByRole("button", { name: "Restore now" }).waitFor(),
       act: (page) => page.getByRole("textbox").pressSequentially(NAME),
     },
+    schedules: { url: at("/schedules"), ready: (page) => page.getByText("Next:").waitFor(), act: (page) => page.getByText("Next runs").click() },
+    schedule: { url: at("/schedules/new"), ready: (page) => page.locator(".runs li").nth(4).waitFor(), act: (page) => page.getByLabel("Name").pressSequentially("Nightly") },
+    trends: { url: at("/trends"), ready: (page) => page.locator(".chart canvas").nth(3).waitFor(), act: (page) => page.getByText("As a table").first().click() },
+    settings: { url: at("/settings"), ready: heading("Notifications"), act: (page) => page.getByRole("button", { name: "New channel" }).click() },
     activity: { url: at("/activity"), ready: (page) => page.locator(".row-name").first().waitFor(), act: (page) => page.getByLabel("Search").pressSequentially("admin") },
   };
 }
