@@ -50,12 +50,16 @@ class Editor {
     };
     this.name = element("input", { id: freshId("name"), value: schedule.name, maxlength: 200, required: true, autocomplete: "off", placeholder: words.schedules.namePlaceholder });
     this.gate = gate(schedule);
-    this.timing = timing(schedule, later, (trigger) => (this.gate.view.hidden = trigger !== "deploy"));
+    // It has its room before it is known, so that nothing jumps.
+    this.runs = element("div", { class: "plain planned", "aria-live": "polite" });
+    this.timing = timing(schedule, later, (trigger) => {
+      this.gate.view.hidden = trigger !== "deploy";
+      this.runs.hidden = trigger !== "cron";
+    });
     this.type = element("select", { id: freshId("type") }, (tenant().scoped ? ["database"] : ["full", "database", "config"]).map((value) =>
       element("option", { value, selected: schedule.type === value }, words.types[value])));
     this.compress = element("input", { type: "checkbox", checked: schedule.compress });
     this.retention = retentionFields(schedule.retention, later);
-    this.runs = element("div", { class: "plain", "aria-live": "polite" });
     this.expiry = element("div", { class: "plain", "aria-live": "polite" });
     this.wrong = element("div", {});
     this.send = element("button", { class: "button primary" }, schedule.id ? words.save : words.schedules.make);
