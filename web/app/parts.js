@@ -1,6 +1,6 @@
 // Parts that several pages show.
 
-import { element } from "./dom.js";
+import { element, replace } from "./dom.js";
 import { Problem } from "./api.js";
 import { icon } from "./icons.js";
 import { words } from "../words/en.js";
@@ -36,6 +36,18 @@ export function failure(error, again) {
     error.hint && element("p", {}, error.hint),
     error.requestId && error.status >= 500 && element("p", { class: "soft" }, words.requestId, element("code", {}, error.requestId))),
   button);
+}
+
+/** Does `work` while the button that began it is out of use; what goes wrong is told in `box`. */
+export async function attempt(pressed, box, work) {
+  pressed.disabled = true;
+  replace(box);
+  try {
+    await work();
+  } catch (error) {
+    replace(box, failure(error));
+  }
+  pressed.disabled = false;
 }
 
 function waitFor(button, seconds) {

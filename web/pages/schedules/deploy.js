@@ -1,10 +1,10 @@
 // What a deployment and its backup have to do with each other.
 
-import { Problem, call } from "../../app/api.js";
+import { call } from "../../app/api.js";
 import { api } from "../../app/config.js";
 import { secretDialog } from "../../app/dialog.js";
 import { element, freshId, replace } from "../../app/dom.js";
-import { button, failure, field, section, toast } from "../../app/parts.js";
+import { attempt, button, field, section, toast } from "../../app/parts.js";
 import * as format from "../../app/format.js";
 import { words } from "../../words/en.js";
 
@@ -29,17 +29,8 @@ export function gate(schedule) {
 export function hook({ id, hookMadeAt }) {
   const { hook: said } = words.schedules;
   const box = element("div", { class: "stack" });
-  const attempt = (work) => async (event) => {
-    const pressed = event.currentTarget;
-    pressed.disabled = true;
-    try {
-      await work();
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error;
-      box.append(failure(error));
-      pressed.disabled = false;
-    }
-  };
+  const wrong = element("div", {});
+  const doing = (work) => (event) => attempt(event.currentTarget, wrong, work);
   const make = async () => {
     const { path, secret } = await call("POST", "/schedules", { body: { makeHook: id } });
     const place = await api(path.replace(/^\/api/, ""));
@@ -52,7 +43,7 @@ export function hook({ id, hookMadeAt }) {
     toast(said.removed);
   };
   const draw = (madeAt) => replace(box, madeAt && element("p", {}, said.made, " ", format.moment(madeAt)),
-    element("div", { class: "actions" }, button(madeAt ? said.another : said.make, "key", attempt(make)), madeAt && button(said.remove, "trash", attempt(remove), { kind: "danger" })));
+    element("div", { class: "actions" }, button(madeAt ? said.another : said.make, "key", doing(make)), madeAt && button(said.remove, "trash", doing(remove), { kind: "danger" })));
   draw(hookMadeAt);
-  return section(said.title, element("p", { class: "soft" }, said.text), box);
+  return section(said.title, element("p", { class: "soft" }, said.text), box, wrong);
 }

@@ -4,7 +4,7 @@ import { Problem, call } from "../../app/api.js";
 import { form, secretDialog } from "../../app/dialog.js";
 import { element, replace } from "../../app/dom.js";
 import { icon } from "../../app/icons.js";
-import { badge, button, failure, notice, toast } from "../../app/parts.js";
+import { attempt, badge, button, failure, notice, toast } from "../../app/parts.js";
 import { address } from "../../app/router.js";
 import { may } from "../../app/workspace.js";
 import * as format from "../../app/format.js";
@@ -39,18 +39,6 @@ export function row(channel, { schedules, kinds, draw, signal }) {
         await draw();
       }),
       button(words.actions.remove, "trash", async () => (await remove(channel)) && draw(), { kind: "danger", ...named(words.actions.remove) })));
-}
-
-async function attempt(pressed, told, work) {
-  pressed.disabled = true;
-  replace(told);
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    replace(told, failure(error));
-  }
-  pressed.disabled = false;
 }
 
 async function test({ id, name }, told) {
