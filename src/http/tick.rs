@@ -74,9 +74,12 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     let workshop = service.workshop()?;
     let work = async move {
         let ctx = Context::default();
-        look_after_checks(&workshop).await;
-        // Receivers that hang hold up no backup.
-        let (worked, ()) = tokio::join!(work_off(&workshop, &ctx), tell(&workshop, TELLING));
+        // Receivers that hang hold up no backup, nor does one that is read back for a deployment.
+        let (worked, (), ()) = tokio::join!(
+            work_off(&workshop, &ctx),
+            tell(&workshop, TELLING),
+            look_after_checks(&workshop)
+        );
         match worked {
             Ok(jobs) => tracing::info!(jobs, "the tick worked off what waited"),
             Err(error) => tracing::error!(%error, "the tick could not take jobs"),

@@ -68,15 +68,15 @@ BEGIN
 END $$;
 
 -- The same for a foreign backup as for none; asking for it stands in the log of the caller's own tenant.
-CREATE FUNCTION rovodev.refuse_unknown(action text, backup uuid, door text, address text) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+CREATE FUNCTION rovodev.refuse_unknown(action text, object uuid, door text, address text, kind text DEFAULT 'backup')
+RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     own public.rovodev_tenants := rovodev.my_tenant(NULL);
 BEGIN
     IF own.id IS NOT NULL AND rovodev.over_rate(own.id, 'unknown', 60) IS NULL THEN
-        PERFORM rovodev.audit(own.id, door, action, 'backup', backup, 'refused', 'not_found', address);
+        PERFORM rovodev.audit(own.id, door, action, kind, object, 'refused', 'not_found', address);
     END IF;
-    RETURN rovodev.refusal('not_found', 'There is no such backup.');
+    RETURN rovodev.refusal('not_found', format('There is no such %s.', kind));
 END $$;
 
 -- A backup of one of the caller's tenants; NULL for a foreign one, as for none.

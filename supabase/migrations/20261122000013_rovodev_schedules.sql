@@ -167,17 +167,6 @@ BEGIN
     RETURN old;
 END $$;
 
-CREATE FUNCTION rovodev.refuse_unknown_schedule(action text, schedule uuid, door text, address text) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-    own public.rovodev_tenants := rovodev.my_tenant(NULL);
-BEGIN
-    IF own.id IS NOT NULL AND rovodev.over_rate(own.id, 'unknown', 60) IS NULL THEN
-        PERFORM rovodev.audit(own.id, door, action, 'schedule', schedule, 'refused', 'not_found', address);
-    END IF;
-    RETURN rovodev.refusal('not_found', 'There is no such schedule.');
-END $$;
-
 -- `schedule`: {id, name, cron, timezone, trigger, type, components, compress, retention, enabled, jitterSeconds, nextRunAt}.
 -- The id is chosen by who asks; a second request with it changes nothing.
 CREATE FUNCTION public.rovodev_create_schedule(
@@ -251,7 +240,7 @@ DECLARE
     answer jsonb;
 BEGIN
     IF old.id IS NULL THEN
-        RETURN rovodev.refuse_unknown_schedule('schedule.change', schedule, door, address);
+        RETURN rovodev.refuse_unknown('schedule.change', schedule, door, address, 'schedule');
     END IF;
     answer := rovodev.refuse_unless(old.tenant_id, 'admin', 'schedule.change', 'schedule', schedule, door, address);
     IF answer IS NOT NULL THEN
@@ -306,7 +295,7 @@ DECLARE
     refused jsonb;
 BEGIN
     IF old.id IS NULL THEN
-        RETURN rovodev.refuse_unknown_schedule('schedule.delete', schedule, door, address);
+        RETURN rovodev.refuse_unknown('schedule.delete', schedule, door, address, 'schedule');
     END IF;
     refused := rovodev.refuse_unless(old.tenant_id, 'admin', 'schedule.delete', 'schedule', schedule, door, address);
     IF refused IS NOT NULL THEN
@@ -335,7 +324,7 @@ DECLARE
     answer jsonb;
 BEGIN
     IF found.id IS NULL THEN
-        RETURN rovodev.refuse_unknown_schedule('schedule.run', schedule, door, address);
+        RETURN rovodev.refuse_unknown('schedule.run', schedule, door, address, 'schedule');
     END IF;
     answer := rovodev.refuse_unless(found.tenant_id, 'operator', 'schedule.run', 'schedule', schedule, door, address, 20);
     IF answer IS NOT NULL THEN

@@ -221,24 +221,14 @@ BEGIN
     RETURN jsonb_build_object('outcome', 'done', 'channel', rovodev.channel_as_json(made), 'secret', made.secret);
 END $$;
 
-CREATE FUNCTION rovodev.refuse_unknown_channel(action text, channel uuid, door text, address text) RETURNS jsonb
-LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-DECLARE
-    own public.rovodev_tenants := rovodev.my_tenant(NULL);
-BEGIN
-    IF own.id IS NOT NULL AND rovodev.over_rate(own.id, 'unknown', 60) IS NULL THEN
-        PERFORM rovodev.audit(own.id, door, action, 'channel', channel, 'refused', 'not_found', address);
-    END IF;
-    RETURN rovodev.refusal('not_found', 'There is no such channel.');
-END $$;
-
--- Why the caller may not do this to a channel; a browser that is somebody else's takes an admin.
+-- Why the caller may not do this to a channel, `found` for the caller or not; a browser that is somebody else's takes an admin.
 CREATE FUNCTION rovodev.refuse_on_channel(
-    found public.rovodev_notification_channels, action text, door text, address text, allowed integer DEFAULT 60
+    found public.rovodev_notification_channels, channel uuid, action text, door text, address text, allowed integer DEFAULT 60
 ) RETURNS jsonb LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
-    SELECT rovodev.refuse_unless(found.tenant_id,
-        CASE WHEN found.created_by_id = rovodev.caller() THEN rovodev.channel_role(found.kind) ELSE 'admin' END,
-        action, 'channel', found.id, door, address, allowed)
+    SELECT CASE WHEN found.id IS NULL THEN rovodev.refuse_unknown(action, channel, door, address, 'channel')
+        ELSE rovodev.refuse_unless(found.tenant_id,
+            CASE WHEN found.created_by_id = rovodev.caller() THEN rovodev.channel_role(found.kind) ELSE 'admin' END,
+            action, 'channel', found.id, door, address, allowed) END
 $$;
 
 -- `change`: {name, target, events, scheduleId, enabled, newSecret}. {channel, secret}: where a new one was asked for.
@@ -250,16 +240,13 @@ DECLARE
     old public.rovodev_notification_channels := rovodev.my_channel(channel);
     answer jsonb;
 BEGIN
-    IF old.id IS NULL THEN
-        RETURN rovodev.refuse_unknown_channel('channel.change', channel, door, address);
-    END IF;
-    answer := rovodev.refuse_on_channel(old, 'channel.change', door, address);
+    answer := rovodev.refuse_on_channel(old, channel, 'channel.change', door, address);
     IF answer IS NOT NULL THEN
         RETURN answer;
     END IF;
     SELECT * INTO old FROM public.rovodev_notification_channels c WHERE c.id = channel FOR NO KEY UPDATE;
     IF old.id IS NULL THEN
-        RETURN rovodev.refuse_unknown_channel('channel.change', channel, door, address);
+        RETURN rovodev.refuse_unknown('channel.change', channel, door, address, 'channel');
     ELSIF NOT rovodev.is_channel_request(change) THEN
         answer := rovodev.refusal('bad_request', 'A change holds name, target, events, scheduleId, enabled and newSecret.');
     ELSE
@@ -290,10 +277,7 @@ DECLARE
     old public.rovodev_notification_channels := rovodev.my_channel(channel);
     answer jsonb;
 BEGIN
-    IF old.id IS NULL THEN
-        RETURN rovodev.refuse_unknown_channel('channel.delete', channel, door, address);
-    END IF;
-    answer := rovodev.refuse_on_channel(old, 'channel.delete', door, address);
+    answer := rovodev.refuse_on_channel(old, channel, 'channel.delete', door, address);
     IF answer IS NOT NULL THEN
         RETURN answer;
     END IF;
@@ -311,10 +295,7 @@ DECLARE
     found public.rovodev_notification_channels := rovodev.my_channel(channel);
     answer jsonb;
 BEGIN
-    IF found.id IS NULL THEN
-        RETURN rovodev.refuse_unknown_channel('channel.test', channel, door, address);
-    END IF;
-    answer := rovodev.refuse_on_channel(found, 'channel.test', door, address, 5);
+    answer := rovodev.refuse_on_channel(found, channel, 'channel.test', door, address, 5);
     IF answer IS NOT NULL THEN
         RETURN answer;
     END IF;

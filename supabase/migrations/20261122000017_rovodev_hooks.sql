@@ -210,7 +210,7 @@ DECLARE
     refused jsonb;
 BEGIN
     IF found.id IS NULL THEN
-        RETURN rovodev.refuse_unknown_schedule(action, schedule, door, address);
+        RETURN rovodev.refuse_unknown(action, schedule, door, address, 'schedule');
     END IF;
     refused := rovodev.refuse_unless(found.tenant_id, 'admin', action, 'schedule', schedule, door, address, 20);
     IF refused IS NOT NULL THEN

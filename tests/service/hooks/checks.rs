@@ -5,8 +5,9 @@ use crate::schedules::claims::catalog;
 use crate::stack::{CRON_SECRET, Person, Running};
 use axum::http::Method;
 use rovodev::config::Settings;
+use rovodev::ports::catalog::Catalog;
 use rovodev::tasks::cataloged::Asked;
-use rovodev::tasks::deployments::{AppVersion, Delivery, receive_deployment};
+use rovodev::tasks::deployments::{AppVersion, Begun, Delivery, receive_deployment};
 use rovodev::tasks::jobs::{Workshop, work_on};
 use serde_json::{Value, json};
 
@@ -32,6 +33,25 @@ async fn tick(running: &Running) {
         .call(CRON_SECRET, "GET", "/api/cron/tick", None)
         .await;
     assert_eq!(status, 200, "{told}");
+}
+
+/// The delivery of a deployment, whose backups nobody works on yet.
+async fn received(catalog: &Catalog) -> Begun {
+    let delivery = Delivery {
+        id: "del_1",
+        begins: true,
+        holds: true,
+        address: None,
+    };
+    let version = AppVersion {
+        deployment: Some("dpl_1".into()),
+        ..AppVersion::default()
+    };
+    let begun = receive_deployment(catalog, delivery, &version).await;
+    match begun.unwrap() {
+        Asked::Done(begun) => begun,
+        refused => panic!("{refused:?}"),
+    }
 }
 
 /// What was claimed and not done is due at once, as a minute later.
@@ -82,20 +102,7 @@ async fn a_checked_gate_reads_everything_back() {
 async fn a_backup_that_is_damaged_does_not_pass_for_checked() {
     let (api, running, _) = prepared(json!({ "gate": "checked" })).await;
     let catalog = catalog(&running);
-    let delivery = Delivery {
-        id: "del_1",
-        begins: true,
-        holds: true,
-        address: None,
-    };
-    let version = AppVersion {
-        deployment: Some("dpl_1".into()),
-        ..AppVersion::default()
-    };
-    let begun = receive_deployment(&catalog, delivery, &version).await;
-    let Asked::Done(begun) = begun.unwrap() else {
-        panic!("refused");
-    };
+    let begun = received(&catalog).await;
     // Whoever takes it knows no Vercel; the tick does.
     let known = running.variables.iter().cloned();
     let alone = Settings::of(known.filter(|(name, _)| *name != "VERCEL_TOKEN"));
@@ -118,22 +125,7 @@ async fn the_tick_ends_what_a_dead_function_left() {
         let (api, running, _) = prepared(json!({ "gate": gate })).await;
         let settings = Settings::of(running.variables.clone());
         let catalog = catalog(&running);
-        let delivery = Delivery {
-            id: "del_1",
-            begins: true,
-            holds: true,
-            address: None,
-        };
-        let version = AppVersion {
-            deployment: Some("dpl_1".into()),
-            ..AppVersion::default()
-        };
-        let begun = receive_deployment(&catalog, delivery, &version)
-            .await
-            .unwrap();
-        let Asked::Done(begun) = begun else {
-            panic!("{begun:?}");
-        };
+        let begun = received(&catalog).await;
         api.book().trouble = Trouble::Hang;
         let workshop = Workshop::new(&settings, catalog, None).unwrap();
         let work = tokio::spawn(work_on(workshop, begun.backups[0].job_id));
