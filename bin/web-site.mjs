@@ -14,20 +14,19 @@ const minified = { bundle: true, minify: true, charset: "utf8", target: "es2022"
 function index({ outputs }, config) {
   const file = `${folder}/index.html`;
   const own = `content="connect-src 'self'"`;
-  const begin = `<script type="module"`;
+  const begin = `<script type="module" src="app/main.js"></script>`;
   const page = readFileSync(file, "utf8");
   for (const part of [own, begin]) {
     if (!page.includes(part)) throw new Error(`index.html does not hold ${part}`);
   }
   const hosts = [config.supabaseUrl, config.api].filter((address) => /^https?:/.test(address ?? "")).map((address) => new URL(address).origin);
-  const links = needed(outputs).map((name) => `<link rel="modulepreload" href="${name}">\n    `).join("");
-  writeFileSync(file, page.replace(own, `content="connect-src ${["'self'", ...hosts].join(" ")}"`).replace(begin, links + begin));
+  const links = needed(outputs).map((name) => `\n    <link rel="modulepreload" href="${name}">`).join("");
+  writeFileSync(file, page.replace(own, `content="connect-src ${["'self'", ...hosts].join(" ")}"`).replace(begin, begin + links));
 }
 
-/** What the start imports, what several pages share, and the page that most visits begin with. */
+/** What the start imports, and what several pages share. */
 function needed(outputs) {
   const place = (path) => path.slice(folder.length + 1);
-  const entry = Object.keys(outputs).find((path) => place(path) === "app/main.js");
   const found = new Set();
   const follow = (path) => {
     for (const { path: next, kind } of outputs[path].imports) {
@@ -36,9 +35,11 @@ function needed(outputs) {
       follow(next);
     }
   };
-  follow(entry);
+  // The one imports the other when it has asked for what the page shows.
+  for (const entry of ["app/main.js", "app/mount.js"]) follow(`${folder}/${entry}`);
+  found.add(`${folder}/app/mount.js`);
   for (const [path, { entryPoint }] of Object.entries(outputs)) {
-    if (!entryPoint || entryPoint === "web/pages/home.js") found.add(path);
+    if (!entryPoint) found.add(path);
   }
   return [...found].map(place);
 }

@@ -1,7 +1,7 @@
 // Calls of the functions: with the caller's token, a limit in time, and problems (RFC 9457) as errors.
 
-import { api, config } from "./config.js";
-import { chosenTenant } from "./workspace.js";
+import { begun, request } from "./ahead.js";
+import { config } from "./config.js";
 import { renewed, token } from "./session.js";
 import { words } from "../words/en.js";
 
@@ -37,18 +37,13 @@ async function problem(answer) {
 
 /** The answer itself, of any success. `open` streams have no limit in time. */
 export async function ask(method, path, { query, body, headers = {}, signal, open = false } = {}) {
-  const place = await api(path);
-  for (const [name, value] of Object.entries(query ?? {})) {
-    if (value !== undefined && value !== null && value !== "") place.searchParams.set(name, value);
-  }
-  const sent = { "x-rovodev-door": "dashboard", ...headers };
-  if (chosenTenant()) sent["x-rovodev-tenant"] = chosenTenant();
-  if (body !== undefined) sent["content-type"] = "application/json";
-  const request = { method, headers: sent, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store" };
-  return authorized(place, request, signal, open);
+  const made = await request(path, query);
+  Object.assign(made.headers, headers, body !== undefined && { "content-type": "application/json" });
+  return authorized(made.place, { ...made, method, body: body === undefined ? undefined : JSON.stringify(body) }, signal, open);
 }
 
 async function authorized(place, request, signal, open) {
+  const ahead = begun({ place, ...request });
   let held = await guarded(token, signal);
   for (let tries = 0; ; tries += 1) {
     if (!held) {
@@ -57,7 +52,8 @@ async function authorized(place, request, signal, open) {
       if (!held) throw new Problem({ code: "token_missing", status: 401 });
     }
     const headers = { ...request.headers, authorization: `Bearer ${held}` };
-    const answer = await send(place, { ...request, headers }, signal, open);
+    const answer = (tries === 0 && await ahead?.catch(() => null)) || await send(place, { ...request, headers }, signal, open);
+    signal?.throwIfAborted();
     if (answer.status !== 401 || tries === 2) {
       if (answer.ok) return answer;
       throw await problem(answer);
@@ -93,6 +89,9 @@ async function send(place, request, signal, open) {
     throw new Problem({ code: limit.signal.aborted ? "timeout" : "unreachable" });
   }
 }
+
+/** The JSON of the answer to one of questions.js. */
+export const get = ([path, query], signal) => call("GET", path, { query, signal });
 
 /** The JSON of an answer. */
 export async function call(method, path, options) {

@@ -1,5 +1,7 @@
 // The dashboard as a page of its own.
 
-import { mount } from "./mount.js";
+import { ask } from "./ahead.js";
 
+ask().catch(() => {});
+const { mount } = await import("./mount.js");
 mount(document.querySelector(".rovodev"));

@@ -8,7 +8,7 @@ import { Frame } from "./frame.js";
 import { Line } from "./line.js";
 import { refresh } from "./backups.js";
 import { failure, notice, skeleton } from "./parts.js";
-import { find, title } from "./router.js";
+import { find } from "./router.js";
 import { forget, know, person, recall, tenants } from "./workspace.js";
 import * as session from "./session.js";
 import { signInDialog, signInPage } from "./signin.js";
@@ -58,7 +58,7 @@ async function begin() {
   frame.named(app);
   const problem = await session.begin();
   session.onChange({ entered: () => frame.isOut && attempt(enter), ended: () => frame.isOut || askAgain(), left });
-  setTimeout(session.keep, SETTLED);
+  session.keep();
   await (session.session() ? enter() : signIn(problem));
 }
 
@@ -84,7 +84,7 @@ async function enter() {
 
 async function signIn(problem) {
   frame.signedOut();
-  document.title = [words.titles.signIn, app].filter(Boolean).join(" · ");
+  document.title = title("signIn");
   await signInPage(frame, app, problem?.code && problem);
 }
 
@@ -113,7 +113,7 @@ async function open() {
   const { signal } = visit;
   const { load, ...found } = find();
   frame.current(found.within ?? found.name);
-  document.title = title(found.name, app);
+  document.title = title(found.name);
   const show = (...shown) => {
     if (signal.aborted) return;
     frame.show(...shown);
@@ -144,4 +144,5 @@ async function loaded(load) {
   }
 }
 
+const title = (name) => [words.titles[name] ?? words.titles.none, app].filter(Boolean).join(" · ");
 const heading = (text) => element("h1", { tabindex: "-1" }, text);

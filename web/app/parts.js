@@ -104,10 +104,12 @@ export function section(title, ...children) {
   return element("section", { class: "section", "aria-labelledby": id }, element("h2", { id }, title), children);
 }
 
+const SHOWN = { good: 5000, bad: 10_000 };
+
 /** A short word that is read out and goes away. */
 export function toast(text, tone = "good") {
   const made = element("div", { class: `toast ${tone}` }, icon(PICTURES[tone]), text,
     element("button", { type: "button", class: "button bare", "aria-label": words.close, onclick: () => made.remove() }, icon("cross")));
   document.querySelector(".rovodev .toasts").append(made);
-  setTimeout(() => made.remove(), 8000);
+  setTimeout(() => made.remove(), SHOWN[tone]);
 }

@@ -6,6 +6,8 @@ import { config, home } from "./config.js";
 const WAY_BACK = "rovodev-way-back";
 /** The client renews tokens that end within this, in milliseconds; others serve without it. */
 const LASTS = 100_000;
+/** A browser may sleep meanwhile, so that the clock is looked at again. */
+const LOOK = 60_000;
 const tabs = new BroadcastChannel("rovodev-session");
 let loading;
 let heard;
@@ -27,8 +29,27 @@ export function onChange(listeners) {
   tabs.addEventListener("message", heard.left);
 }
 
-/** From now on the session is renewed before it ends, and other tabs are heard. */
-export const keep = () => client().catch(() => {});
+/** From now on the session is renewed before it ends, and other tabs are heard. Supabase's client comes when it is time to renew. */
+export async function keep() {
+  const name = await key();
+  addEventListener("storage", (event) => event.key === name && !loading && changedElsewhere(event.newValue));
+  const renew = () => {
+    if (loading) return;
+    const rest = current ? current.expires_at * 1000 - LASTS - Date.now() : LOOK;
+    if (rest <= 0) client().catch(() => setTimeout(renew, LOOK));
+    else setTimeout(renew, Math.min(rest, LOOK));
+  };
+  renew();
+}
+
+function changedElsewhere(text) {
+  const before = current;
+  current = parsed(text);
+  // What is on the screen is not for somebody else.
+  if (before && current && before.user.id !== current.user.id) location.reload();
+  if (!before && current) heard?.entered();
+  if (before && !current) heard?.ended();
+}
 
 export const session = () => current;
 
@@ -67,15 +88,24 @@ async function load() {
 }
 
 /** The session as the client keeps it in this browser. */
-async function kept() {
+const kept = async () => parsed(localStorage.getItem(await key()));
+
+function parsed(text) {
   try {
-    return JSON.parse(localStorage.getItem(await key()));
+    const session = JSON.parse(text);
+    return session?.access_token && session.user ? session : null;
   } catch {
     return null;
   }
 }
 
-const lasts = (held) => Boolean(held?.access_token && held.user) && held.expires_at * 1000 - Date.now() > LASTS;
+/** The session of this browser, if it serves as it is. */
+export async function lasting() {
+  const held = await kept();
+  return lasts(held) ? held : null;
+}
+
+const lasts = (held) => Boolean(held) && held.expires_at * 1000 - Date.now() > LASTS;
 
 /** Finds the session of this browser, or redeems the link that led here; answers what went wrong with that link. */
 export async function begin() {

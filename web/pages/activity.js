@@ -1,16 +1,16 @@
 // What was done and refused, by whom and from where.
 
-import { Problem, call, save } from "../app/api.js";
+import { Problem, get, save } from "../app/api.js";
 import { onChangeElsewhere } from "../app/backups.js";
 import { element, freshId, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
 import { badge, button, failure, link, skeleton } from "../app/parts.js";
+import * as questions from "../app/questions.js";
 import { address, note } from "../app/router.js";
 import * as format from "../app/format.js";
 import { words } from "../words/en.js";
-import { asked, folded } from "./backups/filters.js";
+import { folded } from "./backups/filters.js";
 
-const PAGE = 50;
 const TYPING = 250;
 const ABOUT_JOBS = ["backup", "restore", "export", "delete"];
 
@@ -35,11 +35,6 @@ class Log {
     this.filters = this.#filters();
   }
 
-  #asked() {
-    const { q, from, to } = asked(this.query);
-    return { q, from, to, action: this.query.action, outcome: this.query.outcome };
-  }
-
   async begin() {
     this.#turn += 1;
     this.list = element("ol", { class: "rows log" });
@@ -51,7 +46,7 @@ class Log {
   async #next(cursor) {
     const turn = this.#turn;
     try {
-      const page = await call("GET", "/workspace/activity", { query: { ...this.#asked(), limit: PAGE, cursor }, signal: this.signal });
+      const page = await get(questions.activity(this.query, cursor), this.signal);
       if (turn !== this.#turn) return;
       this.list.append(...page.activity.map(row));
       replace(this.body, this.list.childElementCount > 0 ? this.list : this.#empty());
@@ -93,7 +88,7 @@ class Log {
   async #export(kind, pressed) {
     pressed.disabled = true;
     try {
-      await save("/workspace/activity", { ...this.#asked(), format: kind });
+      await save("/workspace/activity", { ...questions.logged(this.query), format: kind });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       replace(this.more, failure(error));

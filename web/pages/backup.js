@@ -1,8 +1,9 @@
 // Everything about one backup; while it is taken, how far that is.
 
-import { Problem, call } from "../app/api.js";
+import { Problem, call, get } from "../app/api.js";
 import { element, replace } from "../app/dom.js";
 import { isOver, watch } from "../app/live.js";
+import * as questions from "../app/questions.js";
 import { Progress } from "../app/progress.js";
 import { badge, button, failure, facts, link, notice, section, skeleton, toast } from "../app/parts.js";
 import { askDelete, askDownload, askRename, changed, isUnderWay, kind, restorePlace, state } from "../app/backups.js";
@@ -17,14 +18,14 @@ export default async function page({ show, params, signal, again }) {
   show(skeleton("title"), skeleton("line", 5));
   const backup = await found(params.id, signal, show);
   if (!backup) return;
-  const draw = async () => render({ backup: await call("GET", `/backups/${params.id}/details`, { signal }), show, draw, again });
+  const draw = async () => render({ backup: await get(questions.details(params.id), signal), show, draw, again });
   render({ backup, show, draw, again });
   if (isUnderWay(backup) && backup.trigger !== "safety") await follow({ backup, show, signal, draw });
 }
 
 async function found(id, signal, show) {
   try {
-    return await call("GET", `/backups/${id}/details`, { signal });
+    return await get(questions.details(id), signal);
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 404) throw error;
     show(element("h1", { tabindex: "-1" }, words.details.gone),

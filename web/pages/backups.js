@@ -1,18 +1,18 @@
 // All backups: filtered and sorted; the address says which.
 
-import { Problem, call, save } from "../app/api.js";
+import { Problem, get, save } from "../app/api.js";
 import { element, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
 import { button, failure, link, skeleton } from "../app/parts.js";
 import { isUnderWay, onChangeElsewhere } from "../app/backups.js";
 import { pause } from "../app/live.js";
+import * as questions from "../app/questions.js";
 import { keepTop, keptTop, note } from "../app/router.js";
 import { may, tenant } from "../app/workspace.js";
 import * as format from "../app/format.js";
 import { bulkBar } from "./backups/bulk.js";
-import { FILTERS, asked, filters } from "./backups/filters.js";
+import { FILTERS, filters } from "./backups/filters.js";
 import { fitsTable, listing } from "./backups/listing.js";
-import { PAGE } from "./backups/windowed.js";
 import { words } from "../words/en.js";
 
 /** How many are chosen at once at most: as many as one answer holds. */
@@ -84,8 +84,8 @@ class List {
     scrollTo(0, part * document.documentElement.scrollHeight);
   }
 
-  #read(offset, signal, limit = PAGE) {
-    return call("GET", "/backups/list", { query: { ...asked(this.query), limit, offset }, signal });
+  #read(offset, signal, limit) {
+    return get(questions.backups(this.query, offset, limit), signal);
   }
 
   #show({ backups, total }, signal) {
@@ -135,7 +135,7 @@ class List {
       for (;;) {
         await pause(BETWEEN, this.signal);
         if (turn !== this.#turn) return;
-        const now = await call("GET", `/backups/${id}/details`, { signal: this.signal });
+        const now = await get(questions.details(id), this.signal);
         this.listing?.change(now);
         if (!isUnderWay(now)) return;
       }
@@ -147,7 +147,7 @@ class List {
   async #export(kind, pressed) {
     pressed.disabled = true;
     try {
-      await save("/backups/list", { ...asked(this.query), format: kind });
+      await save("/backups/list", { ...questions.filtered(this.query), format: kind });
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       replace(this.wrong, failure(error));

@@ -1,16 +1,18 @@
 // The first page: is everything well, what can be done, what was done last.
 
-import { Problem, call } from "../app/api.js";
+import { Problem, get } from "../app/api.js";
 import { element, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
 import { badge, failure, link, notice, section, skeleton } from "../app/parts.js";
 import { isUnderWay, onChangeElsewhere, state, summary, watchPlace, ways } from "../app/backups.js";
 import { pause } from "../app/live.js";
+import * as questions from "../app/questions.js";
 import { may, tenant } from "../app/workspace.js";
 import * as format from "../app/format.js";
 import { briefly } from "./schedules/when.js";
 import { words } from "../words/en.js";
 
+/** Schedules, and rooms for backups before they are known. */
 const RECENT = 5;
 const BETWEEN = 3000;
 const BETWEEN_LOOKS = 10_000;
@@ -69,7 +71,7 @@ function quick() {
 /** What is not well is looked at again: it may have been a moment. */
 async function widgets(box, overall, signal) {
   for (;;) {
-    const told = await call("GET", "/status/health", { signal });
+    const told = await get(questions.health, signal);
     replace(overall, told.healthy ? badge("completed", words.home.healthy) : badge("failed", words.home.unhealthy));
     replace(box, parts(told));
     if (told.healthy) return;
@@ -103,9 +105,9 @@ function widget(picture, name, well, status, text) {
 async function recents({ recent: box, alerts, last, actions }, signal) {
   for (let told; ; ) {
     const [{ backups, total }, succeeded, { restores }] = await Promise.all([
-      call("GET", "/backups/list", { query: { limit: RECENT }, signal }),
-      call("GET", "/backups/list", { query: { limit: 1, status: "completed", trigger: "manual,scheduled,deploy" }, signal }),
-      call("GET", "/workspace/restores", { query: { status: "pending,in_progress", limit: RECENT }, signal }),
+      get(questions.recent, signal),
+      get(questions.lastGood, signal),
+      get(questions.restoresUnderWay, signal),
     ]);
     const [good] = succeeded.backups;
     replace(last, good ? [icon("check"), element("span", {}, words.home.lastGood, " ", format.moment(good.createdAt))]
@@ -131,7 +133,7 @@ function underWay({ operationId, backupId, backupName, undoOf, requestedBy }) {
 
 /** "Daily Backup (2:00 AM) • Next: in 10 hours", what is due first. */
 async function schedules(box, signal) {
-  const { schedules: all } = await call("GET", "/schedules", { signal });
+  const { schedules: all } = await get(questions.schedules, signal);
   const due = ({ nextRunAt }) => nextRunAt ?? "9";
   const on = all.filter((each) => each.enabled).sort((a, b) => due(a).localeCompare(due(b)));
   replace(box, on.length === 0 ? [element("p", { class: "soft" }, words.schedules.none), may("admin") && link(words.schedules.first, "plus", "#/schedules/new")]

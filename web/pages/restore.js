@@ -1,9 +1,10 @@
 // The restore wizard: which backup, what of it, what that changes, watching it, and what then. The address holds the
 // step, so that a tab that was closed comes back to the truth.
 
-import { Problem, call } from "../app/api.js";
+import { Problem, get } from "../app/api.js";
 import { element } from "../app/dom.js";
 import { failure, link, notYours, notice, skeleton } from "../app/parts.js";
+import * as questions from "../app/questions.js";
 import { address, note } from "../app/router.js";
 import { may, tenant } from "../app/workspace.js";
 import { words } from "../words/en.js";
@@ -73,7 +74,7 @@ class Wizard {
 
   async #read(id) {
     if (this.backup?.id === id) return true;
-    this.backup = await call("GET", `/backups/${id}/details`, { signal: this.signal }).catch((error) => {
+    this.backup = await get(questions.details(id), this.signal).catch((error) => {
       if (error instanceof Problem && error.status === 404) return null;
       throw error;
     });

@@ -1,10 +1,11 @@
 // Making a schedule, and changing one: while somebody types, it says when that would run and what would expire.
 
-import { Problem, call } from "../app/api.js";
+import { Problem, call, get } from "../app/api.js";
 import { changed } from "../app/backups.js";
 import { form } from "../app/dialog.js";
 import { element, freshId, replace } from "../app/dom.js";
 import { button, failure, field, link, notYours, notice, section, skeleton, toast } from "../app/parts.js";
+import * as questions from "../app/questions.js";
 import { go } from "../app/router.js";
 import { may, tenant } from "../app/workspace.js";
 import { gate, hook } from "./schedules/deploy.js";
@@ -29,7 +30,7 @@ export default async function page({ show, params, signal }) {
 
 async function found(id, signal, show) {
   try {
-    return await call("GET", "/schedules", { query: { id }, signal });
+    return await get(questions.schedule(id), signal);
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 404) throw error;
     show(element("h1", { tabindex: "-1" }, words.schedules.gone),

@@ -1,10 +1,11 @@
 // When backups are taken by themselves.
 
-import { Problem, call } from "../app/api.js";
+import { Problem, call, get } from "../app/api.js";
 import { changed, onChangeElsewhere } from "../app/backups.js";
 import { element, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
 import { badge, button, failure, link, skeleton, toast } from "../app/parts.js";
+import * as questions from "../app/questions.js";
 import { address, go } from "../app/router.js";
 import { may, tenant } from "../app/workspace.js";
 import * as format from "../app/format.js";
@@ -20,7 +21,7 @@ export default async function page({ show, signal }) {
   element("p", { class: "lead" }, words.schedules.text), body);
   const draw = async () => {
     try {
-      const { schedules } = await call("GET", "/schedules", { signal });
+      const { schedules } = await get(questions.schedules, signal);
       replace(body, schedules.length > 0 ? element("ul", { class: "rows cards" }, schedules.map((each) => row(each, draw))) : empty());
     } catch (error) {
       if (signal.aborted) return;

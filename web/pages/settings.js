@@ -1,9 +1,10 @@
 // Who is told of what.
 
-import { Problem, call } from "../app/api.js";
+import { Problem, get } from "../app/api.js";
 import { element, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
 import { button, failure, notYours, skeleton } from "../app/parts.js";
+import * as questions from "../app/questions.js";
 import { may, tenant } from "../app/workspace.js";
 import { edit } from "./settings/edit.js";
 import { row } from "./settings/row.js";
@@ -22,7 +23,7 @@ export default async function page({ show, signal }) {
   const draw = async () => {
     try {
       const [listed, { schedules }] = await Promise.all([
-        call("GET", "/workspace/channels", { signal }), call("GET", "/schedules", { signal }),
+        get(questions.channels, signal), get(questions.schedules, signal),
       ]);
       told = { ...listed, schedules };
       add.disabled = false;

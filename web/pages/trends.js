@@ -1,9 +1,10 @@
 // How backups went: a year at a glance, charts with their tables, schedules side by side.
 
-import { Problem, call } from "../app/api.js";
+import { Problem, get } from "../app/api.js";
 import { element, freshId, replace } from "../app/dom.js";
 import { icon } from "../app/icons.js";
 import { failure, link, skeleton } from "../app/parts.js";
+import * as questions from "../app/questions.js";
 import { note } from "../app/router.js";
 import * as format from "../app/format.js";
 import { charts } from "./trends/charts.js";
@@ -11,8 +12,7 @@ import { heatmap } from "./trends/heatmap.js";
 import { byDoor, bySchedule } from "./trends/tables.js";
 import { words } from "../words/en.js";
 
-const YEAR = 365;
-const PERIODS = [30, 90, YEAR];
+const PERIODS = [30, 90, questions.YEAR];
 
 export default async function page({ show, signal, query }) {
   new Trends(query, signal).show(show);
@@ -53,11 +53,10 @@ class Trends {
   async #read() {
     const turn = (this.#turn += 1);
     this.drawn?.abort();
-    const { timeZone: timezone } = Intl.DateTimeFormat().resolvedOptions();
     try {
       const [told, { schedules }] = await Promise.all([
-        call("GET", "/workspace/metrics", { query: { days: YEAR, timezone, schedule: this.query.schedule }, signal: this.signal }),
-        call("GET", "/schedules", { signal: this.signal }),
+        get(questions.metrics(this.query), this.signal),
+        get(questions.schedules, this.signal),
       ]);
       if (turn !== this.#turn) return;
       this.#choices(schedules);

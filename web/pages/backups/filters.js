@@ -9,15 +9,6 @@ const TYPING = 250;
 const WIDE = 832;
 const ORDERS = [["createdAt", "desc"], ["createdAt", "asc"], ["size", "desc"], ["size", "asc"], ["type", "asc"], ["type", "desc"]];
 
-/** The address's query as the functions read it: days are the reader's own. */
-export function asked({ q, type, status, trigger, from, to, sort, order }) {
-  const day = (text, later) => {
-    const [year, month, date] = text.split("-").map(Number);
-    return new Date(year, month - 1, date + later).toISOString();
-  };
-  return { q, type, status, trigger, sort, order, from: from && day(from, 0), to: to && day(to, 1) };
-}
-
 /** Filters that a narrow screen shows when asked to, or while one of them is set. */
 export function folded(query, names, ...fields) {
   const wide = () => document.querySelector(".rovodev").clientWidth > WIDE;

@@ -4,11 +4,11 @@
 import { Problem } from "../../app/api.js";
 import { append, element, replace } from "../../app/dom.js";
 import { failure } from "../../app/parts.js";
+import { PAGE } from "../../app/questions.js";
 
-/** Rows of a piece: few, so that drawing one takes no more than a moment; full lines of two, three and four cards. */
+/** Rows of a piece: few, so that drawing one takes no more than a moment; full lines of two, three and four cards, and a
+ * page is some of them. */
 const PIECE = 24;
-/** Rows that are asked for at once. */
-export const PAGE = 4 * PIECE;
 const NEAR = "800px 0px";
 /** Pieces that fly past are not asked for, in milliseconds. */
 const STAYS = 80;

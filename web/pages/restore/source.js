@@ -1,13 +1,13 @@
 // Step 1: which backup.
 
-import { call } from "../../app/api.js";
+import { get } from "../../app/api.js";
 import { kind } from "../../app/backups.js";
 import { element, replace } from "../../app/dom.js";
 import { button, field, link, skeleton } from "../../app/parts.js";
+import * as questions from "../../app/questions.js";
 import * as format from "../../app/format.js";
 import { words } from "../../words/en.js";
 
-const FEW = 10;
 const TYPING = 250;
 
 export async function chooseBackup(wizard) {
@@ -23,8 +23,7 @@ export async function chooseBackup(wizard) {
     typing = setTimeout(() => fill(search.value), TYPING);
   });
   const fill = async (q) => {
-    const query = { q, status: "completed", type: "full,database", limit: FEW };
-    const { backups } = await call("GET", "/backups/list", { query, signal: wizard.signal });
+    const { backups } = await get(questions.restorable(q), wizard.signal);
     if (search.value !== (q ?? "")) return;
     const legend = element("legend", {}, words.restore.steps.source.title);
     replace(list, legend, backups.map(choice), backups.length === 0 && element("p", { class: "soft" }, q ? words.list.nothing : words.restore.noBackups));
