@@ -25,7 +25,7 @@ pub async fn capture(session: &Session) -> Result<(Extras, Vec<String>)> {
         memberships: items(
             session,
             "role memberships",
-            &sql::memberships(),
+            &sql::memberships(session.identity.version),
             false,
             true,
         )
@@ -200,9 +200,10 @@ fn is_catalogs(table: &QName, insert: &str) -> bool {
     table.schema == "pgmq" && managed::CATALOG_QUEUES.iter().any(named)
 }
 
-/// `None` where there is no such table.
+/// Whether the role may read all of its rows; `None` where there is no such table.
 async fn readable(session: &Session, table: &str) -> Result<Option<bool>> {
-    let sql = "SELECT coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT'), false) \
+    let sql = "SELECT coalesce(pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT') \
+               AND NOT pg_catalog.row_security_active(c.oid), false) \
                FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
                WHERE n.nspname || '.' || c.relname = $1 AND c.relkind IN ('r', 'v', 'p')";
     let rows = session

@@ -25,6 +25,10 @@ const PINNED: &str = "SET extra_float_digits=3; SET IntervalStyle=postgres; SET 
     SET default_transaction_read_only=off; SET statement_timeout=0; SET lock_timeout='10s'; SET idle_in_transaction_session_timeout=0; \
     SET quote_all_identifiers=off; SET check_function_bodies=off; SET application_name='rovodev'";
 
+/// Limits that a role or a database may set and that not every version of the server knows.
+const WITHOUT_LIMITS: &str = "; SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
+    WHERE name IN ('transaction_timeout', 'idle_session_timeout')";
+
 /// A writer keeps the target's `TimeZone` and `DateStyle`: stored text names its offset and its year first, and a
 /// CHECK or a generated column may depend on them.
 const PINNED_TO_READ: &str = "; SET search_path=''; SET max_parallel_workers_per_gather=0; \
@@ -105,7 +109,7 @@ impl Session {
             tls.clone(),
         ));
         let end = ended.drop_guard();
-        let mut pinned = PINNED.to_string();
+        let mut pinned = [PINNED, WITHOUT_LIMITS].concat();
         if purpose == Purpose::Read {
             // A parallel plan would give rows in another order than that of the heap.
             pinned.push_str(PINNED_TO_READ);

@@ -299,7 +299,7 @@ impl Prepared {
         self.plan.notes.retain(|n| n.code != "shared_rows_differ");
         self.plan.notes.extend(compared.shared);
         let staged = staging::staged_bytes(&self.work, &self.work.session).await?;
-        self.plan.bytes_needed = staged + room::merge(&self.work, &tables);
+        self.plan.bytes_needed = staged + room::merge(&self.work, &tables).await?;
         self.plan.estimated_seconds = room::seconds(&self.work, &tables);
         if self.work.scope.is_some() {
             tables.retain(|t| t.rows_in_backup + t.add + t.change + t.remove > 0);

@@ -3,7 +3,7 @@
 use super::proxy::{Answer, address, start, through};
 use crate::support::{Source, assert_told, changed};
 use rovodev::error::{Code, Error};
-use rovodev::ports::postgres::DatabaseUrl;
+use rovodev::ports::postgres::{DatabaseUrl, Purpose, Session};
 use std::time::{Duration, Instant};
 
 async fn refused(source: &Source, url: &str) -> Error {
@@ -166,4 +166,21 @@ async fn a_pooler_that_leads_to_another_database() {
     .await;
     let error = refused(&asked, &through(&asked.url, later)).await;
     assert_told(&error, Code::DatabaseMismatch, &["direct connection"]);
+}
+
+/// They would end a snapshot that others read from, or a session that waits for its writers.
+#[tokio::test]
+async fn limits_that_the_database_sets_do_not_hold_for_us() {
+    let source = Source::new("").await;
+    let limits = "DO $$ DECLARE each text; BEGIN FOR each IN SELECT name FROM pg_settings WHERE name IN
+            ('statement_timeout', 'transaction_timeout', 'idle_session_timeout', 'idle_in_transaction_session_timeout') LOOP
+          EXECUTE format('ALTER DATABASE %I SET %I = 300', current_database(), each); END LOOP; END $$";
+    source.admin().await.batch_execute(limits).await.unwrap();
+    let url = DatabaseUrl::parse(&source.url).unwrap();
+    for purpose in [Purpose::Read, Purpose::Write] {
+        let session = Session::connect(&url, purpose).await.unwrap();
+        let sql = "SELECT array(SELECT name || '=' || setting FROM pg_catalog.pg_settings WHERE name ~ '^(statement|transaction|idle_.*)_timeout$' AND setting = '300')";
+        let left: Vec<String> = session.query_one("looking", sql, &[]).await.unwrap().get(0);
+        assert_eq!(left, [""; 0]);
+    }
 }

@@ -306,3 +306,64 @@ async fn rows_of_extensions_that_cannot_be_captured_are_a_warning() {
     let drop_role = format!("DROP OWNED BY {role}; DROP ROLE {role}");
     admin.batch_execute(&drop_role).await.unwrap();
 }
+
+/// Memberships with what they are good for (16 and newer), and scheduled jobs that row security hides from the role.
+#[tokio::test]
+async fn memberships_keep_their_limits_and_hidden_jobs_are_told() {
+    let source = Source::new("CREATE TABLE t (a int)").await;
+    let admin = source.admin().await;
+    let id = uuid::Uuid::new_v4().simple();
+    let (group, member, reader) = (
+        format!("group_{id}"),
+        format!("member_{id}"),
+        format!("reader_{id}"),
+    );
+    let version = admin
+        .query_one("SELECT current_setting('server_version_num')::int", &[])
+        .await
+        .unwrap();
+    let since_16 = version.get::<_, i32>(0) >= 160_000;
+    let limits = if since_16 {
+        "WITH ADMIN OPTION, INHERIT FALSE, SET FALSE"
+    } else {
+        "WITH ADMIN OPTION"
+    };
+    let sql = format!(
+        "CREATE ROLE {group}; CREATE ROLE {member}; GRANT SELECT ON t TO {group}, {member}; GRANT {group} TO {member} {limits};
+         CREATE ROLE {reader} LOGIN PASSWORD 'plain'; GRANT SELECT ON t TO {reader};
+         CREATE SCHEMA cron; GRANT USAGE ON SCHEMA cron TO PUBLIC;
+         CREATE TABLE cron.job (jobid bigint, jobname text, schedule text, command text, active boolean, database text);
+         INSERT INTO cron.job VALUES (1, 'nightly', '0 2 * * *', 'SELECT 1', true, current_database());
+         ALTER TABLE cron.job ENABLE ROW LEVEL SECURITY; GRANT SELECT ON cron.job TO PUBLIC"
+    );
+    admin.batch_execute(&sql).await.unwrap();
+    let url = changed(&source.url, |url| {
+        url.set_username(&reader).unwrap();
+        url.set_password(Some("plain")).unwrap();
+    });
+    let url = DatabaseUrl::parse(&url).unwrap();
+    let manifest = source
+        .back_up(|r| r.database = Some(url.clone()))
+        .await
+        .unwrap();
+    let told = manifest
+        .warnings
+        .iter()
+        .find(|w| w.code == "extension_rows");
+    let told = &told.expect("somebody will miss the jobs").message;
+    assert!(
+        told.contains("cron.job, which the role may not read"),
+        "{told}"
+    );
+    let extras = manifest.schema.extras.as_ref().unwrap();
+    let extras = fetch_object(&source.opened.store, extras).await.unwrap();
+    let extras = Extras::from_json(&extras).unwrap();
+    assert!(
+        extras
+            .memberships
+            .iter()
+            .any(|m| m.sql == format!("GRANT {group} TO {member} {limits}")),
+        "{:?}",
+        extras.memberships
+    );
+}

@@ -316,3 +316,20 @@ async fn a_table_of_too_many_columns_is_refused_beforehand() {
     assert_eq!(f.contents().await, before);
     f.drop().await;
 }
+
+/// What goes is kept for the undo, however small the backup is.
+#[tokio::test]
+async fn room_is_counted_by_the_rows_that_go_too() {
+    let f = Fixture::new(
+        "CREATE TABLE t (id int PRIMARY KEY, body text); ALTER TABLE t ALTER body SET STORAGE EXTERNAL",
+    )
+    .await;
+    let backup = f.back_up().await;
+    f.run("INSERT INTO t SELECT n, repeat('x', 100000) FROM generate_series(1, 100) n")
+        .await;
+    let prepared = f.prepare(&f.request(&backup, Mode::Exact)).await.unwrap();
+    let needed = prepared.plan().bytes_needed;
+    assert!(needed > 10_000_000, "{needed} bytes");
+    prepared.discard().await.unwrap();
+    f.drop().await;
+}

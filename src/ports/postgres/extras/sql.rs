@@ -24,10 +24,18 @@ pub fn roles() -> String {
     )
 }
 
-pub fn memberships() -> String {
+/// From 16 on a membership says what it is good for; what a server gives by itself is left out.
+pub fn memberships(version: u32) -> String {
+    let since_16 = if version >= 160_000 {
+        ", CASE WHEN m.inherit_option <> b.rolinherit THEN 'INHERIT ' || pg_catalog.upper(m.inherit_option::text) END,
+           CASE WHEN NOT m.set_option THEN 'SET FALSE' END"
+    } else {
+        ""
+    };
     format!(
         "{USED_ROLES} SELECT pg_catalog.format('membership of %s in %s', b.rolname, a.rolname),
-            pg_catalog.format('GRANT %I TO %I', a.rolname, b.rolname) || CASE WHEN m.admin_option THEN ' WITH ADMIN OPTION' ELSE '' END
+            pg_catalog.format('GRANT %I TO %I', a.rolname, b.rolname)
+            || coalesce(' WITH ' || nullif(pg_catalog.concat_ws(', ', CASE WHEN m.admin_option THEN 'ADMIN OPTION' END{since_16}), ''), '')
          FROM pg_catalog.pg_auth_members m JOIN used a ON a.oid = m.roleid JOIN used b ON b.oid = m.member ORDER BY 1"
     )
 }
@@ -121,6 +129,7 @@ pub const CONFIGURATION_TABLES: &str = "
            ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
                   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY a.attnum),
            pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')
+             AND NOT pg_catalog.row_security_active(c.oid)
       FROM pg_catalog.pg_extension e
       CROSS JOIN LATERAL pg_catalog.generate_subscripts(e.extconfig, 1) AS k(i)
       JOIN pg_catalog.pg_class c ON c.oid = e.extconfig[k.i] AND c.relkind = 'r'

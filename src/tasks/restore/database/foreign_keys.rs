@@ -96,6 +96,12 @@ async fn broken(
     warnings: &Warnings,
 ) -> Result<()> {
     let Some(told) = describe(session, &key.table, &key.constraint, &key.references).await? else {
+        // MATCH FULL, or a parent with children of its own: the server says no, and which rows it means is not known.
+        let (table, constraint) = (&key.table, &key.constraint);
+        let message = format!(
+            "the foreign key {constraint:?} of {table} does not hold for all rows, as in the source; it stays NOT VALID and holds for new rows alone"
+        );
+        warnings.add("missing_parent", message);
         return Ok(());
     };
     if managed::is_app(&key.references.schema) {

@@ -131,10 +131,6 @@ async fn drop_what_was_there(ctx: &Context, target: &Target, content: &Content<'
     Ok(())
 }
 
-/// Limits that the source's settings may bring along and that not every version of the server knows.
-const WITHOUT_LIMITS: &str = "SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \
-    WHERE name IN ('transaction_timeout', 'idle_session_timeout')";
-
 /// Memory for building indexes: half of `shared_buffers` among the writers, at most 1 GiB each, never less than the
 /// server's own setting. Commits need not wait for the disk: the last one, which drops the marker, flushes them all.
 async fn writer_settings(session: &Session, writers: usize) -> Result<String> {
@@ -147,7 +143,6 @@ async fn writer_settings(session: &Session, writers: usize) -> Result<String> {
     let share = buffers / 2 / i64::try_from(writers.max(1)).unwrap_or(1);
     let kilobytes = share.min(1 << 30).max(now) / 1024;
     Ok(format!(
-        "SET maintenance_work_mem = '{kilobytes}kB'; SET synchronous_commit = off; SET client_min_messages = warning; \
-         {WITHOUT_LIMITS}"
+        "SET maintenance_work_mem = '{kilobytes}kB'; SET synchronous_commit = off; SET client_min_messages = warning"
     ))
 }

@@ -3,6 +3,8 @@
 use super::work::Work;
 use crate::core::restore_plan::TablePlan;
 use crate::error::{Code, Error, Result};
+use crate::ports::postgres::target::TargetTable;
+use std::collections::BTreeMap;
 
 /// Heap, item pointer and alignment of a row beside its values.
 const ROW_OVERHEAD: u64 = 32;
@@ -22,14 +24,55 @@ pub fn staging(work: &Work) -> u64 {
         .sum()
 }
 
-/// Bytes of what the merge writes: undo, live rows, their indexes and WAL.
-pub fn merge(work: &Work, plans: &[TablePlan]) -> u64 {
+/// Bytes of what the merge writes: undo, live rows, their indexes and WAL. Rows that go and rows that come may be of
+/// very different size.
+pub async fn merge(work: &Work, plans: &[TablePlan]) -> Result<u64> {
+    let live = live(work).await?;
     let each = work.merged().zip(plans).map(|((index, _), plan)| {
         let bytes: u64 = work.sources[index].iter().map(|t| t.raw_bytes).sum();
-        let row = bytes / work.source_rows(index).max(1) + ROW_OVERHEAD + INDEX_ENTRY;
-        (plan.add + plan.change * 2 + plan.remove) * row * COPIES
+        let per_row = |bytes: u64, rows: u64| bytes / rows.max(1) + ROW_OVERHEAD + INDEX_ENTRY;
+        let coming = per_row(bytes, work.source_rows(index));
+        let (bytes, estimated) = live[index];
+        // The statistics may be old or none; this many rows were seen.
+        let seen = plan.rows_in_backup.saturating_sub(plan.add) + plan.remove;
+        let going = per_row(bytes, estimated.max(seen));
+        ((plan.add + plan.change) * coming + (plan.change + plan.remove) * going) * COPIES
     });
-    each.sum()
+    Ok(each.sum())
+}
+
+/// Bytes and estimated rows of the live table of each unit.
+async fn live(work: &Work) -> Result<Vec<(u64, u64)>> {
+    let all: Vec<u32> = work
+        .targets
+        .iter()
+        .flat_map(|t| t.files.keys().copied())
+        .collect();
+    let sql = "SELECT c.oid, pg_catalog.pg_table_size(c.oid), greatest(c.reltuples, 0)::bigint \
+               FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1)";
+    let rows = work
+        .session
+        .query("measuring the live tables", sql, &[&all])
+        .await?;
+    let known: BTreeMap<u32, (u64, u64)> = rows
+        .iter()
+        .map(|row| {
+            (
+                row.get(0),
+                (
+                    row.get::<_, i64>(1).unsigned_abs(),
+                    row.get::<_, i64>(2).unsigned_abs(),
+                ),
+            )
+        })
+        .collect();
+    let of = |table: &TargetTable| {
+        let files = table.files.keys().filter_map(|oid| known.get(oid));
+        files.fold((0, 0), |(bytes, rows), file| {
+            (bytes + file.0, rows + file.1)
+        })
+    };
+    Ok(work.targets.iter().map(of).collect())
 }
 
 pub fn seconds(work: &Work, plans: &[TablePlan]) -> u64 {
