@@ -2,7 +2,7 @@
 
 use crate::commands::{
     backup, check, completions, delete, download, init, list, prune, restore, schedule, show,
-    status, worker,
+    status, tenant, worker,
 };
 use crate::exit;
 use clap::{Args, Parser, Subcommand};
@@ -90,6 +90,7 @@ pub enum Command {
     Prune(prune::PruneArgs),
     Download(download::DownloadArgs),
     Schedule(Box<schedule::ScheduleArgs>),
+    Tenant(tenant::TenantArgs),
     Status(status::StatusArgs),
     Init(init::InitArgs),
     Worker(worker::WorkerArgs),

@@ -12,6 +12,7 @@ pub mod restore;
 pub mod schedule;
 pub mod show;
 pub mod status;
+pub mod tenant;
 pub mod worker;
 
 use crate::args::{Command, Common};
@@ -101,6 +102,7 @@ pub async fn run(command: Command, common: Common, settings: Settings) -> Result
         Command::Prune(args) => prune::run(args, &common, &settings).await,
         Command::Download(args) => download::run(args, &common, &settings).await,
         Command::Schedule(_) => Err(schedule::no_catalog()),
+        Command::Tenant(_) => Err(tenant::no_catalog()),
         Command::Status(args) => status::run(args, &common, settings).await,
         Command::Init(args) => init::run(args, &common, settings).await,
         Command::Worker(args) => worker::run(args, &common, &settings).await,

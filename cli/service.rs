@@ -11,6 +11,7 @@ mod restore;
 mod schedule;
 mod show;
 mod summary;
+mod tenant;
 mod undo;
 mod workplace;
 
@@ -88,6 +89,7 @@ pub async fn run(service: Service, command: Command, common: Common) -> Result<A
             Service::Catalog(_) => Err(not_cataloged()),
         },
         Command::Schedule(args) => schedule::run(&service, args.action, &common).await,
+        Command::Tenant(args) => tenant::run(&service, args.action).await,
         Command::Check(_) => Err(remote::refused("check", "it reads the whole store")),
         Command::Prune(_) => Err(remote::refused("prune", "it works on the store itself")),
         Command::Download(args) => download::run(&service, args, &common).await,
@@ -107,7 +109,7 @@ fn not_cataloged() -> Error {
 fn is_cataloged(command: &Command) -> bool {
     match command {
         Command::Backup(_) | Command::List(_) | Command::Show(_) | Command::Delete(_) => true,
-        Command::Schedule(_) => true,
+        Command::Schedule(_) | Command::Tenant(_) => true,
         Command::Restore(args) => args.is_cataloged(),
         _ => false,
     }

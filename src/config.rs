@@ -85,6 +85,8 @@ variables! {
         "The access token that goes with ROVODEV_API: one of Supabase Auth, for a member of the tenant.";
     ROVODEV_UNDO_DAYS open Some("7"),
         "Days that a restore in place keeps what it changed, so that it can be undone: 1 to 365. It takes room in the database.";
+    ROVODEV_CHECK_DAYS open Some("7"),
+        "Days after which a backup is read back from the store again, to see that it is still what was written; the first time is soon after it was made. 0 to 365; with 0 nothing is read back by itself.";
     ROVODEV_DASHBOARD_URL open None,
         "Where people find the dashboard, for the links in notifications: https://PROJECT.vercel.app.";
     ROVODEV_SMTP_URL secret None,

@@ -19,7 +19,8 @@ Examples:
   rovodev worker --once          what waits now, then ends: for cron or CI
 
 Takes backups, restores, deletions and exports from the catalog's queue, those
-first that outlast a function. It has no deadline. Needs DATABASE_URL, the
+first that outlast a function; while none waits it reads backups back from the
+store (ROVODEV_CHECK_DAYS). It has no deadline. Needs DATABASE_URL, the
 store, SUPABASE_URL and SUPABASE_SECRET_KEY, the same as the functions have.
 
 Any number may run, anywhere: a job is held under a lease, and whoever loses it
@@ -73,12 +74,21 @@ fn text(worked: &Worked) -> String {
     .filter(|(number, _)| *number > 0)
     .map(|(number, what)| format!("{number} {what}"))
     .collect();
-    match parts.is_empty() {
+    let read = (worked.read_back > 0).then(|| {
+        let backups = human::counted(worked.read_back, "backup");
+        format!(" {backups} read back.")
+    });
+    let jobs = match parts.is_empty() {
         true => "No job was waiting.".into(),
         false => format!(
             "{}: {}",
             human::counted(worked.jobs(), "job"),
             parts.join(", ")
         ),
+    };
+    match (read, parts.is_empty()) {
+        (None, _) => jobs,
+        (Some(read), true) => format!("{jobs}{read}"),
+        (Some(read), false) => format!("{jobs}.{read}"),
     }
 }

@@ -17,7 +17,8 @@ const OFFERED: usize = 100;
 const LISTED: usize = 10;
 
 /// A backup by `latest`, its id, its name, or four or more digits of its id. `latest` is the newest that was completed,
-/// is no safety backup and holds `component`, a whole one before a part.
+/// is no safety backup and holds `component`: one that is not known to be damaged before one that is, a whole one before a
+/// part.
 pub async fn find(service: &Service, what: &str, component: Option<&str>) -> Result<BackupRow> {
     let id = match (what, Uuid::parse_str(what)) {
         ("latest", _) => latest(service, component).await?,
@@ -29,6 +30,7 @@ pub async fn find(service: &Service, what: &str, component: Option<&str>) -> Res
 
 async fn latest(service: &Service, component: Option<&str>) -> Result<Uuid> {
     let (mut pages, mut part): (_, Option<BackupRow>) = (Pages::new(service, PAGE), None);
+    let mut damaged: Option<BackupRow> = None;
     loop {
         let page = pages.next().await?;
         if page.is_empty() {
@@ -39,8 +41,18 @@ async fn latest(service: &Service, component: Option<&str>) -> Result<Uuid> {
             b.is_completed() && b.trigger != Trigger::Safety && holds
         });
         for backup in usable {
+            if backup.is_damaged() {
+                damaged.get_or_insert(backup);
+                continue;
+            }
             // A tenant's scope is its whole.
             if backup.selection.schemas.is_empty() && backup.selection.tables.is_empty() {
+                if let Some(newer) = damaged.filter(|d| d.created_at > backup.created_at) {
+                    output::warn(&format!(
+                        "latest is {:?}; the newer {:?} is damaged and was passed over (name it to take it)",
+                        backup.name, newer.name
+                    ));
+                }
                 if let Some(newer) = &part {
                     output::warn(&format!(
                         "latest is {:?}; the newer {:?} holds {} alone and was passed over (name it to take it)",
@@ -52,7 +64,14 @@ async fn latest(service: &Service, component: Option<&str>) -> Result<Uuid> {
             part.get_or_insert(backup);
         }
     }
-    let part = part.ok_or_else(|| not_found(service, "latest"))?;
+    let Some(part) = part else {
+        let damaged = damaged.ok_or_else(|| not_found(service, "latest"))?;
+        output::warn(&format!(
+            "latest is {:?}, which is damaged; there is no backup that is not",
+            damaged.name
+        ));
+        return Ok(damaged.id);
+    };
     output::warn(&format!(
         "latest is {:?}, which holds {} alone; there is no backup of the whole database",
         part.name, part.selection
@@ -78,7 +97,7 @@ async fn named(service: &Service, what: &str) -> Result<Uuid> {
 pub async fn choose(service: &Service) -> Result<BackupRow> {
     let mut usable = Pages::new(service, OFFERED).first(OFFERED).await?;
     usable.retain(|b| b.is_completed() && b.holds("database"));
-    usable.sort_by_key(|b| b.trigger == Trigger::Safety);
+    usable.sort_by_key(|b| (b.trigger == Trigger::Safety, b.is_damaged()));
     if usable.is_empty() {
         return Err(not_found(service, "of the database"));
     }
@@ -86,7 +105,7 @@ pub async fn choose(service: &Service) -> Result<BackupRow> {
     let items: Vec<String> = usable.iter().map(|b| item(b, now)).collect();
     let latest = usable.iter().position(|b| {
         let whole = b.selection.schemas.is_empty() && b.selection.tables.is_empty();
-        b.trigger != Trigger::Safety && whole
+        b.trigger != Trigger::Safety && whole && !b.is_damaged()
     });
     let chosen = ask::choose("Which backup?", &items, latest)?;
     service.backup(usable[chosen].id).await
@@ -95,9 +114,10 @@ pub async fn choose(service: &Service) -> Result<BackupRow> {
 fn item(row: &BackupRow, now: DateTime<Utc>) -> String {
     let summary = summary::of(row);
     format!(
-        "{}  {}  {}, {}, {}",
+        "{}  {}  {}{}, {}, {}",
         short_id(row.id),
         row.name,
+        if row.is_damaged() { "damaged, " } else { "" },
         human::ago(summary.finished_at, now),
         summary.what_it_holds(),
         human::counted(row.records(), "row")

@@ -56,6 +56,9 @@ fn cells(row: &BackupRow, now: DateTime<Utc>) -> [String; 7] {
     if row.warning_count() > 0 {
         notes.push(human::counted(row.warning_count(), "warning"));
     }
+    if row.is_damaged() {
+        notes.push("damaged".into());
+    }
     if row.pinned {
         notes.push("pinned".into());
     }

@@ -50,6 +50,7 @@ pub fn json(row: &BackupRow) -> Value {
     shown["createdAt"] = json!(row.created_at);
     shown["createdBy"] = json!(row.created_by);
     shown["warningCount"] = json!(row.warning_count());
+    shown["damaged"] = json!(row.is_damaged());
     shown["pinned"] = json!(row.pinned);
     shown["note"] = json!(row.note);
     shown["error"] = json!(row.failure());

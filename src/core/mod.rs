@@ -1,5 +1,6 @@
 //! Pure rules: no I/O, no clock.
 
+pub mod anomaly;
 pub mod codec;
 pub mod copy_text;
 pub mod counted;

@@ -28,15 +28,34 @@ pub enum Event {
     RestoreDone,
     #[serde(rename = "restore.failed")]
     RestoreFailed,
+    /// A backup was read back and is not what was written.
+    #[serde(rename = "verification.failed")]
+    VerificationFailed,
+    /// A backup differs from those before it.
+    #[serde(rename = "backup.anomaly")]
+    BackupAnomaly,
+    /// A tenant stores four fifths of what it may, or all of it.
+    #[serde(rename = "quota.near")]
+    QuotaNear,
+    #[serde(rename = "quota.exceeded")]
+    QuotaExceeded,
+    /// The end of damage; nobody asks for it by itself.
+    #[serde(rename = "verification.recovered")]
+    VerificationRecovered,
 }
 
 impl Event {
+    /// Those that a channel can ask for.
     pub const ALL: &[Event] = &[
         Event::BackupSucceeded,
         Event::BackupFailed,
         Event::BackupOverdue,
         Event::RestoreDone,
         Event::RestoreFailed,
+        Event::VerificationFailed,
+        Event::BackupAnomaly,
+        Event::QuotaNear,
+        Event::QuotaExceeded,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -46,11 +65,24 @@ impl Event {
             Event::BackupOverdue => "backup.overdue",
             Event::RestoreDone => "restore.done",
             Event::RestoreFailed => "restore.failed",
+            Event::VerificationFailed => "verification.failed",
+            Event::VerificationRecovered => "verification.recovered",
+            Event::BackupAnomaly => "backup.anomaly",
+            Event::QuotaNear => "quota.near",
+            Event::QuotaExceeded => "quota.exceeded",
         }
     }
 
+    /// Somebody should look, and nothing failed.
+    pub fn is_hint(self) -> bool {
+        matches!(self, Event::BackupAnomaly | Event::QuotaNear)
+    }
+
     pub fn is_good(self) -> bool {
-        matches!(self, Event::BackupSucceeded | Event::RestoreDone)
+        matches!(
+            self,
+            Event::BackupSucceeded | Event::RestoreDone | Event::VerificationRecovered
+        )
     }
 }
 
@@ -111,6 +143,11 @@ pub struct Message {
     pub restore: Option<Restore>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Failure>,
+    /// In what a backup differs from those before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub anomalies: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quota: Option<Quota>,
     /// When what is overdue should have begun.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub due_at: Option<DateTime<Utc>>,
@@ -185,6 +222,13 @@ pub struct Failure {
     pub message: String,
 }
 
+/// Bytes that a tenant stores, and may store.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Quota {
+    pub stored: u64,
+    pub limit: u64,
+}
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Recovered {
     pub failures: u64,
@@ -209,6 +253,7 @@ impl Notice<'_> {
         let page = match (&self.message.backup, self.event) {
             _ if self.test => "/settings".to_string(),
             (Some(backup), _) => format!("/backups/{}", backup.id),
+            (None, Event::QuotaNear | Event::QuotaExceeded) => "/backups".to_string(),
             (None, _) => "/schedules".to_string(),
         };
         Some(format!("{dashboard}/#{page}"))

@@ -8,7 +8,7 @@ use super::{Answer, Problem, Request, Service};
 use crate::config;
 use crate::ports::catalog::{As, Repeat};
 use crate::tasks::Context;
-use crate::tasks::jobs::{clean_up, look_after_checks, tell, work_off};
+use crate::tasks::jobs::{clean_up, look_after_checks, read_back_due, tell, work_off};
 use crate::tasks::notify::{overdue_minutes, tell_overdue};
 use crate::tasks::schedules::{claim_due, expire_due};
 use chrono::{DateTime, Utc};
@@ -89,6 +89,12 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         }
         // What was given up meanwhile is news too.
         tell(&workshop, Duration::ZERO).await;
+        match read_back_due(&workshop, None).await {
+            Ok(0) => {}
+            Ok(backups) => tracing::info!(backups, "the tick read backups back"),
+            Err(error) => tracing::warn!(%error, "a backup was not read back and will be"),
+        }
+        workshop.told().await;
     };
     Ok(Answer::json(StatusCode::OK, &told).behind(work))
 }

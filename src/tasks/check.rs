@@ -1,8 +1,10 @@
 //! Is every stored object still what was written?
 
 mod contents;
+mod damage;
 mod report;
 
+pub use damage::{Damage, Example};
 pub use report::{CheckReport, Problem};
 
 use super::open_store::ReadableStore;
@@ -11,8 +13,9 @@ use crate::core::keys;
 use crate::core::manifest::Manifest;
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
-use contents::{Contents, verify};
+use contents::{Contents, Item, verify};
 use futures_util::{StreamExt, stream};
+use std::time::Instant;
 use uuid::Uuid;
 
 /// Each holds one object, stored and decompressed: about ten megabytes.
@@ -48,11 +51,46 @@ pub async fn check(
         }
     }
     ctx.progress.stage(Stage::Compare, contents.raw_bytes());
-    let broken = check_objects(ctx, store, contents, &mut report).await?;
+    let known = report.problems.len();
+    check_objects(ctx, store, contents.into_items(), None, &mut report).await?;
+    let broken = &mut report.problems[known..];
     if !broken.is_empty() {
-        name_tables(store, &wanted, broken, &mut report).await?;
+        name_tables(store, &wanted, broken).await?;
     }
     Ok(report)
+}
+
+/// Checks one backup, without the objects that `report` counts already, until all are read, or one after `until` has come.
+/// Whether all are; what was read before an error is in the report.
+pub async fn check_on(
+    ctx: &Context,
+    store: &ReadableStore,
+    tenant: &str,
+    id: Uuid,
+    until: Option<Instant>,
+    report: &mut CheckReport,
+) -> Result<bool> {
+    let manifest = match ctx
+        .or_cancelled(backups::read(&store.store, tenant, id))
+        .await
+    {
+        Ok(manifest) => manifest,
+        Err(e) if is_lost(&e) => {
+            report.manifest(tenant, id, &e);
+            return Ok(true);
+        }
+        Err(e) => return Err(e),
+    };
+    let mut contents = Contents::default();
+    contents.add(&manifest);
+    let known = report.problems.len();
+    let before = usize::try_from(report.objects).unwrap_or(usize::MAX);
+    let items = contents.into_items().skip(before);
+    let ended = check_objects(ctx, store, items, until, report).await;
+    for broken in &mut report.problems[known..] {
+        broken.concerns(&manifest);
+    }
+    ended
 }
 
 async fn wanted(store: &ReadableStore, tenant: &str, ids: &[Uuid]) -> Result<Vec<(String, Uuid)>> {
@@ -66,40 +104,46 @@ async fn wanted(store: &ReadableStore, tenant: &str, ids: &[Uuid]) -> Result<Vec
         .collect())
 }
 
+/// In their order, so that what the report counts are the first ones. Whether all were read.
 async fn check_objects(
     ctx: &Context,
     store: &ReadableStore,
-    contents: Contents,
+    items: impl Iterator<Item = Item>,
+    until: Option<Instant>,
     report: &mut CheckReport,
-) -> Result<Vec<Problem>> {
-    let mut checks = stream::iter(contents.into_items())
+) -> Result<bool> {
+    let mut checks = stream::iter(items)
         .map(|item| async {
-            let verified = verify(store, &item).await;
+            let verified = match verify(store, &item).await {
+                // A bit may have flipped on the way.
+                Err(e) if is_problem(&e) => verify(store, &item).await,
+                verified => verified,
+            };
             (item, verified)
         })
-        .buffer_unordered(PARALLEL);
-    let mut broken = Vec::new();
+        .buffered(PARALLEL);
     while let Some((item, verified)) = ctx.or_cancelled(async { Ok(checks.next().await) }).await? {
+        let problem = match verified {
+            Ok(()) => None,
+            Err(e) if is_problem(&e) => Some(Problem::new(item.key.clone(), &e)),
+            Err(e) => return Err(e),
+        };
         report.objects += 1;
         report.bytes += item.stored_bytes();
         ctx.progress.add(&item.what, item.rows(), item.raw_bytes());
-        match verified {
-            Ok(()) => {}
-            Err(e) if is_problem(&e) => {
-                broken.push(Problem::new(item.key, &e));
-            }
-            Err(e) => return Err(e),
+        report.problems.extend(problem);
+        if until.is_some_and(|until| Instant::now() >= until) {
+            return Ok(false);
         }
     }
-    Ok(broken)
+    Ok(true)
 }
 
 /// Goes through the manifests once more, since few checks find anything.
 async fn name_tables(
     store: &ReadableStore,
     wanted: &[(String, Uuid)],
-    mut broken: Vec<Problem>,
-    report: &mut CheckReport,
+    broken: &mut [Problem],
 ) -> Result<()> {
     for (tenant, id) in wanted {
         match backups::read(&store.store, tenant, *id).await {
@@ -109,8 +153,13 @@ async fn name_tables(
         }
     }
     broken.sort_by(|a, b| a.key.cmp(&b.key));
-    report.problems.extend(broken);
     Ok(())
+}
+
+/// What a backup that the catalog knows is damaged by: its manifest is there, for nobody took it away, and this program
+/// reads it.
+fn is_lost(e: &Error) -> bool {
+    e.code == Code::BackupNotFound || (is_problem(e) && e.code != Code::FormatTooNew)
 }
 
 fn is_problem(e: &Error) -> bool {

@@ -75,6 +75,14 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000018",
         include_str!("../../supabase/migrations/20261122000018_rovodev_metrics.sql"),
     ),
+    (
+        "20261122000019",
+        include_str!("../../supabase/migrations/20261122000019_rovodev_read_backs.sql"),
+    ),
+    (
+        "20261122000020",
+        include_str!("../../supabase/migrations/20261122000020_rovodev_anomalies.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.

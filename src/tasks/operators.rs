@@ -4,9 +4,11 @@
 mod carry_out;
 mod rows;
 mod schedules;
+mod tenants;
 
 pub use carry_out::{Job, carry_out};
 pub use rows::{BackupRow, Contents, Definitions, Origin, RestoreRow};
+pub use tenants::{Quota, TenantRow};
 
 use crate::config::{self, Settings};
 use crate::core::ident::QName;

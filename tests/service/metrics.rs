@@ -120,6 +120,63 @@ async fn a_year_is_counted_by_day_schedule_and_door() {
     }
 }
 
+/// Of a schedule: four backups read back in 100 to 400 ms, three restores that took 1, 2 and 9 seconds; a quota.
+const PROOFS: &str = "
+    INSERT INTO public.backup_schedules (id, tenant_id, name, cron_expression, backup_type)
+    SELECT '00000000-0000-7000-8000-000000000001', t.id, 'Daily', '0 2 * * *', 'database'
+    FROM public.rovodev_tenants t WHERE t.slug = 'default';
+    INSERT INTO public.backups (tenant_id, name, backup_path, backup_type, status, started_at, finished_at, manifest_key,
+        size_bytes, new_bytes, schedule_id, checked_at, damage)
+    SELECT s.tenant_id, 'b' || n, 'x', 'database', 'completed', now(), now(), 'x', 1000, 10 * n, s.id, now(),
+        CASE WHEN n = 1 THEN '{\"objects\": 1, \"concerns\": [], \"examples\": []}'::jsonb END
+    FROM public.backup_schedules s, generate_series(1, 4) n;
+    INSERT INTO public.rovodev_read_backs (tenant_id, backup_id, held, leased_until, ended_at, milliseconds, bytes)
+    SELECT b.tenant_id, b.id, false, now(), now(), 100 * right(b.name, 1)::integer, 7 FROM public.backups b;
+    INSERT INTO public.restore_operations (tenant_id, backup_id, restore_type, status, started_at, completed_at)
+    SELECT b.tenant_id, b.id, 'database', 'completed', now(), now() + took * interval '1 second'
+    FROM public.backups b, unnest(ARRAY[1, 2, 9]) took WHERE b.name = 'b1';
+    INSERT INTO public.rovodev_quotas (tenant_id, bytes) SELECT id, 5000 FROM public.rovodev_tenants WHERE slug = 'default'";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_restores_and_of_reading_back_and_what_is_stored_are_told() {
+    let running = Running::start_with(&[("METRICS_SECRET", SECRET.into())]).await;
+    let admin = running.sign_in(Person::Admin).await;
+    running.owner().await.batch_execute(PROOFS).await.unwrap();
+    let told = read(&running, &admin, "?days=1").await;
+    assert_eq!(told["storage"], json!({ "stored": 1000, "quota": 5000 }));
+    for of in [&told["days"][0], &told["schedules"][0]] {
+        let numbers = [
+            "restores",
+            "restoreP50Ms",
+            "restoreP95Ms",
+            "readBacks",
+            "readBackP50Ms",
+            "readBackP95Ms",
+        ];
+        let numbers = numbers.map(|name| of[name].as_u64().unwrap());
+        assert_eq!(numbers, [3, 2000, 8300, 4, 250, 385], "{of}");
+    }
+    let customer = running.sign_in(Person::Customer).await;
+    let theirs = read(&running, &customer, "?days=1").await;
+    assert_eq!(theirs["storage"], json!({ "stored": 0, "quota": null }));
+    assert_eq!(theirs["days"][0]["readBacks"], 0);
+    let path = "/api/status/health?format=openmetrics";
+    let answer = running.request("GET", path).bearer_auth(SECRET);
+    let samples = samples(&answer.send().await.unwrap().text().await.unwrap());
+    assert_eq!(samples[r#"rovodev_stored_bytes{tenant="default"}"#], 1000.0);
+    assert_eq!(samples[r#"rovodev_quota_bytes{tenant="default"}"#], 5000.0);
+    assert_eq!(samples[r#"rovodev_damaged_backups{tenant="default"}"#], 1.0);
+    let lasted = |work: &str, quantile: &str| {
+        let labels = format!(r#"tenant="default",work="{work}",quantile="{quantile}""#);
+        samples[&format!("rovodev_work_duration_seconds{{{labels}}}")]
+    };
+    assert_eq!(
+        (lasted("read_back", "0.5"), lasted("restore", "0.5")),
+        (0.25, 2.0)
+    );
+    assert!((lasted("restore", "0.95") - 8.3).abs() < 1e-9);
+}
+
 /// No limit is asserted: what it takes is printed, for the promise of 100 ms over 10,000 backups.
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_thousand_backups_are_read_in_one_request() {

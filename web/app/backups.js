@@ -34,8 +34,12 @@ export const isUnderWay = (backup) => ["pending", "in_progress"].includes(backup
 /** "Full backup", or why it was taken where nobody asked for it. */
 export const kind = (backup) => words.kinds[backup.trigger] ?? words.kinds[backup.type];
 
+const some = (listed) => (listed?.length ?? listed) > 0;
+
 export function state(backup) {
-  if (backup.status === "completed" && (backup.warnings?.length ?? backup.warnings) > 0) return badge("refused", words.status.withWarnings);
+  if (backup.damaged) return badge("failed", words.status.damaged);
+  if (backup.status === "completed" && some(backup.anomalies)) return badge("refused", words.status.unlike);
+  if (backup.status === "completed" && some(backup.warnings)) return badge("refused", words.status.withWarnings);
   return badge(backup.status);
 }
 

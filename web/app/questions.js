@@ -10,7 +10,8 @@ export const YEAR = 365;
 
 export const health = ["/status/health"];
 export const recent = ["/backups/list", { limit: RECENT }];
-export const lastGood = ["/backups/list", { limit: 1, status: "completed", trigger: "manual,scheduled,deploy" }];
+/** Several, since the newest may be damaged. */
+export const lastGood = ["/backups/list", { limit: RECENT, status: "completed", trigger: "manual,scheduled,deploy" }];
 export const restoresUnderWay = ["/workspace/restores", { status: "pending,in_progress", limit: RECENT }];
 export const schedules = ["/schedules"];
 export const channels = ["/workspace/channels"];

@@ -14,6 +14,8 @@ import { contents } from "./backup/contents.js";
 import { history } from "./backup/history.js";
 import { words } from "../words/en.js";
 
+const NAMED = 10;
+
 export default async function page({ show, params, signal, again }) {
   show(skeleton("title"), skeleton("line", 5));
   const backup = await found(params.id, signal, show);
@@ -50,6 +52,8 @@ function overview(backup) {
     backup.createdBy && [details.by, backup.createdBy],
     [details.status, state(backup), backup.finishedAt && backup.startedAt && backup.status === "completed"
       && element("span", { class: "soft" }, ` ${details.took(format.duration((new Date(backup.finishedAt) - new Date(backup.startedAt)) / 1000))}`)],
+    backup.check.at && [details.checked, format.moment(backup.check.at),
+      element("span", { class: "soft" }, ` · ${details.checkedTold(format.size(backup.check.bytes), format.elapsed(backup.check.milliseconds))}`)],
     backup.verifiedAt && [details.verified, format.moment(backup.verifiedAt)],
     [details.kept, backup.pinned ? details.pinned : backup.expiresAt ? format.fullMoment(backup.expiresAt) : details.forever],
     backup.note && [details.note, element("span", { class: "text" }, backup.note)]);
@@ -82,8 +86,18 @@ function troubles(backup) {
   return [backup.status === "failed" && notice("bad", element("div", {},
     element("p", {}, element("strong", {}, words.details.failed)), element("p", {}, backup.error))),
   backup.status === "cancelled" && notice("info", words.details.cancelled),
+  backup.damaged && damaged(backup.check.damage),
+  backup.anomalies.length > 0 && notice("warn", element("div", {}, element("p", {}, element("strong", {}, words.details.unlike)),
+    element("ul", {}, backup.anomalies.map(({ text }) => element("li", {}, text))))),
   backup.warnings.length > 0 && notice("warn", element("div", {}, element("p", {}, element("strong", {}, words.details.warnings)),
     element("ul", {}, backup.warnings.map((each) => element("li", {}, each.message)))))];
+}
+
+function damaged({ objects, concerns }) {
+  const { details } = words;
+  return notice("bad", element("div", {}, element("p", {}, element("strong", {}, details.damaged)),
+    element("p", {}, details.damagedHow(objects, concerns.slice(0, NAMED).join(", "), concerns.length - NAMED)), element("p", {}, details.damagedWhat)),
+  may("operator") && link(words.actions.create, "plus", "#/create"));
 }
 
 async function follow({ backup, show, signal, draw }) {

@@ -14,6 +14,7 @@ import { words } from "../words/en.js";
 
 /** Schedules, and rooms for backups before they are known. */
 const RECENT = 5;
+const NEAR = 0.8;
 const BETWEEN = 3000;
 const BETWEEN_LOOKS = 10_000;
 
@@ -38,6 +39,8 @@ export default async function page({ show, signal }) {
       element("div", { class: "section-head" }, element("h2", { id: "scheduled-backups" }, words.home.scheduled),
         element("a", { href: "#/schedules" }, words.titles.schedules)), scheduled),
   );
+  const limit = element("div", {});
+  alerts.before(limit);
   let turn;
   const list = () => {
     turn?.abort();
@@ -48,7 +51,7 @@ export default async function page({ show, signal }) {
   onChangeElsewhere(list, signal);
   // Others may have begun something meanwhile.
   document.addEventListener("visibilitychange", () => document.hidden || list(), { signal });
-  await Promise.all([attempt(() => widgets(health, overall, signal), health, signal), list(),
+  await Promise.all([attempt(() => quota(limit, signal), limit, signal), attempt(() => widgets(health, overall, signal), health, signal), list(),
     attempt(() => schedules(scheduled, signal), scheduled, signal)]);
 }
 
@@ -109,13 +112,13 @@ async function recents({ recent: box, alerts, last, actions }, signal) {
       get(questions.lastGood, signal),
       get(questions.restoresUnderWay, signal),
     ]);
-    const [good] = succeeded.backups;
+    const good = succeeded.backups.find((backup) => !backup.damaged);
     replace(last, good ? [icon("check"), element("span", {}, words.home.lastGood, " ", format.moment(good.createdAt))]
       : [icon("alert"), words.home.noBackup]);
     last.classList.toggle("none", !good);
     // The first step stands alone.
     if (actions) actions.hidden = total === 0;
-    const news = JSON.stringify([restores.map((each) => each.operationId), backups.map((each) => each.status), total]);
+    const news = JSON.stringify([restores.map((each) => each.operationId), backups.map((each) => [each.status, each.damaged]), total]);
     // What somebody is about to press stays under the finger.
     if (news !== told) replace(alerts, restores.map(underWay), warnings(backups, good, total));
     told = news;
@@ -143,6 +146,12 @@ async function schedules(box, signal) {
       each.lastResult === "failed" && badge("failed")))));
 }
 
+/** Told before somebody is surprised by it. */
+async function quota(box, signal) {
+  const { storage: { stored, quota: most } } = await call("GET", "/workspace/metrics", { query: { days: 1 }, signal });
+  if (most !== null && stored >= NEAR * most) replace(box, notice(stored >= most ? "bad" : "warn", words.home.quota(format.size(stored), format.size(most))));
+}
+
 /** Failures first. */
 function warnings(backups, succeeded, total) {
   const newest = backups.find((backup) => backup.trigger !== "safety" && ["completed", "failed"].includes(backup.status));
@@ -150,6 +159,7 @@ function warnings(backups, succeeded, total) {
     newest?.status === "failed" && notice("bad", element("div", {},
       element("p", {}, element("strong", {}, words.home.lastFailed(newest.name))), element("p", {}, newest.error)),
     link(words.home.seeWhy, null, `#/backups/${newest.id}`), may("operator") && link(words.home.takeAnother, null, "#/create")),
+    ...backups.filter((backup) => backup.damaged).slice(0, 1).map((backup) => notice("bad", words.home.damaged(backup.name), link(words.home.seeWhy, null, `#/backups/${backup.id}`))),
     total > 0 && !succeeded && newest?.status !== "failed" && notice("warn", words.home.noneYet),
   ];
 }

@@ -73,7 +73,7 @@ class Trends {
     this.schedules.append(...schedules.map(({ id, name }) => element("option", { value: id, selected: id === this.query.schedule }, name)));
   }
 
-  #draw({ days: year, schedules, doors }) {
+  #draw({ days: year, schedules, doors, storage }) {
     if (year.every((day) => day.runs === 0 && day.restores === 0)) {
       replace(this.body, element("div", { class: "empty" }, icon("log", "icon large"),
         element("h2", {}, words.trends.nothing), element("p", {}, words.trends.nothingText)));
@@ -83,11 +83,11 @@ class Trends {
     const since = days[0].day;
     this.drawn = new AbortController();
     const signal = AbortSignal.any([this.signal, this.drawn.signal]);
-    replace(this.body, summary(days), heatmap(year), charts(days, signal), bySchedule(schedules), byDoor(doors.filter(({ day }) => day >= since)));
+    replace(this.body, summary(days, storage), heatmap(year), charts(days, signal), bySchedule(schedules), byDoor(doors.filter(({ day }) => day >= since)));
   }
 }
 
-function summary(days) {
+function summary(days, { stored, quota }) {
   const sum = (name) => days.reduce((all, day) => all + day[name], 0);
   const [succeeded, failed, restores] = [sum("succeeded"), sum("failed"), sum("restores")];
   const middle = (name) => {
@@ -100,6 +100,6 @@ function summary(days) {
     tile("rate", succeeded + failed > 0 ? format.percent(succeeded / (succeeded + failed)) : words.none,
       words.trends.ofEnded(format.count(succeeded), format.count(succeeded + failed))),
     tile("duration", middle("durationP50Ms"), words.trends.slowest(middle("durationP95Ms"))),
-    tile("stored", format.size(sum("newBytes"))),
+    tile("stored", format.size(sum("newBytes")), words.trends.kept(format.size(stored), quota && format.size(quota))),
     tile("restores", format.count(restores), restores > 0 ? words.trends.failedRestores(sum("restoresFailed")) : null));
 }

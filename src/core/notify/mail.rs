@@ -61,6 +61,7 @@ fn html(notice: &Notice<'_>, words: &super::Words) -> String {
     let colour = match (notice.test, notice.event.is_good()) {
         (true, _) => "#475569",
         (_, true) => "#15803d",
+        _ if notice.event.is_hint() => "#92400e",
         (_, false) => "#b91c1c",
     };
     let error = words.error.as_ref().map(|error| {

@@ -12,6 +12,7 @@ pub fn slack(notice: &Notice<'_>) -> Value {
     let mark = match (notice.test, notice.event.is_good()) {
         (true, _) => "🔔",
         (_, true) => "✅",
+        _ if notice.event.is_hint() => "🟠",
         (_, false) => "🔴",
     };
     let title: String = format!("{mark} {}", words.title)

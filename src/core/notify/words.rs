@@ -65,22 +65,57 @@ pub fn words(notice: &Notice<'_>) -> Words {
             format!("{} failed: {about}", restore(notice)),
             "The restore ended with an error.".to_string(),
         ),
+        (_, Event::VerificationFailed, _) => (
+            format!("Backup damaged: {about}"),
+            "The backup was read back from the store, and is not what was written. Take a new backup now: it \
+             writes damaged rows again, as far as the database still has them. Restore from a backup that is not damaged."
+                .to_string(),
+        ),
+        (_, Event::BackupAnomaly, _) => (
+            format!("Backup is unlike the ones before: {about}"),
+            "The backup is complete. It differs from those before it, so look whether that is meant, while \
+             there are backups from before."
+                .to_string(),
+        ),
+        (_, Event::QuotaNear, _) => (
+            format!("Backups near their limit: {about}"),
+            "The backups of this tenant take most of what they may. They go on being taken.".to_string(),
+        ),
+        (_, Event::QuotaExceeded, _) => (
+            format!("Backups over their limit: {about}"),
+            "The backups of this tenant take more than they may. They go on being taken: delete what is not \
+             needed, keep fewer, or ask for a higher limit."
+                .to_string(),
+        ),
+        (_, Event::VerificationRecovered, _) => (
+            format!("Backups are whole again: {about}"),
+            "The backup was read back from the store again, and is what was written.".to_string(),
+        ),
     };
     Words {
         title: plain(&title),
         lead,
         facts: facts(notice),
-        error: message.error.as_ref().map(|e| match &e.code {
-            Some(code) => format!("{} ({code})", e.message),
-            None => e.message.clone(),
-        }),
+        error: match &message.error {
+            Some(e) => Some(match &e.code {
+                Some(code) => format!("{} ({code})", e.message),
+                None => e.message.clone(),
+            }),
+            None => (!message.anomalies.is_empty()).then(|| message.anomalies.join("\n")),
+        },
         note: note(notice),
         action: match (notice.test, notice.event, &message.backup) {
             (true, ..) => "Open settings",
+            (_, Event::QuotaNear | Event::QuotaExceeded, _) => "See the backups",
             (_, _, None) => "Open schedules",
-            (_, Event::BackupFailed | Event::BackupOverdue | Event::RestoreFailed, _) => {
-                "See what happened"
-            }
+            (
+                _,
+                Event::BackupFailed
+                | Event::BackupOverdue
+                | Event::RestoreFailed
+                | Event::VerificationFailed,
+                _,
+            ) => "See what happened",
             _ => "Open backup",
         },
     }
@@ -106,6 +141,7 @@ fn facts(notice: &Notice<'_>) -> Vec<Fact> {
         Some(restore) => restore.seconds,
         None => backup.and_then(|b| b.seconds),
     };
+    let quota = message.quota.as_ref();
     let by = message.restore.as_ref().and_then(|r| r.by.clone());
     let told = [
         ("Tenant", Some(message.tenant.name.clone())),
@@ -114,6 +150,8 @@ fn facts(notice: &Notice<'_>) -> Vec<Fact> {
             message.schedule.as_ref().map(|s| s.name.clone()),
         ),
         ("Backup", backup.map(|b| b.name.clone())),
+        ("Stored", quota.map(|q| size::formatted(q.stored))),
+        ("Limit", quota.map(|q| size::formatted(q.limit))),
         ("Was due", message.due_at.map(time)),
         ("Size", backup.and_then(|b| b.size).map(size::formatted)),
         (
@@ -138,8 +176,12 @@ fn facts(notice: &Notice<'_>) -> Vec<Fact> {
 fn note(notice: &Notice<'_>) -> Option<String> {
     let message = notice.message;
     if let Some(over) = &message.recovered {
+        let what = match notice.event {
+            Event::VerificationRecovered => "Damage had been found",
+            _ => "It had failed",
+        };
         return Some(format!(
-            "It had failed {} since {}.",
+            "{what} {} since {}.",
             times(over.failures),
             time(over.since)
         ));

@@ -26,6 +26,8 @@ pub struct Backup {
 pub enum State {
     UnderWay,
     Good,
+    /// Completed, and not what was written when it was last read back.
+    Damaged,
     /// Failed or cancelled.
     Failed,
 }
@@ -58,10 +60,12 @@ fn reason(code: &'static str, text: impl Into<String>) -> Reason {
 /// One decision for each backup, in the order given. Hours, days, weeks (from Monday), months and years are those of `zone`.
 pub fn decide(policy: &Policy, zone: Tz, now: DateTime<Utc>, backups: &[Backup]) -> Vec<Decision> {
     let mut kept: Vec<Vec<Reason>> = backups.iter().map(exempt).collect();
-    let mut good: Vec<usize> = (0..backups.len())
-        .filter(|at| backups[*at].state == State::Good)
+    let mut taken: Vec<usize> = (0..backups.len())
+        .filter(|at| matches!(backups[*at].state, State::Good | State::Damaged))
         .collect();
-    good.sort_by_key(|at| std::cmp::Reverse((backups[*at].at, backups[*at].id)));
+    taken.sort_by_key(|at| std::cmp::Reverse((backups[*at].at, backups[*at].id)));
+    let is_good = |at: &usize| backups[*at].state == State::Good;
+    let good: Vec<usize> = taken.iter().copied().filter(is_good).collect();
     if let Some(last) = good.first() {
         kept[*last].push(reason("last_good", "the last good backup"));
     }
@@ -69,6 +73,11 @@ pub fn decide(policy: &Policy, zone: Tz, now: DateTime<Utc>, backups: &[Backup])
         kept[*last].push(reason("last_verified", "the last verified backup"));
     }
     for (at, why) in by_count(policy, zone, backups, &good) {
+        kept[at].push(why);
+    }
+    // It takes no good one's place, and goes no sooner than if nobody knew: what is left of it may be all there is.
+    let all = by_count(policy, zone, backups, &taken).into_iter();
+    for (at, why) in all.filter(|(at, _)| !is_good(at)) {
         kept[at].push(why);
     }
     let decided = backups.iter().zip(kept).map(|(backup, mut reasons)| {
@@ -158,7 +167,7 @@ fn by_age(policy: &Policy, now: DateTime<Utc>, backup: &Backup) -> Option<Reason
             return Some(reason("no_policy", "no policy, so nothing expires"));
         }
         State::UnderWay => return None,
-        State::Good => (policy.keep_days?, "keep_days"),
+        State::Good | State::Damaged => (policy.keep_days?, "keep_days"),
         State::Failed => (policy.keep_days.unwrap_or(FAILED_STAY), "failed_lately"),
     };
     let young = now - backup.at <= TimeDelta::days(days.into());

@@ -94,7 +94,9 @@ fn shown(backup: Details) -> Value {
         "appVersion": backup.app_version,
         "metadata": { "tables": backup.tables, "records": backup.records, "files": backup.files },
         "warnings": backup.warnings, "progress": backup.progress, "errorCode": backup.error_code,
-        "error": backup.error_message, "verifiedAt": backup.verified_at, "pinned": backup.pinned,
+        "error": backup.error_message, "verifiedAt": backup.verified_at,
+        "check": { "at": backup.checked_at, "milliseconds": backup.check_ms, "bytes": backup.check_bytes, "damage": backup.damage },
+        "damaged": backup.damage.is_some(), "anomalies": backup.anomalies, "pinned": backup.pinned,
         "note": backup.note, "expiresAt": backup.expires_at, "attempt": backup.attempt,
         "restores": { "total": restores.len(), "lastRestoredAt": last, "operations": restores },
     })

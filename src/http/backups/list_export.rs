@@ -30,6 +30,8 @@ const FILE: TableFile = TableFile {
         "codec",
         "pinned",
         "verifiedAt",
+        "checkedAt",
+        "damaged",
         "expiresAt",
         "warnings",
         "errorCode",

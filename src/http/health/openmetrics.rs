@@ -24,7 +24,26 @@ struct Gauges {
     backups: Vec<Backups>,
     schedules: Vec<Schedule>,
     jobs: Jobs,
+    storage: Vec<Storage>,
+    lasted: Vec<Lasted>,
     checks: i64,
+}
+
+#[derive(Deserialize)]
+struct Storage {
+    tenant: String,
+    stored: i64,
+    quota: Option<i64>,
+    damaged: i64,
+}
+
+/// What restores and reading back took, of those of the last day.
+#[derive(Deserialize)]
+struct Lasted {
+    tenant: String,
+    work: String,
+    p50: Option<f64>,
+    p95: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -71,6 +90,13 @@ struct OfSchedule {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OfWork {
+    tenant: String,
+    work: String,
+    quantile: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OfState {
     state: String,
 }
@@ -99,6 +125,8 @@ fn text(gauges: &Gauges) -> Result<String> {
     backups(&mut registry, &gauges.backups);
     schedules(&mut registry, &gauges.schedules);
     jobs(&mut registry, &gauges.jobs);
+    storage(&mut registry, &gauges.storage);
+    lasted(&mut registry, &gauges.lasted);
     let checks = Gauge::<i64>::default();
     checks.set(gauges.checks);
     let help = "Checks of deployments that have not ended";
@@ -148,6 +176,46 @@ fn schedules(registry: &mut Registry, all: &[Schedule]) {
     registry.register("schedule_failures_in_a_row", help, failures);
     let help = "By how much the next run is late";
     registry.register_with_unit("schedule_overdue", help, Unit::Seconds, overdue);
+}
+
+fn storage(registry: &mut Registry, all: &[Storage]) {
+    let stored = Family::<OfTenant, Gauge>::default();
+    let quota = Family::<OfTenant, Gauge>::default();
+    let damaged = Family::<OfTenant, Gauge>::default();
+    for of in all {
+        let labels = OfTenant {
+            tenant: of.tenant.clone(),
+        };
+        stored.get_or_create(&labels).set(of.stored);
+        damaged.get_or_create(&labels).set(of.damaged);
+        if let Some(bytes) = of.quota {
+            quota.get_or_create(&labels).set(bytes);
+        }
+    }
+    let help = "What a tenant's backups take in the store";
+    registry.register_with_unit("stored", help, Unit::Bytes, stored);
+    let help = "What a tenant's backups may take, where somebody set it";
+    registry.register_with_unit("quota", help, Unit::Bytes, quota);
+    let help = "Backups that were not what was written when they were last read back";
+    registry.register("damaged_backups", help, damaged);
+}
+
+fn lasted(registry: &mut Registry, all: &[Lasted]) {
+    let family = Family::<OfWork, Seconds>::default();
+    for of in all {
+        for (quantile, seconds) in [("0.5", of.p50), ("0.95", of.p95)] {
+            let labels = OfWork {
+                tenant: of.tenant.clone(),
+                work: of.work.clone(),
+                quantile: quantile.into(),
+            };
+            if let Some(seconds) = seconds {
+                family.get_or_create(&labels).set(seconds);
+            }
+        }
+    }
+    let help = "How long restores and reading back took within the last day";
+    registry.register_with_unit("work_duration", help, Unit::Seconds, family);
 }
 
 fn jobs(registry: &mut Registry, jobs: &Jobs) {

@@ -3,6 +3,7 @@
 use super::restore::{COLUMNS, RestoreStatus};
 use crate::error::Result;
 use crate::ports::catalog::{As, Catalog, moment, moment_if_any};
+use crate::tasks::check::Damage;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
@@ -46,6 +47,13 @@ pub struct Details {
     pub error_message: Option<String>,
     #[serde(default, deserialize_with = "moment_if_any")]
     pub verified_at: Option<DateTime<Utc>>,
+    #[serde(default, deserialize_with = "moment_if_any")]
+    pub checked_at: Option<DateTime<Utc>>,
+    /// What the last check took, and the stored bytes that it read.
+    pub check_ms: Option<u64>,
+    pub check_bytes: Option<u64>,
+    pub damage: Option<Damage>,
+    pub anomalies: Value,
     pub pinned: bool,
     pub note: Option<String>,
     #[serde(default, deserialize_with = "moment_if_any")]
@@ -59,8 +67,8 @@ pub struct Details {
 
 const OWN_COLUMNS: &str = "id,tenant_id,name,backup_path,created_at,created_by,backup_type,trigger,status,compressed,\
     codec,selection,components,size_bytes,raw_bytes,new_bytes,tables,records,files,contents,warnings,parent_id,app_version,\
-    started_at,finished_at,progress,error_code,error_message,verified_at,pinned,note,expires_at,attempt,\
-    estimated_seconds";
+    started_at,finished_at,progress,error_code,error_message,verified_at,checked_at,check_ms,check_bytes,damage,anomalies,\
+    pinned,note,expires_at,attempt,estimated_seconds";
 
 /// None where there is no such backup, or it is another tenant's.
 pub async fn details(catalog: &Catalog, token: &str, backup: Uuid) -> Result<Option<Details>> {

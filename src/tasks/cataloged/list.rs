@@ -64,6 +64,11 @@ pub struct Listed {
     pub error_code: Option<String>,
     pub error: Option<String>,
     pub verified_at: Option<DateTime<Utc>>,
+    /// When everything was last read back from the store, and whether it was not what was written.
+    pub checked_at: Option<DateTime<Utc>>,
+    pub damaged: bool,
+    /// In how many ways it differs from those before it.
+    pub anomalies: u64,
     pub pinned: bool,
     pub note: Option<String>,
     pub expires_at: Option<DateTime<Utc>>,

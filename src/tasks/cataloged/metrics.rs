@@ -27,6 +27,26 @@ pub struct Metrics {
     /// By what took them; those that no schedule took are one without an id.
     pub schedules: Vec<OfSchedule>,
     pub doors: Vec<Door>,
+    pub storage: Storage,
+}
+
+/// Bytes of the tenant's backups that are kept now, and how many there may be.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Storage {
+    pub stored: u64,
+    pub quota: Option<u64>,
+}
+
+/// How long restores and reading back took, in milliseconds of those that ended.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Proofs {
+    pub restores: u64,
+    pub restore_p50_ms: Option<u64>,
+    pub restore_p95_ms: Option<u64>,
+    pub read_backs: u64,
+    pub read_back_p50_ms: Option<u64>,
+    pub read_back_p95_ms: Option<u64>,
 }
 
 /// Backups of a day or of a schedule. Durations are milliseconds of those that completed.
@@ -54,10 +74,9 @@ pub struct Day {
     pub day: String,
     #[serde(flatten)]
     pub runs: Runs,
-    pub restores: u64,
+    #[serde(flatten)]
+    pub proofs: Proofs,
     pub restores_failed: u64,
-    pub restore_p50_ms: Option<u64>,
-    pub restore_p95_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,6 +85,8 @@ pub struct OfSchedule {
     pub name: Option<String>,
     #[serde(flatten)]
     pub runs: Runs,
+    #[serde(flatten)]
+    pub proofs: Proofs,
 }
 
 /// What was asked for and done by one door on a day: `dashboard`, `api`, `cli`, `cron`, `hook`.

@@ -48,6 +48,9 @@ pub struct Problem {
     /// As [`crate::error::Code::as_str`].
     pub code: &'static str,
     pub message: String,
+    /// What the code means, without any address.
+    #[serde(skip)]
+    pub meaning: &'static str,
     /// Tables (`schema.name`) and files that are incomplete without it.
     pub concerns: Vec<String>,
     pub backups: Vec<Uuid>,
@@ -64,6 +67,7 @@ impl Problem {
             key,
             code: error.code.as_str(),
             message: error.to_string(),
+            meaning: error.code.meaning(),
             concerns: Vec::new(),
             backups: Vec::new(),
             backup_names: Vec::new(),

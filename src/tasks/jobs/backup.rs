@@ -1,5 +1,6 @@
 //! Taking a backup that somebody asked for.
 
+use super::compared::compared;
 use super::{Job, Workshop};
 use crate::core::keys;
 use crate::core::manifest::{BackupType, Manifest};
@@ -12,7 +13,7 @@ pub async fn run(ctx: &Context, workshop: &Workshop, job: &Job) -> Result<Map<St
     let (tenant, row) = (&job.tenant.slug, &job.backup);
     // An attempt before this one may have died between the manifest and its word to the catalog.
     match backups::read(&workshop.store, tenant, row.id).await {
-        Ok(manifest) => return Ok(fields(&manifest)),
+        Ok(manifest) => return Ok(completed(workshop, job, &manifest).await),
         Err(e) if e.code == Code::BackupNotFound => {}
         Err(e) => return Err(e),
     }
@@ -33,7 +34,14 @@ pub async fn run(ctx: &Context, workshop: &Workshop, job: &Job) -> Result<Map<St
         yield_after: create::YIELD_AFTER,
     };
     let manifest = create::create(ctx, &opened, &request).await?;
-    Ok(fields(&manifest))
+    Ok(completed(workshop, job, &manifest).await)
+}
+
+async fn completed(workshop: &Workshop, job: &Job, manifest: &Manifest) -> Map<String, Value> {
+    let mut fields = fields(manifest);
+    let anomalies = compared(workshop, job, manifest).await;
+    fields.insert("anomalies".into(), json!(anomalies));
+    fields
 }
 
 /// Columns of `backups` that the manifest fills.

@@ -2,24 +2,20 @@
 //! what a dead function left is taken up by the next.
 
 use super::Workshop;
+use super::read_back::read_back_for_gates;
 use crate::error::{Code, Error, Result};
 use crate::ports::catalog::{As, Repeat};
 use crate::ports::vercel::{Told, Vercel};
-use crate::tasks::{Context, check, open_store};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::Duration;
-use uuid::Uuid;
 
 /// All that Vercel is asked for one check: less than the claim of it.
 const TELLING: Duration = Duration::from_secs(45);
-/// A proof is claimed for a minute.
-const RENEW: Duration = Duration::from_secs(15);
 
 #[derive(Deserialize)]
 struct Claimed {
     checks: Vec<Check>,
-    proofs: Vec<Proof>,
 }
 
 #[derive(Deserialize)]
@@ -31,14 +27,8 @@ struct Check {
     reason: Option<String>,
 }
 
-/// A backup that is to be read back from the store.
-#[derive(Deserialize)]
-struct Proof {
-    backup: Uuid,
-    tenant: String,
-}
-
-/// Opens, proves and ends what is due. What fails is due again in a minute, for whoever looks then.
+/// Opens and ends what is due, and reads back what deployments wait for. What fails is due again in a minute, for whoever
+/// looks then.
 pub async fn look_after_checks(workshop: &Workshop) {
     let Some(vercel) = &workshop.vercel else {
         return;
@@ -46,7 +36,6 @@ pub async fn look_after_checks(workshop: &Workshop) {
     loop {
         let claimed = claim(workshop).await;
         match claimed {
-            Ok(claimed) if claimed.checks.is_empty() && claimed.proofs.is_empty() => return,
             Ok(claimed) => {
                 for check in &claimed.checks {
                     if let Err(error) = tell(workshop, vercel, check).await {
@@ -54,10 +43,13 @@ pub async fn look_after_checks(workshop: &Workshop) {
                         tracing::warn!(deployment, %error, "Vercel was not told of a check and will be");
                     }
                 }
-                for proof in &claimed.proofs {
-                    if let Err(error) = prove(workshop, proof).await {
-                        tracing::warn!(backup = %proof.backup, %error, "a backup was not read back and will be");
-                    }
+                let read = read_back_for_gates(workshop).await;
+                let read = read.unwrap_or_else(|error| {
+                    tracing::warn!(%error, "a backup was not read back and will be");
+                    0
+                });
+                if claimed.checks.is_empty() && read == 0 {
+                    return;
                 }
             }
             Err(error) => {
@@ -102,34 +94,6 @@ async fn tell(workshop: &Workshop, vercel: &Vercel, check: &Check) -> Result<()>
         "deployment": deployment, "asked": check.asked, "conclusion": check.conclusion, "given_up": given_up,
     });
     write(workshop, "rovodev_told_check", arguments).await
-}
-
-/// Reads everything of a backup back, while the claim is renewed.
-async fn prove(workshop: &Workshop, proof: &Proof) -> Result<()> {
-    let ctx = Context::default();
-    let reading = async {
-        let key = workshop.store_key.as_deref();
-        let store = open_store::open_to_read(&ctx, &workshop.store, key).await?;
-        check::check(&ctx, &store, &proof.tenant, &[proof.backup]).await
-    };
-    tokio::pin!(reading);
-    let report = loop {
-        tokio::select! {
-            report = &mut reading => break report?,
-            () = tokio::time::sleep(RENEW) => note(workshop, proof, json!({})).await?,
-        }
-    };
-    let first = report.problems.first().map(|p| p.message.clone());
-    if let Some(damage) = &first {
-        tracing::error!(backup = %proof.backup, damage, "a backup is not what was written");
-    }
-    let outcome = json!({ "checked": first.is_none(), "damaged": first });
-    note(workshop, proof, outcome).await
-}
-
-async fn note(workshop: &Workshop, proof: &Proof, mut outcome: Value) -> Result<()> {
-    outcome["backup"] = json!(proof.backup);
-    write(workshop, "rovodev_note_proof", outcome).await
 }
 
 async fn write(workshop: &Workshop, function: &str, arguments: Value) -> Result<()> {

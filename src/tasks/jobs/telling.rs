@@ -32,7 +32,7 @@ impl Workshop {
     }
 
     /// Until that was done: a process must not end before.
-    pub(super) async fn told(&self) {
+    pub async fn told(&self) {
         let mut begun = take(
             &mut *self
                 .telling

@@ -1,6 +1,7 @@
 //! A worker of one's own: takes what functions take, and what they could not end, without a deadline.
 
-use super::{Outcome, Workshop, run, take};
+use super::{Outcome, Workshop, read_back_due, run, take};
+use crate::core::counted::counted;
 use crate::error::{Code, Error, Result};
 use crate::tasks::{Context, exports};
 use futures_util::future::join_all;
@@ -14,6 +15,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// How often exports that ended are dropped.
 const SWEEP: Duration = Duration::from_secs(300);
+/// So long a backup is read back before the queues are looked into again.
+const READING: Duration = Duration::from_secs(15);
+/// How often it is asked what is to be read back, where nothing was or the store was silent.
+const READ_BACK: Duration = Duration::from_secs(60);
 
 /// What became of the jobs that were taken.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -28,6 +33,8 @@ pub struct Worked {
     pub lost: u64,
     /// Of what went from the catalog meanwhile.
     pub gone: u64,
+    /// Backups that were read back from the store to their end.
+    pub read_back: u64,
 }
 
 impl Worked {
@@ -91,7 +98,7 @@ struct Hand<'a> {
 
 impl Hand<'_> {
     async fn work(&self, once: bool) -> Result<()> {
-        let (mut reached, mut swept) = (false, None::<Instant>);
+        let (mut reached, mut swept, mut read) = (false, None::<Instant>, None::<Instant>);
         while self.ctx.check().is_ok() {
             if self.sweeps && swept.is_none_or(|at| at.elapsed() > SWEEP) {
                 swept = Some(Instant::now());
@@ -99,6 +106,12 @@ impl Hand<'_> {
             }
             let wait = match self.one().await {
                 Ok(true) => Duration::ZERO,
+                Ok(false) if self.sweeps && read.is_none_or(|at| at.elapsed() > READ_BACK) => {
+                    if !self.read_back().await {
+                        read = Some(Instant::now());
+                    }
+                    Duration::ZERO
+                }
                 Ok(false) if once => return Ok(()),
                 Ok(false) => LOOK,
                 Err(e) if once || (!reached && !e.retry) => return Err(e),
@@ -154,6 +167,30 @@ impl Hand<'_> {
             Err(poisoned) => poisoned.get_mut().count(outcome),
         }
         Ok(true)
+    }
+
+    /// Reads a backup back while nothing else waits. Whether there is more to read.
+    async fn read_back(&self) -> bool {
+        let until = Instant::now() + READING;
+        let read = match read_back_due(self.workshop, Some(until)).await {
+            Ok(read) => read,
+            Err(e) if e.code == Code::Cancelled => return false,
+            Err(error) => {
+                tracing::warn!(%error, "a backup was not read back and will be");
+                return false;
+            }
+        };
+        if read > 0 {
+            let what = counted(read as u64, "backup");
+            self.ctx.progress.notice(format!("Read {what} back"));
+        }
+        let mut worked = self
+            .worked
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        worked.read_back += read as u64;
+        // With time left there was nothing more.
+        Instant::now() >= until
     }
 
     async fn sweep(&self) {

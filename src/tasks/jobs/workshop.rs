@@ -1,5 +1,6 @@
 //! What a worker works with: the source, the store, the catalog, and how long it may.
 
+use super::read_back::check_days;
 use super::telling::Telling;
 use crate::config::{self, Settings};
 use crate::error::Result;
@@ -43,6 +44,8 @@ pub struct Workshop {
     /// Tells people how jobs ended.
     pub(super) notifier: Notifier,
     pub(super) telling: Telling,
+    /// Days after which a backup is read back again; 0 where none is.
+    pub(super) check_days: u32,
     /// Days that a restore keeps what it changed.
     pub(super) undo_days: u32,
     /// Cancelled when the worker shall stop: what it holds goes back to the queue.
@@ -69,6 +72,7 @@ impl Workshop {
             room: None,
             notifier: Notifier::new(settings),
             telling: Telling::default(),
+            check_days: check_days(settings)?,
             undo_days: restore::undo_days(settings)?,
             stop: CancellationToken::new(),
         })

@@ -56,6 +56,11 @@ pub struct BackupRow {
     error_message: Option<String>,
     #[serde(alias = "cancelledBy")]
     cancelled_by: Option<String>,
+    /// What was not as written when it was last read back; over HTTP, whether there is such.
+    #[serde(default)]
+    damage: Option<Value>,
+    #[serde(default)]
+    damaged: bool,
     #[serde(default)]
     pub pinned: bool,
     pub note: Option<String>,
@@ -149,6 +154,11 @@ impl BackupRow {
 
     pub fn is_completed(&self) -> bool {
         self.status == "completed"
+    }
+
+    /// Whether it was not what was written when it was last read back.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged || self.damage.is_some()
     }
 
     /// Why it did not complete, where it is over.

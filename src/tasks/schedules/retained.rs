@@ -29,6 +29,7 @@ pub struct RetainedBackup {
     #[serde(default, deserialize_with = "moment_if_any")]
     pub verified_at: Option<DateTime<Utc>>,
     pub size: Option<u64>,
+    pub damaged: bool,
     pub guards_undo: bool,
 }
 
@@ -38,6 +39,7 @@ impl RetainedBackup {
             id: self.id,
             at: self.created_at,
             state: match self.status.as_str() {
+                "completed" if self.damaged => State::Damaged,
                 "completed" => State::Good,
                 "pending" | "in_progress" => State::UnderWay,
                 _ => State::Failed,
@@ -79,6 +81,8 @@ pub struct Previewed {
     pub created_at: DateTime<Utc>,
     pub status: String,
     pub size: Option<u64>,
+    /// Not what was written when it was last read back.
+    pub damaged: bool,
     pub keep: bool,
     pub reasons: Vec<Reason>,
 }
@@ -98,6 +102,7 @@ pub fn preview(
         created_at: b.created_at,
         status: b.status,
         size: b.size,
+        damaged: b.damaged,
         keep: d.keep,
         reasons: d.reasons,
     });

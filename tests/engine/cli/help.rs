@@ -1,6 +1,6 @@
 use super::Shell;
 
-const COMMANDS: [&str; 13] = [
+const COMMANDS: [&str; 14] = [
     "backup",
     "restore",
     "list",
@@ -10,6 +10,7 @@ const COMMANDS: [&str; 13] = [
     "prune",
     "download",
     "schedule",
+    "tenant",
     "status",
     "init",
     "worker",

@@ -9,4 +9,4 @@ mod killed;
 mod lines;
 mod logged;
 mod proxy;
-mod workplace;
+pub mod workplace;

@@ -1,7 +1,7 @@
 // Step 1: which backup.
 
 import { get } from "../../app/api.js";
-import { kind } from "../../app/backups.js";
+import { kind, state } from "../../app/backups.js";
 import { element, replace } from "../../app/dom.js";
 import { button, field, link, skeleton } from "../../app/parts.js";
 import * as questions from "../../app/questions.js";
@@ -26,16 +26,17 @@ export async function chooseBackup(wizard) {
     const { backups } = await get(questions.restorable(q), wizard.signal);
     if (search.value !== (q ?? "")) return;
     const legend = element("legend", {}, words.restore.steps.source.title);
-    replace(list, legend, backups.map(choice), backups.length === 0 && element("p", { class: "soft" }, q ? words.list.nothing : words.restore.noBackups));
+    const whole = Math.max(0, backups.findIndex((backup) => !backup.damaged));
+    replace(list, legend, backups.map((backup, at) => choice(backup, at === whole)), backups.length === 0 && element("p", { class: "soft" }, q ? words.list.nothing : words.restore.noBackups));
     next.disabled = backups.length === 0;
     actions.hidden = false;
   };
   await fill("");
 }
 
-function choice(backup, at) {
+function choice(backup, chosen) {
   return element("label", { class: "choice" },
-    element("input", { type: "radio", name: "backup", value: backup.id, checked: at === 0 }),
-    element("span", {}, element("strong", {}, backup.name),
+    element("input", { type: "radio", name: "backup", value: backup.id, checked: chosen }),
+    element("span", {}, element("strong", {}, backup.name), backup.damaged && [" ", state(backup)],
       element("span", { class: "soft" }, `${kind(backup)} · ${format.size(backup.size)} · ${format.exact(backup.createdAt)} (${format.ago(backup.createdAt)})`)));
 }

@@ -16,6 +16,8 @@ const CHARTS = {
   size: { lines: [[series.size, (day) => ratio(day.size, day.succeeded), "--accent"]], text: format.size },
   newBytes: { lines: [[series.newBytes, (day) => (day.runs > 0 ? day.newBytes : null), "--accent"]], text: format.size, bars: true },
   duration: { lines: [[series.p50, (day) => day.durationP50Ms, "--accent"], [series.p95, (day) => day.durationP95Ms, "--warn"]], text: format.elapsed },
+  readBack: { lines: [[series.p50, (day) => day.readBackP50Ms, "--accent"], [series.p95, (day) => day.readBackP95Ms, "--warn"]], text: format.elapsed },
+  restore: { lines: [[series.p50, (day) => day.restoreP50Ms, "--accent"], [series.p95, (day) => day.restoreP95Ms, "--warn"]], text: format.elapsed },
 };
 
 export function charts(days, signal) {
