@@ -14,6 +14,8 @@ export const recent = ["/backups/list", { limit: RECENT }];
 export const lastGood = ["/backups/list", { limit: RECENT, status: "completed", trigger: "manual,scheduled,deploy" }];
 export const restoresUnderWay = ["/workspace/restores", { status: "pending,in_progress", limit: RECENT }];
 export const schedules = ["/schedules"];
+/** How much is stored, and how much may be. */
+export const storage = ["/workspace/metrics", { days: 1 }];
 export const channels = ["/workspace/channels"];
 export const schedule = (id) => ["/schedules", { id }];
 export const details = (id) => [`/backups/${id}/details`];

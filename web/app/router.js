@@ -9,7 +9,7 @@ const TOP = "rovodev-top";
 const ROUTES = [
   {
     pattern: /^\/$/, load: () => import("../pages/home.js"), name: "home",
-    first: () => [asks.recent, asks.lastGood, asks.restoresUnderWay, asks.health, asks.schedules],
+    first: () => [asks.recent, asks.lastGood, asks.restoresUnderWay, asks.health, asks.schedules, asks.storage],
   },
   { pattern: /^\/backups$/, load: () => import("../pages/backups.js"), name: "backups", first: ({ query }) => [asks.backups(query)] },
   {

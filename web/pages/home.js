@@ -148,7 +148,7 @@ async function schedules(box, signal) {
 
 /** Told before somebody is surprised by it. */
 async function quota(box, signal) {
-  const { storage: { stored, quota: most } } = await call("GET", "/workspace/metrics", { query: { days: 1 }, signal });
+  const { storage: { stored, quota: most } } = await get(questions.storage, signal);
   if (most !== null && stored >= NEAR * most) replace(box, notice(stored >= most ? "bad" : "warn", words.home.quota(format.size(stored), format.size(most))));
 }
 
