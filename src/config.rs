@@ -87,6 +87,8 @@ variables! {
         "Days that a restore in place keeps what it changed, so that it can be undone: 1 to 365. It takes room in the database.";
     ROVODEV_CHECK_DAYS open Some("7"),
         "Days after which a backup is read back from the store again, to see that it is still what was written; the first time is soon after it was made. 0 to 365; with 0 nothing is read back by itself.";
+    ROVODEV_WORKER_HOURS open Some("24"),
+        "Hours that a backup, restore or export that takes longer than a function may run waits for `rovodev worker` before it is ended as failed: 1 to 720.";
     ROVODEV_DASHBOARD_URL open None,
         "Where people find the dashboard, for the links in notifications: https://PROJECT.vercel.app.";
     ROVODEV_SMTP_URL secret None,

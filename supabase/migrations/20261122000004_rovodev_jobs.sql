@@ -36,6 +36,9 @@ CREATE TABLE public.rovodev_jobs (
     -- Held by one of those that may hold only so many together.
     limited boolean NOT NULL DEFAULT false,
     cancel_requested_at timestamptz,
+    cancelled_by text,
+    -- Since when it waits for a worker of one's own.
+    long_since timestamptz,
     last_error jsonb,
     created_at timestamptz NOT NULL DEFAULT now(),
     ended_at timestamptz,
@@ -199,19 +202,34 @@ END $$;
 
 CREATE FUNCTION rovodev.end_job(job public.rovodev_jobs, new_state text, fields jsonb) RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    who text;
+    safety uuid;
 BEGIN
     UPDATE public.rovodev_jobs SET
         state = new_state, ended_at = now(), leased_until = NULL,
         last_error = CASE WHEN fields ? 'error_message'
             THEN jsonb_build_object('code', fields -> 'error_code', 'message', fields -> 'error_message')
             ELSE last_error END
-    WHERE id = job.id;
+    WHERE id = job.id RETURNING cancelled_by INTO who;
+    IF new_state = 'cancelled' AND who IS NOT NULL THEN
+        fields := fields || jsonb_build_object('cancelled_by', who);
+    END IF;
     PERFORM rovodev.tell_object(job, new_state,
         fields || jsonb_build_object('finished_at', now(), 'completed_at', now()));
     -- A safety backup that was never taken will not be.
     UPDATE public.backups b SET status = 'cancelled'
     FROM public.restore_operations o
-    WHERE o.id = job.operation_id AND b.id = o.safety_backup_id AND b.status = 'pending';
+    WHERE o.id = job.operation_id AND b.id = o.safety_backup_id AND b.status = 'pending'
+    RETURNING b.id INTO safety;
+    -- Whoever worked on it may have stored it whole and died before the catalog heard of it. What the catalog does not
+    -- call completed must not stay in the store.
+    IF safety IS NOT NULL AND job.token > 0 THEN
+        PERFORM rovodev.enqueue('delete', job.tenant_id, backup => safety);
+    ELSIF job.kind = 'backup' AND new_state <> 'completed'
+        AND job.token > CASE job.state WHEN 'running' THEN 1 ELSE 0 END THEN
+        PERFORM rovodev.enqueue('delete', job.tenant_id, backup => job.backup_id);
+    END IF;
     PERFORM pgmq.archive(job.queue, job.message_id);
     PERFORM rovodev.audit(
         job.tenant_id, 'job', job.kind, CASE job.kind WHEN 'restore' THEN 'restore' WHEN 'export' THEN 'export'
@@ -354,14 +372,15 @@ COMMENT ON FUNCTION public.rovodev_end_job IS 'rovodev:catalog Ends a job.';
 
 -- Gives a job back, to be taken again in `seconds` after a failure that a retry may mend; the attempts end in
 -- rovodev_take_job. Without an error it is no failure, and no attempt is lost: a worker that is stopped, or with
--- `to_worker` a function whose deadline came. Nor is waiting for who is at work in the store, for an hour: a killed
--- deletion holds it for minutes. {held, gone}.
+-- `to_worker` a function whose deadline came. Nor is waiting, for an hour, for who is at work in the store, or restores
+-- into the same database: a killed deletion holds the one for minutes, another tenant's restore the other. {held, gone}.
 CREATE FUNCTION public.rovodev_return_job(
     job_id uuid, token integer, seconds integer, error jsonb DEFAULT NULL, to_worker boolean DEFAULT false
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     job public.rovodev_jobs := rovodev.held_job(job_id, token);
     error jsonb := rovodev.unwrapped(rovodev_return_job.error);
+    notice text := error ->> 'message';
 BEGIN
     IF job.id IS NULL THEN
         RETURN rovodev.not_held(job_id);
@@ -370,21 +389,24 @@ BEGIN
         PERFORM pgmq.archive(job.queue, job.message_id);
         job.queue := 'rovodev_long_jobs';
         job.token_base := job.token;
+        job.long_since := now();
+        notice := 'Waits for a worker, because it takes longer than a function may run. Start one: rovodev worker';
         SELECT send INTO job.message_id
             FROM pgmq.send(job.queue, jsonb_build_object('job', job.id, 'kind', job.kind), seconds);
     ELSE
         PERFORM pgmq.set_vt(job.queue, job.message_id, seconds);
     END IF;
-    IF error IS NULL OR (error ->> 'code' = 'store_busy' AND job.created_at > now() - interval '1 hour') THEN
+    IF error IS NULL OR (error ->> 'code' IN ('store_busy', 'restore_running') AND job.created_at > now() - interval '1 hour') THEN
         job.max_attempts := job.max_attempts + 1;
     END IF;
     UPDATE public.rovodev_jobs j SET
         state = 'queued', leased_until = NULL, last_error = coalesce(error, j.last_error), queue = job.queue,
-        message_id = job.message_id, token_base = job.token_base, max_attempts = job.max_attempts
+        message_id = job.message_id, token_base = job.token_base, max_attempts = job.max_attempts,
+        long_since = job.long_since
     WHERE j.id = job.id;
     -- Whoever watches hears what it waits for.
-    PERFORM rovodev.tell_object(job, 'pending', CASE WHEN error IS NULL THEN '{}' ELSE jsonb_build_object('progress',
-        jsonb_build_object('current', 0, 'total', 0, 'step', 'Waiting', 'notice', error ->> 'message')) END);
+    PERFORM rovodev.tell_object(job, 'pending', CASE WHEN notice IS NULL THEN '{}' ELSE jsonb_build_object('progress',
+        jsonb_build_object('current', 0, 'total', 0, 'step', 'Waiting', 'notice', notice)) END);
     RETURN jsonb_build_object('held', true);
 END $$;
 COMMENT ON FUNCTION public.rovodev_return_job IS 'rovodev:catalog Gives a job back to the queue.';
@@ -416,7 +438,12 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
     PERFORM rovodev.enqueue('delete', b.tenant_id, backup => b.id)
     FROM public.backups b
-    WHERE b.deleted_at > now() - interval '7 days' AND NOT EXISTS (
+    WHERE (
+        b.deleted_at > now() - interval '7 days'
+        OR b.status IN ('failed', 'cancelled') AND EXISTS (
+            SELECT FROM public.rovodev_jobs j
+            WHERE j.backup_id = b.id AND j.kind = 'delete' AND j.created_at > now() - interval '7 days')
+    ) AND NOT EXISTS (
         SELECT FROM public.rovodev_jobs j
         WHERE j.backup_id = b.id AND j.kind = 'delete'
             AND (j.state <> 'failed' OR j.ended_at > now() - interval '10 minutes')

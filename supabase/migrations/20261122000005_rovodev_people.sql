@@ -435,16 +435,19 @@ BEGIN
             address);
         RETURN rovodev.refusal('nothing_to_cancel', 'Nothing of this backup is running.');
     END IF;
-    UPDATE public.rovodev_jobs j SET cancel_requested_at = coalesce(cancel_requested_at, now()) WHERE j.id = job.id;
+    UPDATE public.rovodev_jobs j SET
+        cancel_requested_at = coalesce(cancel_requested_at, now()),
+        cancelled_by = coalesce(cancelled_by, rovodev.caller_email(), rovodev.caller()::text)
+    WHERE j.id = job.id;
     PERFORM rovodev.audit(target.tenant_id, door, 'backup.cancel',
         CASE job.kind WHEN 'restore' THEN 'restore' ELSE 'backup' END,
         coalesce(job.operation_id, job.backup_id), 'done', NULL, address);
-    -- Nobody has begun: it is over now.
-    IF job.token = 0 THEN
-        PERFORM rovodev.end_job(job, 'cancelled', jsonb_build_object('cancelled_by',
-            coalesce(rovodev.caller_email(), rovodev.caller()::text)));
+    -- Nobody works on it: it is over now.
+    IF job.state = 'queued' THEN
+        PERFORM rovodev.end_job(job, 'cancelled', '{}');
     END IF;
-    RETURN jsonb_build_object('outcome', 'done', 'status', CASE WHEN job.token = 0 THEN 'cancelled' ELSE 'cancelling' END);
+    RETURN jsonb_build_object('outcome', 'done', 'status',
+        CASE job.state WHEN 'queued' THEN 'cancelled' ELSE 'cancelling' END);
 END $$;
 COMMENT ON FUNCTION public.rovodev_cancel IS 'rovodev:catalog Cancels a backup or a restore.';
 

@@ -275,12 +275,14 @@ BEGIN
     IF wanted.id IS NULL THEN
         RETURN rovodev.refusal('nothing_to_cancel', 'It is over already.');
     END IF;
-    UPDATE public.rovodev_jobs j SET cancel_requested_at = coalesce(cancel_requested_at, now()) WHERE j.id = job;
+    UPDATE public.rovodev_jobs j SET
+        cancel_requested_at = coalesce(cancel_requested_at, now()), cancelled_by = coalesce(cancelled_by, left(actor, 255))
+    WHERE j.id = job;
     PERFORM rovodev.audit_operator(owner.id, actor, 'backup.cancel',
         CASE wanted.kind WHEN 'restore' THEN 'restore' ELSE 'backup' END,
         coalesce(wanted.operation_id, wanted.backup_id, wanted.export_id));
-    IF wanted.token = 0 THEN
-        PERFORM rovodev.end_job(wanted, 'cancelled', jsonb_build_object('cancelled_by', left(actor, 255)));
+    IF wanted.state = 'queued' THEN
+        PERFORM rovodev.end_job(wanted, 'cancelled', '{}');
     END IF;
     RETURN jsonb_build_object('outcome', 'done');
 END $$;

@@ -36,7 +36,7 @@ pub(super) struct Held {
     put_off: Arc<AtomicBool>,
     /// The catalog has a restore's safety backup.
     pub(super) safety_told: AtomicBool,
-    /// What a function cannot end is for workers.
+    /// What a function cannot end, though it has all its time, is for workers.
     to_worker: bool,
     beating: JoinHandle<()>,
 }
@@ -49,6 +49,13 @@ struct Renewed {
     /// What the job works on is not in the catalog any more.
     #[serde(default)]
     gone: bool,
+}
+
+/// Whoever holds a job no more, for whatever reason, does not renew it either.
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.beating.abort();
+    }
 }
 
 impl Held {
@@ -87,7 +94,7 @@ impl Held {
             gone,
             put_off,
             safety_told: AtomicBool::new(false),
-            to_worker: workshop.deadline.is_some(),
+            to_worker: workshop.has_all_its_time() || workshop.is_put_off_for_good(job.token),
             beating: tokio::spawn(beat.run(events)),
         };
         (held, ctx)
@@ -122,8 +129,9 @@ impl Held {
         let written = match ended {
             Ended::Completed(fields) => self.finish("completed", Value::Object(fields)).await,
             Ended::Cancelled if outcome == Outcome::GivenBack => {
-                tracing::warn!(job = %self.job, "stopped before its end; a worker takes it up");
-                let arguments = json!({ "seconds": 0, "to_worker": self.to_worker });
+                let to_worker = self.to_worker;
+                tracing::warn!(job = %self.job, to_worker, "stopped before its end; somebody takes it up");
+                let arguments = json!({ "seconds": 0, "to_worker": to_worker });
                 self.call("rovodev_return_job", arguments).await
             }
             Ended::Cancelled => self.finish("cancelled", json!({})).await,
@@ -155,6 +163,19 @@ impl Held {
             }
             Err(error) => {
                 tracing::error!(job = %self.job, %error, "the outcome could not be written");
+                Outcome::Lost
+            }
+        }
+    }
+
+    /// What is expected to outlast a function is not begun by one.
+    pub async fn leave_to_worker(self) -> Outcome {
+        let arguments = json!({ "seconds": 0, "to_worker": true });
+        match self.call("rovodev_return_job", arguments).await {
+            Ok(Some(())) => Outcome::GivenBack,
+            Ok(None) => self.not_ours(),
+            Err(error) => {
+                tracing::error!(job = %self.job, %error, "could not be left to a worker");
                 Outcome::Lost
             }
         }

@@ -30,9 +30,12 @@ use crate::error::{Class, Code, Error, Result};
 use crate::ports::catalog::{As, Repeat, moment_if_any};
 use crate::tasks::Context;
 use chrono::{DateTime, Utc};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use heartbeat::Held;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use tracing::Instrument;
 use uuid::Uuid;
@@ -68,6 +71,15 @@ impl Job {
         let operation = self.operation.as_ref().map(|o| o.id);
         let export = self.export.as_ref().map(|e| e.id);
         operation.or(export).unwrap_or(self.backup.id)
+    }
+
+    /// Seconds that it may take, as past ones did.
+    fn estimate(&self) -> Option<f64> {
+        match (self.kind, &self.operation) {
+            (Kind::Backup, _) => self.backup.estimated_seconds,
+            (Kind::Restore, Some(operation)) => operation.estimated_seconds,
+            _ => None,
+        }
     }
 }
 
@@ -126,6 +138,8 @@ pub struct BackupRow {
     pub trigger: crate::core::manifest::Trigger,
     pub codec: crate::core::manifest::Codec,
     pub selection: Selection,
+    #[serde(default)]
+    pub estimated_seconds: Option<f64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -143,6 +157,8 @@ pub struct OperationRow {
     #[serde(default, deserialize_with = "moment_if_any")]
     pub kept_until: Option<DateTime<Utc>>,
     pub safety_backup_id: Option<Uuid>,
+    #[serde(default)]
+    pub estimated_seconds: Option<f64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -253,6 +269,9 @@ async fn run(workshop: &Workshop, job: Job) -> Outcome {
 async fn work_through(workshop: &Workshop, job: Job) -> Outcome {
     tracing::info!(kind = ?job.kind, attempt = job.token, "took a job");
     let (held, ctx) = Held::begin(workshop, &job);
+    if job.token == 1 && workshop.is_outlasted_by(job.estimate()) && !job.cancel_requested {
+        return held.leave_to_worker().await;
+    }
     let ended = attempt(&ctx, workshop, &job, &held).await;
     drop(ctx);
     let outcome = end(workshop, &job, held, ended).await;
@@ -282,12 +301,18 @@ async fn end(workshop: &Workshop, job: &Job, held: Held, ended: Ended) -> Outcom
 
 async fn attempt(ctx: &Context, workshop: &Workshop, job: &Job, held: &Held) -> Ended {
     // Boxed: the futures below are deep.
-    let done = match job.kind {
-        Kind::Backup => Box::pin(backup::run(ctx, workshop, job)).await,
-        Kind::Delete => Box::pin(delete::run(ctx, workshop, job)).await,
-        Kind::Restore => Box::pin(restore::run(ctx, workshop, job, held)).await,
-        Kind::Export => Box::pin(export::run(ctx, workshop, job)).await,
+    let working: BoxFuture<'_, Result<Map<String, Value>>> = match job.kind {
+        Kind::Backup => Box::pin(backup::run(ctx, workshop, job)),
+        Kind::Delete => Box::pin(delete::run(ctx, workshop, job)),
+        Kind::Restore => Box::pin(restore::run(ctx, workshop, job, held)),
+        Kind::Export => Box::pin(export::run(ctx, workshop, job)),
     };
+    // The process of a function lives on after a panic, and must not hold the job meanwhile.
+    let done = AssertUnwindSafe(working).catch_unwind().await;
+    let done = done.unwrap_or_else(|_| {
+        let message = "the work on it broke off by an error of Rovodev's own; the log has more";
+        Err(Error::new(Code::Internal, message))
+    });
     match done {
         Ok(fields) => Ended::Completed(fields),
         Err(e) if e.code == Code::Cancelled => Ended::Cancelled,

@@ -3,7 +3,7 @@
 use super::read_back::check_days;
 use super::telling::Telling;
 use crate::config::{self, Settings};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::ports::catalog::Catalog;
 use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::Store;
@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 const WRITERS: usize = 2;
+/// What functions with part of their time stopped so often is for workers, too.
+const MOST_PUT_OFF: u32 = 4;
 /// So much time must be left to begin one more job.
 const WORTH_BEGINNING: Duration = Duration::from_secs(120);
 
@@ -34,6 +36,8 @@ pub struct Workshop {
     pub(super) name: String,
     /// When the platform ends this process; a worker of one's own has none.
     pub(super) deadline: Option<Instant>,
+    /// From the beginning until then.
+    pub(super) whole_time: Option<Duration>,
     /// Who looks on, and may stop the work: a person at a terminal. Nobody, by default.
     pub outer: Context,
     /// Connections that read, and that write, at the same time.
@@ -46,6 +50,8 @@ pub struct Workshop {
     pub(super) telling: Telling,
     /// Days after which a backup is read back again; 0 where none is.
     pub(super) check_days: u32,
+    /// Hours that what only a worker can end waits for one.
+    pub(super) worker_hours: u32,
     /// Days that a restore keeps what it changed.
     pub(super) undo_days: u32,
     /// Cancelled when the worker shall stop: what it holds goes back to the queue.
@@ -66,6 +72,7 @@ impl Workshop {
             project: PathBuf::from("."),
             name: format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple()),
             deadline,
+            whole_time: deadline.map(|at| at.saturating_duration_since(Instant::now())),
             outer: Context::default(),
             readers: create::READERS,
             writers: WRITERS,
@@ -73,13 +80,32 @@ impl Workshop {
             notifier: Notifier::new(settings),
             telling: Telling::default(),
             check_days: check_days(settings)?,
+            worker_hours: worker_hours(settings)?,
             undo_days: restore::undo_days(settings)?,
             stop: CancellationToken::new(),
         })
     }
 
-    /// Whether another job may be begun: what the deadline stops moves to the workers, though a function that is just
-    /// called could end it.
+    /// Whether about as much time is left as a function ever has: what it does not end then, none ends.
+    pub(super) fn has_all_its_time(&self) -> bool {
+        let (Some(deadline), Some(whole)) = (self.deadline, self.whole_time) else {
+            return false;
+        };
+        deadline.saturating_duration_since(Instant::now()) >= whole.mul_f64(0.85)
+    }
+
+    /// Whether a function stops for so many attempts already what others had begun before.
+    pub(super) fn is_put_off_for_good(&self, attempt: u32) -> bool {
+        self.deadline.is_some() && attempt >= MOST_PUT_OFF
+    }
+
+    /// Whether a function that expects work to take so many seconds leaves it to a worker.
+    pub(super) fn is_outlasted_by(&self, seconds: Option<f64>) -> bool {
+        let whole = self.whole_time.filter(|_| self.deadline.is_some());
+        whole.is_some_and(|whole| seconds.is_some_and(|s| s > whole.as_secs_f64()))
+    }
+
+    /// Whether another job may be begun.
     pub(super) fn has_time(&self) -> bool {
         let needed = Instant::now() + WORTH_BEGINNING;
         self.deadline.is_none_or(|deadline| needed < deadline)
@@ -107,4 +133,18 @@ impl Workshop {
     pub fn store(&self) -> &Store {
         &self.store
     }
+}
+
+fn worker_hours(settings: &Settings) -> Result<u32> {
+    let variable = &config::ROVODEV_WORKER_HOURS;
+    let text = settings.require(variable)?;
+    let hours = text.trim().parse().ok();
+    hours
+        .filter(|hours| (1..=720).contains(hours))
+        .ok_or_else(|| {
+            Error::new(Code::Config, format!("{} is {text:?}", variable.name)).hint(format!(
+                "Set {} to a number of hours from 1 to 720.",
+                variable.name
+            ))
+        })
 }

@@ -127,6 +127,13 @@ impl Workplace {
         done(asked.unwrap());
     }
 
+    /// As whoever asks for all else.
+    pub async fn cancel(&self, backup: Uuid, operation: Option<Uuid>) -> String {
+        let catalog = catalog(&self.settings());
+        let asked = cataloged::cancel(&catalog, &self.asker, backup, operation).await;
+        serde_json::to_string(&done(asked.unwrap())).unwrap()
+    }
+
     /// As if the time of every lease, and of every wait before another attempt, had passed.
     pub async fn time_passes(&self) {
         self.superuser
@@ -156,7 +163,7 @@ impl Workplace {
         self.superuser.batch_execute(statements).await.unwrap();
     }
 
-    async fn count(&self, query: &str) -> i64 {
+    pub async fn count(&self, query: &str) -> i64 {
         self.superuser.query_one(query, &[]).await.unwrap().get(0)
     }
 
