@@ -53,7 +53,7 @@ pub async fn answer(route: &Route, service: &Service, mut request: Request) -> A
     let handled = match entrance::refuse(route, &origin, &request) {
         _ if method == Method::OPTIONS => origin::preflight(route, &origin).map_err(Failure::Told),
         Some(problem) => Err(Failure::Told(problem)),
-        None => run(route, service, request).await,
+        None => run(route, service.clone().since(began), request).await,
     };
     let mut answer = handled.unwrap_or_else(|failure| explain(failure, id).into_answer());
     if answer.response.status() == StatusCode::METHOD_NOT_ALLOWED {
@@ -88,8 +88,8 @@ fn finish(answer: &mut Answer, id: Uuid) {
     }
 }
 
-async fn run(route: &Route, service: &Service, request: Request) -> Result<Answer, Failure> {
-    AssertUnwindSafe((route.handle)(service.clone(), request))
+async fn run(route: &Route, service: Service, request: Request) -> Result<Answer, Failure> {
+    AssertUnwindSafe((route.handle)(service, request))
         .catch_unwind()
         .await
         .unwrap_or_else(|_| {

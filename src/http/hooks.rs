@@ -17,6 +17,7 @@ const LONGEST: usize = 200;
 
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     parameters(&request, &[])?;
+    let workshop = service.workshop()?;
     let begun = match request.headers().get("x-vercel-signature") {
         Some(signature) => signed::receive(&service, &request, signature).await?,
         None => by_secret(&service, &request).await?,
@@ -25,7 +26,6 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     if !begun.held && (begun.replayed || begun.backups.is_empty()) {
         return Ok(answer);
     }
-    let workshop = service.workshop()?;
     Ok(answer.behind(async move {
         let checks = workshop.clone();
         let work = async {

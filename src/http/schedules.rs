@@ -166,8 +166,9 @@ async fn make_or_ask(
 }
 
 async fn run(service: &Service, asker: &Asker, id: Uuid) -> Result<Answer, Failure> {
+    let workshop = service.workshop()?;
     let begun = granted(cataloged::run_schedule(service.catalog(), asker, id).await?)?;
-    let work = jobs::work_on(service.workshop()?, begun.job_id);
+    let work = jobs::work_on(workshop, begun.job_id);
     Ok(Answer::json(StatusCode::ACCEPTED, &begun).behind(work))
 }
 

@@ -26,7 +26,11 @@ pub const WORKING_TIME: Duration = MAX_DURATION.saturating_sub(MARGIN);
 
 /// One per process; cheap to clone.
 #[derive(Clone)]
-pub struct Service(Arc<Inner>);
+pub struct Service {
+    inner: Arc<Inner>,
+    /// When the invocation began whose request this answers; the platform counts from there.
+    began: Option<Instant>,
+}
 
 struct Inner {
     settings: Settings,
@@ -47,31 +51,44 @@ impl Service {
         let publishable = ApiKey::new(settings.require(&config::SUPABASE_PUBLISHABLE_KEY)?);
         let secret = settings.get(&config::SUPABASE_SECRET_KEY).map(ApiKey::new);
         let shared = settings.get(&config::SUPABASE_JWT_SECRET);
-        Ok(Self(Arc::new(Inner {
+        let inner = Arc::new(Inner {
             catalog: Catalog::new(http.clone(), &url, publishable, secret),
             verifier: Verifier::new(http, &url, shared, Pace::default()),
             origins: origin::allowed(&settings)?,
             looks: Looks::default(),
             notifier: Notifier::new(&settings),
             settings,
-        })))
+        });
+        Ok(Self { inner, began: None })
     }
 
     pub fn settings(&self) -> &Settings {
-        &self.0.settings
+        &self.inner.settings
     }
 
     pub fn catalog(&self) -> &Catalog {
-        &self.0.catalog
+        &self.inner.catalog
     }
 
     pub fn verifier(&self) -> &Verifier {
-        &self.0.verifier
+        &self.inner.verifier
     }
 
-    /// For work behind a response that is sent now.
+    /// For an invocation that began then.
+    #[must_use]
+    pub fn since(self, began: Instant) -> Self {
+        let began = Some(began);
+        Self { began, ..self }
+    }
+
+    /// When what this invocation works on must be over.
+    pub fn deadline(&self) -> Instant {
+        self.began.unwrap_or_else(Instant::now) + WORKING_TIME
+    }
+
+    /// For work behind the response.
     pub fn workshop(&self) -> Result<Workshop> {
-        let deadline = Instant::now() + WORKING_TIME;
+        let deadline = self.deadline();
         let workshop = Workshop::new(self.settings(), self.catalog().clone(), Some(deadline))?;
         Ok(workshop.with_notifier(self.notifier().clone()))
     }
@@ -82,17 +99,17 @@ impl Service {
     }
 
     pub fn origins(&self) -> &[String] {
-        &self.0.origins
+        &self.inner.origins
     }
 
     /// Who sends notifications.
     pub fn notifier(&self) -> &Notifier {
-        &self.0.notifier
+        &self.inner.notifier
     }
 
     /// What the parts of the project answered lately.
     pub fn looks(&self) -> &Looks {
-        &self.0.looks
+        &self.inner.looks
     }
 }
 

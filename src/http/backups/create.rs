@@ -63,6 +63,8 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     let key = query::idempotency_key(&request)?;
     let hash = blake3::hash(request.body()).to_hex();
     let wanted = wanted(query::body(&request)?)?;
+    // What is begun must be able to go on.
+    let workshop = service.workshop()?;
     let asked = cataloged::create(service.catalog(), &asker, &wanted, key, &hash).await?;
     let created = granted(asked)?;
     let place = format!("/api/backups/{}/details", created.id);
@@ -72,7 +74,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     );
     Ok(match created.replayed {
         true => answer,
-        false => answer.behind(jobs::work_on(service.workshop()?, created.job_id)),
+        false => answer.behind(jobs::work_on(workshop, created.job_id)),
     })
 }
 

@@ -25,8 +25,9 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
             show(&service, &asker, id).await
         }
         Method::DELETE => {
+            let workshop = service.workshop()?;
             let deleting = granted(cataloged::delete(service.catalog(), &asker, id).await?)?;
-            Ok(Answer::no_content().behind(jobs::work_on(service.workshop()?, deleting.job_id)))
+            Ok(Answer::no_content().behind(jobs::work_on(workshop, deleting.job_id)))
         }
         _ => show(&service, &asker, id).await,
     }

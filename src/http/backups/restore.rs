@@ -72,13 +72,13 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     }
     parameters(&request, &[])?;
     let wanted = wanted(body(&request)?)?;
+    let workshop = service.workshop()?;
     let asked = granted(cataloged::restore(service.catalog(), &asker, backup, &wanted).await?)?;
     let answer = json!({
         "operationId": asked.operation_id, "jobId": asked.job_id, "status": asked.status,
         "safetyBackupId": asked.safety_backup_id, "estimatedTime": asked.estimated_time,
     });
-    Ok(Answer::json(StatusCode::ACCEPTED, &answer)
-        .behind(jobs::work_on(service.workshop()?, asked.job_id)))
+    Ok(Answer::json(StatusCode::ACCEPTED, &answer).behind(jobs::work_on(workshop, asked.job_id)))
 }
 
 fn wanted(body: Body) -> Result<RestoreBackup, Problem> {

@@ -9,6 +9,7 @@ use crate::http::query::{body, id_in_path, parameters};
 use crate::http::service::WORKING_TIME;
 use crate::http::{Answer, Problem, Request, Service};
 use crate::tasks::cataloged::{self, DownloadAnswer, DownloadBackup, Export};
+use crate::tasks::jobs::Workshop;
 use crate::tasks::{backups, jobs};
 use chrono::Utc;
 use http::{HeaderValue, StatusCode, header};
@@ -49,7 +50,13 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
     }
     // 244 random bits from the system, which the link alone holds.
     let secret = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-    let limit = store.has_links().then_some(WORKING_TIME.as_secs());
+    // An export is only asked for where it can be made; other downloads need no more than the store.
+    let workshop = match service.workshop() {
+        Err(error) if wanted.export => return Err(error.into()),
+        made => made.ok(),
+    };
+    let exports = store.has_links() && workshop.is_some();
+    let limit = exports.then_some(WORKING_TIME.as_secs());
     let hash = secret_hash(&secret);
     let asked = cataloged::download(service.catalog(), &asker, backup, &wanted, &hash, limit);
     let made = granted(asked.await?)?;
@@ -57,7 +64,7 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
         (Some(export), _) if export.status == "completed" => {
             ready(&service, &wanted, &made, export).await
         }
-        (Some(export), _) => waiting(&service, backup, &wanted, made.job_id, export),
+        (Some(export), _) => waiting(workshop.zip(made.job_id), backup, &wanted, export),
         (None, Some(file)) => stored_file(&service, backup, &made, file).await,
         (None, None) => {
             let url = format!("/api/backups/{backup}/download?link={secret}");
@@ -126,10 +133,9 @@ async fn ready(
 }
 
 fn waiting(
-    service: &Service,
+    work: Option<(Workshop, Uuid)>,
     backup: Uuid,
     wanted: &DownloadBackup,
-    job: Option<Uuid>,
     export: &Export,
 ) -> Result<Answer, Failure> {
     let place = format!("/api/backups/{backup}/restore/status?export={}", export.id);
@@ -140,8 +146,8 @@ fn waiting(
         header::LOCATION,
         HeaderValue::from_str(&place).map_err(|_| Problem::internal())?,
     );
-    Ok(match job {
-        Some(job) => answer.behind(jobs::work_on(service.workshop()?, job)),
+    Ok(match work {
+        Some((workshop, job)) => answer.behind(jobs::work_on(workshop, job)),
         None => answer,
     })
 }
