@@ -28,7 +28,7 @@ test("damage is told on home, in the list and with what to do; the wizard prefer
     await heading(page, "Backup: rotten").waitFor();
     await page.getByText("2 stored objects are gone or changed. Concerned: public.calls, public.agents.").waitFor();
     await page.getByText(/^Take a new backup now/).waitFor();
-    await page.getByText("Read back").waitFor();
+    await page.getByText("Read back", { exact: true }).waitFor();
     await seen(page, "backup-damaged");
     await page.goto(`${url}/#/restore`);
     await page.getByRole("radio", { name: /whole/ }).waitFor();
@@ -55,6 +55,8 @@ test("a limit that is near is told on home and with the trends, and channels can
     SELECT id, rovodev.stored_bytes(id) * 10 / 9 FROM rovodev_tenants WHERE slug = 'default' ON CONFLICT (tenant_id) DO UPDATE SET bytes = excluded.bytes`);
   sql(`INSERT INTO rovodev_read_backs (tenant_id, backup_id, held, leased_until, ended_at, milliseconds, bytes)
     SELECT tenant_id, id, false, now(), now(), 1500, 7 FROM backups WHERE name = 'large'`);
+  sql(`INSERT INTO restore_operations (tenant_id, backup_id, restore_type, status, started_at, completed_at)
+    SELECT tenant_id, id, 'database', 'completed', now() - interval '3 seconds', now() FROM backups WHERE name = 'large'`);
   await visit(admin, async (page) => {
     await page.getByText(/^The backups take .* of .*\. They go on being taken/).waitFor();
     await seen(page, "home-quota");

@@ -71,3 +71,36 @@ fn a_name_is_one_line_and_no_markup() {
     let sent = slack(&notice(&message)).to_string();
     assert!(!sent.contains("<b>"), "{sent}");
 }
+
+#[test]
+fn damage_anomalies_and_quotas_say_what_to_do() {
+    let mut message = failed();
+    (message.folded, message.error) = (0, None);
+    message.anomalies = vec!["calls: 1,145 rows in the backups before, 0 now".into()];
+    message.quota = Some(Quota {
+        stored: 900_000_000,
+        limit: 1_000_000_000,
+    });
+    let mut told = String::new();
+    for event in [
+        Event::VerificationFailed,
+        Event::VerificationRecovered,
+        Event::BackupAnomaly,
+        Event::QuotaNear,
+        Event::QuotaExceeded,
+    ] {
+        let notice = Notice {
+            event,
+            ..notice(&message)
+        };
+        let mail = mail(&notice);
+        let mark = slack(&notice)["text"].as_str().map(str::to_string);
+        told += &format!("{:?}\n{}\n{}\n\n", mark, mail.subject, mail.text);
+        assert!(mail.html.contains(match event.is_hint() {
+            true => "#92400e",
+            false if event.is_good() => "#15803d",
+            false => "#b91c1c",
+        }));
+    }
+    insta::assert_snapshot!(told);
+}

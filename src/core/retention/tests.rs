@@ -108,6 +108,43 @@ fn days_are_those_of_the_zone_and_alike_hours_are_two() {
     );
 }
 
+/// A damaged one takes no good one's place, and goes no sooner than if nobody knew.
+#[test]
+fn damaged_backups_stand_beside_the_good_ones() {
+    let days_ago = |n: i64| now() - TimeDelta::days(n);
+    let damaged = |n: u128, at| Backup {
+        state: State::Damaged,
+        ..good(n, at)
+    };
+    let two = Policy {
+        keep_last: Some(2),
+        ..Policy::default()
+    };
+    let backups = [
+        damaged(1, days_ago(1)),
+        good(2, days_ago(2)),
+        damaged(3, days_ago(3)),
+        good(4, days_ago(4)),
+        good(5, days_ago(5)),
+    ];
+    assert_eq!(
+        kept(&two, Tz::UTC, &backups),
+        [
+            vec!["keep_last"],
+            vec!["last_good", "keep_last"],
+            vec![],
+            vec!["keep_last"],
+            vec![],
+        ]
+    );
+    let all = [damaged(1, days_ago(1)), damaged(2, days_ago(2))];
+    let one = Policy {
+        keep_last: Some(1),
+        ..Policy::default()
+    };
+    assert_eq!(kept(&one, Tz::UTC, &all), [vec!["keep_last"], vec![]]);
+}
+
 #[test]
 fn what_no_policy_may_take_stays() {
     let old = moment("2020-01-01T00:00:00Z");
@@ -291,5 +328,30 @@ proptest! {
         let after = kept_ids(&decide(&policy, zone, now() + TimeDelta::days(later), &all));
         let back: Vec<_> = backups.iter().filter(|b| after.contains(&b.id) && !before.contains(&b.id)).collect();
         prop_assert!(back.is_empty(), "{back:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn damage_never_has_anything_expire(
+        ages in prop::collection::vec((0..400_i64, any::<bool>()), 1..40),
+        last in prop::option::of(1..9_u32), daily in prop::option::of(1..9_u32), days in prop::option::of(1..99_u32),
+    ) {
+        let policy = Policy { keep_last: last, keep_daily: daily, keep_days: days, ..Policy::default() };
+        let of = |damage: bool| -> Vec<Backup> {
+            let each = ages.iter().enumerate().map(|(n, (age, damaged))| Backup {
+                state: if damage && *damaged { State::Damaged } else { State::Good },
+                ..good(n as u128, now() - TimeDelta::hours(7 * age))
+            });
+            each.collect()
+        };
+        let decide = |backups: &[Backup]| super::decide(&policy, Tz::UTC, now(), backups);
+        let (whole, known) = (decide(&of(false)), decide(&of(true)));
+        for (at, (before, after)) in whole.iter().zip(&known).enumerate() {
+            let only_last = before.reasons.iter().all(|r| r.code == "last_good");
+            prop_assert!(!before.keep || only_last || after.keep, "{at}: {before:?} {after:?}");
+        }
+        let last_good = known.iter().position(|d| d.reasons.iter().any(|r| r.code == "last_good"));
+        prop_assert!(last_good.is_none_or(|at| !ages[at].1), "the last good one is whole");
     }
 }

@@ -143,7 +143,7 @@ async fn retention_counts_no_damaged_backup_as_the_last_good_one() {
          WHERE s.id = '{id}'"
     );
     running.superuser().await.batch_execute(&sql).await.unwrap();
-    let path = format!("/api/schedules?id={id}&show=retention");
+    let path = format!("/api/schedules?id={id}&preview=retention");
     let (status, preview) = running.call(&admin, "GET", &path, None).await;
     assert_eq!(status, 200, "{preview}");
     let decided: Vec<(&str, bool, bool)> = preview["backups"]

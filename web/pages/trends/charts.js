@@ -16,13 +16,16 @@ const CHARTS = {
   size: { lines: [[series.size, (day) => ratio(day.size, day.succeeded), "--accent"]], text: format.size },
   newBytes: { lines: [[series.newBytes, (day) => (day.runs > 0 ? day.newBytes : null), "--accent"]], text: format.size, bars: true },
   duration: { lines: [[series.p50, (day) => day.durationP50Ms, "--accent"], [series.p95, (day) => day.durationP95Ms, "--warn"]], text: format.elapsed },
-  readBack: { lines: [[series.p50, (day) => day.readBackP50Ms, "--accent"], [series.p95, (day) => day.readBackP95Ms, "--warn"]], text: format.elapsed },
-  restore: { lines: [[series.p50, (day) => day.restoreP50Ms, "--accent"], [series.p95, (day) => day.restoreP95Ms, "--warn"]], text: format.elapsed },
+  readBack: { lines: [[series.p50, (day) => day.readBackP50Ms, "--accent"], [series.p95, (day) => day.readBackP95Ms, "--warn"]], text: format.elapsed, seldom: true },
+  restore: { lines: [[series.p50, (day) => day.restoreP50Ms, "--accent"], [series.p95, (day) => day.restoreP95Ms, "--warn"]], text: format.elapsed, seldom: true },
 };
 
 export function charts(days, signal) {
-  return element("div", { class: "charts" }, Object.entries(CHARTS).map(([name, chart]) => one(words.trends.charts[name], chart, days, signal)));
+  return element("div", { class: "charts" }, Object.entries(CHARTS).filter(([, chart]) => isThere(chart, days)).map(([name, chart]) => one(words.trends.charts[name], chart, days, signal)));
 }
+
+/** What happens seldom has no chart before it happened. */
+const isThere = ({ lines, seldom }, days) => !seldom || days.some((day) => lines.some(([, value]) => value(day) !== null));
 
 function one(title, { lines, text, bars }, days, signal) {
   const times = days.map(({ day }) => format.midnight(day).getTime() / 1000);
