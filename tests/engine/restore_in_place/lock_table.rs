@@ -44,7 +44,7 @@ async fn what_passes_the_check_passes_the_merge() {
     assert_told(&refused, Code::LockTableFull, &told);
     assert!(f.own_schemas("staging_").await.is_empty());
     // The most that is let in.
-    let mut most = 120;
+    let mut most = 65;
     let outcome = loop {
         most -= 5;
         let names = (1..=most).map(|i| crate::support::public(&format!("t{i}")));

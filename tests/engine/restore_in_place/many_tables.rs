@@ -50,7 +50,12 @@ async fn tables_in_which_nothing_changed_cost_no_round_trip_under_the_lock() {
         .lines()
         .filter(|l| l.contains("LOG:  statement: ") || l.contains("LOG:  execute "));
     let statements: Vec<String> = statements.map(String::from).collect();
-    let locked = between(&statements, "IN SHARE ROW EXCLUSIVE MODE", "COMMIT").len() as i64;
+    let locked = between(
+        &statements,
+        "IN SHARE ROW EXCLUSIVE MODE",
+        "statement: COMMIT",
+    )
+    .len() as i64;
     let compared = between(
         &statements,
         "CREATE UNIQUE INDEX IF NOT EXISTS t",
@@ -59,7 +64,7 @@ async fn tables_in_which_nothing_changed_cost_no_round_trip_under_the_lock() {
     .len() as i64;
     println!("{locked} statements under the lock, {compared} to compare");
     assert!(
-        locked < 120,
+        (10..120).contains(&locked),
         "{locked} statements while writers of {TABLES} tables wait"
     );
     assert!(

@@ -75,7 +75,11 @@ async fn serve(
 }
 
 fn error(status: u16, code: &str) -> Option<(u16, String)> {
-    let text = format!("<Error><Code>{code}</Code><Message>told by the test</Message></Error>");
+    // Not every service says more than its status.
+    let text = match code {
+        "" => String::new(),
+        _ => format!("<Error><Code>{code}</Code><Message>told by the test</Message></Error>"),
+    };
     Some((status, text))
 }
 
@@ -154,7 +158,7 @@ async fn a_service_without_conditional_writes_conforms() {
 async fn a_quota_is_a_store_that_is_full() {
     for (status, code) in [
         (507, "XMinioStorageFull"),
-        (507, "-"),
+        (507, ""),
         (403, "QuotaExceeded"),
     ] {
         let full = move |head: &str| match head.starts_with("PUT") {
