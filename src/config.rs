@@ -49,6 +49,8 @@ variables! {
         "The region of the bucket.";
     S3_ENDPOINT open None,
         "The address of an S3 that is not Amazon's, such as https://PROJECT.supabase.co/storage/v1/s3.";
+    S3_FORCE_PATH_STYLE open None,
+        "Whether requests name the bucket in the path (true) or in the host (false). By default in the path where S3_ENDPOINT is set.";
     SUPABASE_URL open None,
         "The Supabase project that keeps the catalog: https://PROJECT.supabase.co. Without it the store itself is the catalog.";
     CATALOG_DATABASE_URL secret None,

@@ -43,6 +43,7 @@ codes! {
     PoolExhausted "pool_exhausted" Connect "The pooler or the server has no connection left.";
     ConnectionLost "connection_lost" Failed "The database connection broke while it was in use.";
     DatabaseError "database_error" Failed "The database answered with an error.";
+    DatabaseReadOnly "database_read_only" Refused "The database takes no writes: it is a standby.";
     RowSecurity "row_security" Refused "The role is subject to row level security, so rows could be missing.";
     PermissionDenied "permission_denied" Refused "The role may not do something that is needed.";
     LockTableFull "lock_table_full" Refused "More tables than the server's lock table holds.";

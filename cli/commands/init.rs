@@ -27,6 +27,7 @@ const PLACES: &[Variable] = &[
     config::AWS_SECRET_ACCESS_KEY,
     config::AWS_REGION,
     config::S3_ENDPOINT,
+    config::S3_FORCE_PATH_STYLE,
     config::SUPABASE_URL,
     config::CATALOG_DATABASE_URL,
     config::SUPABASE_PUBLISHABLE_KEY,

@@ -117,6 +117,9 @@ pub struct RestoreArgs {
     /// Free bytes on the target's disk, where known: more is never written
     #[arg(long, value_name = "BYTES", hide_short_help = true)]
     pub room: Option<u64>,
+    /// Write although the database is switched to read-only, as Supabase does when the disk is nearly full
+    #[arg(long, hide_short_help = true)]
+    pub even_read_only: bool,
     /// Where configuration files go
     #[arg(long, value_name = "DIR", default_value = ".", hide_short_help = true)]
     project: PathBuf,
@@ -148,6 +151,14 @@ impl RestoreArgs {
             );
         }
         Ok(())
+    }
+
+    /// The target, with what was said of writing there.
+    pub fn insist(&self, target: DatabaseUrl) -> DatabaseUrl {
+        match self.even_read_only {
+            true => target.even_read_only(),
+            false => target,
+        }
     }
 
     /// Whether a catalog keeps what is asked for: a restore in place, or the undo of one.
@@ -262,6 +273,7 @@ fn request(args: &RestoreArgs, settings: &Settings, backup: Manifest) -> Result<
         Some(url) => DatabaseUrl::parse(url)?,
         None => DatabaseUrl::parse(settings.require(&config::DATABASE_URL)?)?,
     };
+    let target = args.insist(target);
     if backup.source.is_none() {
         let message = format!("{} holds configuration alone", backup.name);
         return Err(

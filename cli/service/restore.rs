@@ -105,6 +105,11 @@ fn refuse_remotely(args: &RestoreArgs) -> Result<()> {
             "the deployment measures it by itself",
         ),
         (
+            args.even_read_only,
+            "--even-read-only",
+            "whether its database takes writes is the deployment's matter",
+        ),
+        (
             args.names_a_store(),
             "--input with a place",
             "the deployment has its own store",

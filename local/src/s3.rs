@@ -21,6 +21,9 @@ use uuid::Uuid;
 /// The region that the local S3 signs for; it accepts any.
 pub const REGION: &str = "us-east-1";
 
+/// A key that may only read, with the same secret.
+pub const READER: &str = "reader";
+
 /// An access key and its secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Credentials {
@@ -59,10 +62,10 @@ impl S3 {
             ))
         })?;
         let mut builder = S3ServiceBuilder::new(files);
-        builder.set_auth(SimpleAuth::from_single(
-            credentials.key.clone(),
-            credentials.secret.clone(),
-        ));
+        let secret = &credentials.secret;
+        let mut keys = SimpleAuth::from_single(credentials.key.clone(), secret.clone());
+        keys.register(READER.into(), secret.clone().into());
+        builder.set_auth(keys);
         let service = AtomicWrites::new(builder.build());
         let port = match port {
             Some(port) => port,
@@ -183,6 +186,9 @@ impl AtomicWrites {
     }
 
     async fn call(&self, request: HttpRequest) -> std::result::Result<HttpResponse, HttpError> {
+        if is_reader(&request) && !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Ok(denied());
+        }
         if !writes_whole_object(&request) {
             return self.service.call(request).await;
         }
@@ -196,6 +202,19 @@ impl AtomicWrites {
         let _turn = turn.lock().await;
         self.service.call(request).await
     }
+}
+
+fn is_reader(request: &HttpRequest) -> bool {
+    let signed = request.headers().get(hyper::header::AUTHORIZATION);
+    let by = format!("Credential={READER}/");
+    signed.is_some_and(|text| String::from_utf8_lossy(text.as_bytes()).contains(&by))
+}
+
+fn denied() -> HttpResponse {
+    let text = "<Error><Code>AccessDenied</Code><Message>Access Denied.</Message></Error>";
+    let mut response = HttpResponse::new(Body::from(text.to_string()));
+    *response.status_mut() = hyper::StatusCode::FORBIDDEN;
+    response
 }
 
 /// Uploads of parts stay parallel: an object appears only when they are completed.

@@ -94,6 +94,12 @@ impl Segmenter {
         Ok(closed)
     }
 
+    /// The open segment, where it has no room for another row: a huge row need not wait in memory for the next one.
+    pub fn take_full(&mut self, buffer: impl Fn() -> Vec<u8>) -> Option<RawSegment> {
+        let (range, order) = (self.current.range, self.current.order + 1);
+        (self.current.text.len() >= self.limit).then(|| self.close(range, order, &buffer))
+    }
+
     /// The last segment, if it holds rows, and the fingerprints of every range.
     pub fn finish(mut self) -> (Option<RawSegment>, Vec<(usize, Fingerprint)>) {
         if let Cut::Ranges { first, starts } = &self.cut {
@@ -194,6 +200,7 @@ mod tests {
         let mut all = Vec::new();
         for line in lines {
             all.extend(segmenter.push(line, Vec::new).unwrap());
+            all.extend(segmenter.take_full(Vec::new));
         }
         let (last, fingerprints) = segmenter.finish();
         all.extend(last);

@@ -19,6 +19,7 @@ pub fn s3(settings: &Settings) -> S3Settings {
     let owned = |variable| settings.get(variable).map(str::to_string);
     S3Settings {
         endpoint: owned(&config::S3_ENDPOINT),
+        path_style: owned(&config::S3_FORCE_PATH_STYLE),
         region: owned(&config::AWS_REGION),
         access_key: owned(&config::AWS_ACCESS_KEY_ID),
         secret_key: owned(&config::AWS_SECRET_ACCESS_KEY),

@@ -64,7 +64,8 @@ impl Database {
     }
 
     pub async fn session(&self) -> Session {
-        Session::connect(&self.url, Purpose::Write).await.unwrap()
+        let url = self.url.clone().even_read_only();
+        Session::connect(&url, Purpose::Write).await.unwrap()
     }
 
     /// The same database as another role.

@@ -25,6 +25,7 @@ const ON_VERCEL: &[Variable] = &[
     config::AWS_SECRET_ACCESS_KEY,
     config::AWS_REGION,
     config::S3_ENDPOINT,
+    config::S3_FORCE_PATH_STYLE,
     config::SUPABASE_URL,
     config::SUPABASE_PUBLISHABLE_KEY,
     config::SUPABASE_SECRET_KEY,
@@ -41,6 +42,7 @@ const ON_VERCEL: &[Variable] = &[
 const RARE: &[Variable] = &[
     config::SUPABASE_JWT_SECRET,
     config::S3_ENDPOINT,
+    config::S3_FORCE_PATH_STYLE,
     config::VERCEL_WEBHOOK_SECRET,
     config::VERCEL_TOKEN,
     config::APP_PROJECT_ID,

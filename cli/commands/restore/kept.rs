@@ -71,7 +71,7 @@ pub async fn forget(
     common: &Common,
     settings: &Settings,
 ) -> Result<Answer> {
-    let target = places::source(settings)?;
+    let target = args.insist(places::source(settings)?);
     let chosen: Vec<Operation> = match wanted {
         "all" => in_place::operations(&target).await?,
         _ => vec![in_place::find_operation(&target, wanted).await?],

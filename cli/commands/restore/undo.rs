@@ -24,7 +24,7 @@ pub async fn run(
     settings: &Settings,
     style: Style,
 ) -> Result<Answer> {
-    let target = places::source(settings)?;
+    let target = args.insist(places::source(settings)?);
     let operation = in_place::find_operation(&target, operation).await?;
     if !args.dry_run && !args.force {
         confirm(&target, &operation, common)?;

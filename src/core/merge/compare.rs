@@ -70,13 +70,17 @@ fn touched(alias: &str, horizon: u32) -> String {
     format!("age({alias}.xmin) <= age('{horizon}'::xid)")
 }
 
-/// Counts the live rows that are older than the snapshot, and the others.
-pub fn count_touched(unit: &Unit, horizon: u32) -> String {
-    let touched = touched("l", horizon);
-    format!(
-        "SELECT count(*) FILTER (WHERE NOT ({touched})), count(*) FILTER (WHERE {touched}) FROM {} l",
-        unit.live()
-    )
+/// Counts, per unit, the live rows that are older than a snapshot, and the others. Each unit has its own horizon.
+pub fn count_touched<'a>(units: impl IntoIterator<Item = (&'a Unit, u32)>) -> String {
+    let each = units.into_iter().map(|(unit, horizon)| {
+        let touched = touched("l", horizon);
+        format!(
+            "SELECT {}::int, count(*) FILTER (WHERE NOT ({touched})), count(*) FILTER (WHERE {touched}) FROM {} l",
+            unit.number,
+            unit.live()
+        )
+    });
+    each.collect::<Vec<_>>().join(" UNION ALL ")
 }
 
 /// Notes the rows written since the comparison.
@@ -90,13 +94,14 @@ pub fn note_touched(names: &Names, unit: &Unit, horizon: u32) -> String {
     )
 }
 
-/// What was found still holds, since no row was written or vanished.
-pub fn keep_found(names: &Names, unit: &Unit) -> String {
+/// What was found in these units still holds, since no row was written or vanished.
+pub fn keep_found(names: &Names, units: &[i32]) -> String {
+    let units: Vec<String> = units.iter().map(i32::to_string).collect();
     format!(
-        "INSERT INTO {} {COLUMNS} SELECT unit, op, sid, loid, lid, replace FROM {} WHERE unit = {}",
+        "INSERT INTO {} {COLUMNS} SELECT unit, op, sid, loid, lid, replace FROM {} WHERE unit = ANY ('{{{}}}'::int[])",
         names.decided(),
         names.found(),
-        unit.number
+        units.join(",")
     )
 }
 

@@ -6,6 +6,9 @@ use tokio_postgres::error::SqlState;
 
 const LOST: &str = "The server or the network ended the connection. Run it again; if this repeats, look into the server's log.";
 
+pub(super) const STANDBY: &str =
+    "A standby (read replica) can only be read: use the address of the primary database.";
+
 /// Translates a driver error; `doing` names the work for people.
 pub fn from_postgres(doing: &str, error: tokio_postgres::Error) -> Error {
     let Some(db) = error.as_db_error() else {
@@ -118,6 +121,7 @@ fn classify(state: &SqlState, message: &str) -> (Code, Option<&'static str>) {
                  template0); its names and definitions must be UTF-8: correct what holds the bytes of the message.",
             ),
         ),
+        SqlState::READ_ONLY_SQL_TRANSACTION => (Code::DatabaseReadOnly, Some(STANDBY)),
         SqlState::QUERY_CANCELED => (Code::Cancelled, None),
         SqlState::ADMIN_SHUTDOWN | SqlState::CRASH_SHUTDOWN | SqlState::CANNOT_CONNECT_NOW => {
             (Code::ConnectionLost, Some(LOST))

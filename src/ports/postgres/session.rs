@@ -1,14 +1,25 @@
 //! One connection, proven to reach the database that was asked for, with every setting pinned that
 //! could change how rows are written as text.
 
+mod drive;
+mod reached;
+
 use super::{DatabaseUrl, error::from_postgres, tls};
 use crate::error::{Code, Error, Result};
 use backon::{ExponentialBuilder, Retryable};
+use drive::{Gate, ask_to_cancel, drive};
+use futures_util::{FutureExt, StreamExt};
+use reached::{TakesWrites, cannot_connect, identify, unreachable};
+use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{CancelToken, Client, CopyInSink, CopyOutStream, Row};
+use tokio_postgres::{Client, CopyInSink, CopyOutStream, Row};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use drive::HeldBack;
+pub use reached::Identity;
 
 /// What a session is for; decides its `search_path`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,20 +52,6 @@ const FOLLOW_DATABASE: &str = "RESET extra_float_digits; RESET DateStyle; RESET 
 /// What the server calls the encoding of a database that has none.
 pub const NO_ENCODING: &str = "SQL_ASCII";
 
-/// Which server and database a session really reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    pub database: String,
-    pub system_identifier: String,
-    /// As `server_version_num`.
-    pub version: u32,
-}
-
-/// How long a dropped session may take to end in order, before its statement is cancelled and its
-/// connection closed.
-const FAREWELL: Duration = Duration::from_millis(200);
-const CANCEL_LIMIT: Duration = Duration::from_secs(5);
-
 /// Ends on the server soon after it is dropped, whatever statement is running: a COPY that nobody reads
 /// would hold its locks to the end.
 pub struct Session {
@@ -64,6 +61,10 @@ pub struct Session {
     /// The database has no encoding (SQL_ASCII): its text is whatever bytes were written. Rows pass as they are;
     /// as UTF-8 the server would refuse some.
     raw_text: bool,
+    takes_writes: TakesWrites,
+    /// The longest silence of the server in a COPY.
+    silence: Duration,
+    gate: Arc<Gate>,
     _end: DropGuard,
 }
 
@@ -100,10 +101,10 @@ impl Session {
             .connect(tls.clone())
             .await
             .map_err(|e| cannot_connect(url, e))?;
-        let ended = CancellationToken::new();
+        let (ended, gate) = (CancellationToken::new(), Arc::<Gate>::default());
         // The driver's error reaches whoever waits on a query.
         tokio::spawn(drive(
-            connection,
+            gate.clone().pass(connection),
             ended.clone(),
             client.cancel_token(),
             tls.clone(),
@@ -119,7 +120,7 @@ impl Session {
             .batch_execute(&pinned)
             .await
             .map_err(|e| from_postgres(&doing, e))?;
-        let (identity, encoding) = identify(&client, &doing).await?;
+        let (identity, encoding, takes_writes) = identify(&client, &doing).await?;
         if identity.database != url.database() {
             return Err(Error::new(
                 Code::DatabaseMismatch,
@@ -131,13 +132,25 @@ impl Session {
             )
             .hint("The pooler ignores the database name; use the direct connection."));
         }
-        Ok(Self {
+        let session = Self {
             client,
             tls,
             identity,
             raw_text: encoding == NO_ENCODING,
+            takes_writes,
+            silence: url.silence,
+            gate,
             _end: end,
-        })
+        };
+        if purpose == Purpose::Write {
+            session.require_writes(url)?;
+        }
+        Ok(session)
+    }
+
+    /// Fails where what is written at `url` would not be taken, or might take the disk's last room.
+    pub fn require_writes(&self, url: &DatabaseUrl) -> Result<()> {
+        self.takes_writes.require(url)
     }
 
     /// Connects once more and makes sure it is the same server and database.
@@ -223,6 +236,43 @@ impl Session {
             .map_err(|e| from_postgres(doing, e))
     }
 
+    /// The next row of a COPY.
+    pub async fn next_row(
+        &self,
+        doing: &str,
+        rows: &mut Pin<&mut CopyOutStream>,
+    ) -> Result<Option<bytes::Bytes>> {
+        // Mostly there is one, and no clock is needed.
+        let row = match rows.next().now_or_never() {
+            Some(row) => row,
+            None => self.answered(doing, rows.next()).await?,
+        };
+        row.transpose().map_err(|e| from_postgres(doing, e))
+    }
+
+    /// What the server says to a part of a COPY, unless it is silent for too long: behind a pooler that lives, a server
+    /// that hangs is like one that thinks. Time that we take ourselves does not count.
+    pub async fn answered<T>(&self, doing: &str, answer: impl Future<Output = T>) -> Result<T> {
+        let limit = self.silence;
+        tokio::time::timeout(limit, answer).await.map_err(|_| {
+            let seconds = limit.as_secs();
+            Error::new(
+                Code::ConnectionLost,
+                format!("{doing}: no word from the database for {seconds} s"),
+            )
+            .hint(
+                "The server or a pooler hangs. Look into its log and run it again; where it only needs longer, write \
+                 silence_timeout=SECONDS behind the ? of the database URL.",
+            )
+            .retry(true)
+        })
+    }
+
+    /// Until the answer is dropped, nothing more is read from the server: the driver would hold several rows ahead.
+    pub fn hold_back(&self) -> HeldBack {
+        HeldBack::shut(self.gate.clone())
+    }
+
     fn with_options(&self, copy: &str, freeze: bool) -> String {
         match (freeze, self.raw_text) {
             (false, false) => copy.to_string(),
@@ -269,81 +319,4 @@ impl Session {
     pub async fn cancel_running(&self) {
         ask_to_cancel(self.client.cancel_token(), self.tls.clone()).await;
     }
-}
-
-/// Moves a session's messages until it ends, or for [`FAREWELL`] after it was dropped.
-async fn drive(
-    connection: impl Future<Output = std::result::Result<(), tokio_postgres::Error>>,
-    ended: CancellationToken,
-    token: CancelToken,
-    tls: MakeRustlsConnect,
-) {
-    tokio::pin!(connection);
-    tokio::select! {
-        _ = &mut connection => return,
-        () = ended.cancelled() => {}
-    }
-    if tokio::time::timeout(FAREWELL, &mut connection)
-        .await
-        .is_err()
-    {
-        ask_to_cancel(token, tls).await;
-    }
-}
-
-async fn ask_to_cancel(token: CancelToken, tls: MakeRustlsConnect) {
-    let asked = tokio::time::timeout(CANCEL_LIMIT, token.cancel_query(tls)).await;
-    if !matches!(asked, Ok(Ok(()))) {
-        tracing::warn!(
-            "the database did not take the cancel request; the statement ends with the connection"
-        );
-    }
-}
-
-/// Which database this is, and its encoding.
-async fn identify(client: &Client, doing: &str) -> Result<(Identity, String)> {
-    let row = client
-        .query_one(
-            "SELECT current_database()::text, (SELECT system_identifier::text FROM pg_catalog.pg_control_system()), \
-             current_setting('server_version_num')::int, current_setting('server_encoding')",
-            &[],
-        )
-        .await
-        .map_err(|e| from_postgres(doing, e))?;
-    let identity = Identity {
-        database: row.get(0),
-        system_identifier: row.get(1),
-        version: row.get::<_, i32>(2).unsigned_abs(),
-    };
-    Ok((identity, row.get(3)))
-}
-
-fn cannot_connect(url: &DatabaseUrl, error: tokio_postgres::Error) -> Error {
-    if error.as_db_error().is_some() {
-        return from_postgres(&format!("connecting to {url}"), error);
-    }
-    let cause = std::error::Error::source(&error)
-        .map(|s| format!(": {s}"))
-        .unwrap_or_default();
-    let told = unreachable(url, &format!("{error}{cause}"));
-    let told = if cause.contains("does not support TLS") {
-        told.hint(
-            "This server has TLS switched off: switch it on, or, on a network that you trust, write sslmode=disable.",
-        )
-    } else if cause.contains("certificate") {
-        told.hint(
-            "The server's certificate is not accepted: name its authority's file with sslrootcert=FILE (Supabase: \
-             Database → SSL), and the host for which it was issued.",
-        )
-    } else {
-        told
-    };
-    told.source(error)
-}
-
-fn unreachable(url: &DatabaseUrl, why: &str) -> Error {
-    Error::new(Code::DatabaseUnreachable, format!("no connection to {url}: {why}")).hint(
-        "Check host and port, and that this machine may reach it. Supabase's direct host answers on IPv6 alone: \
-         without IPv6 use the session pooler's URL (port 5432).",
-    )
 }

@@ -12,6 +12,10 @@ const TRANSACTION_POOLER_PORT: u16 = 6543;
 /// To connect, unless the URL says `connect_timeout=SECONDS`.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
+/// Of the server within a COPY, unless the URL says `silence_timeout=SECONDS`. It may read for minutes over rows that
+/// are dead.
+const SILENCE: Duration = Duration::from_secs(15 * 60);
+
 /// How the server's certificate is treated, as libpq's `sslmode`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Verify {
@@ -29,12 +33,15 @@ pub struct DatabaseUrl {
     pub(super) config: tokio_postgres::Config,
     pub(super) verify: Verify,
     pub(super) root_certificate: Option<PathBuf>,
+    /// Whether to write although the database is switched to read-only.
+    pub(super) even_read_only: bool,
+    pub(super) silence: Duration,
     shown: String,
     url: url::Url,
 }
 
 impl DatabaseUrl {
-    /// Reads `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…&connect_timeout=…`.
+    /// Reads `postgres://user:password@host:port/database?sslmode=…&sslrootcert=…&connect_timeout=…&silence_timeout=…`.
     ///
     /// An error never quotes the text: where it is malformed, any part of it may be the password.
     pub fn parse(text: &str) -> Result<Self> {
@@ -54,6 +61,7 @@ impl DatabaseUrl {
         let mut plain = url.clone();
         plain.set_query(None);
         let (mut verify, mut root_certificate, mut tls) = (Verify::Nothing, None, SslMode::Prefer);
+        let mut silence = SILENCE;
         for (key, value) in url.query_pairs() {
             match (&*key, &*value) {
                 ("sslmode", "disable") => tls = SslMode::Disable,
@@ -70,6 +78,13 @@ impl DatabaseUrl {
                     return Err(wrong(
                         "its sslmode is none of disable, allow, prefer, require, verify-ca, verify-full",
                     ));
+                }
+                ("silence_timeout", text) => {
+                    let seconds = text.parse().ok().filter(|seconds| *seconds > 0);
+                    let seconds = seconds.ok_or_else(|| {
+                        wrong("its silence_timeout is no number of seconds from 1 on")
+                    })?;
+                    silence = Duration::from_secs(seconds);
                 }
                 ("sslrootcert", path) => root_certificate = Some(PathBuf::from(path)),
                 // Settings by `options=` have been seen to be dropped by poolers (supavisor #206): we use SET.
@@ -103,6 +118,8 @@ impl DatabaseUrl {
             config,
             verify,
             root_certificate,
+            even_read_only: false,
+            silence,
             shown: shown(&url),
             url,
         };
@@ -143,7 +160,16 @@ impl DatabaseUrl {
     pub fn with_database(&self, database: &str) -> Result<Self> {
         let mut url = self.url.clone();
         url.set_path(&database.replace('%', "%25").replace('@', "%40"));
-        Self::from_url(url)
+        Ok(Self {
+            even_read_only: self.even_read_only,
+            ..Self::from_url(url)?
+        })
+    }
+
+    /// The same place, for somebody who knows why it is switched to read-only and writes nevertheless.
+    pub fn even_read_only(mut self) -> Self {
+        self.even_read_only = true;
+        self
     }
 
     /// Environment for libpq programs. The password goes by PGPASSWORD, never as an argument.
@@ -332,6 +358,8 @@ mod tests {
             "mysql://a/b",
             "postgres://host",
             "postgres://h/d?sslmode=maybe",
+            "postgres://h/d?silence_timeout=0",
+            "postgres://h/d?silence_timeout=long",
             "postgres://h:x/d",
         ] {
             let error = DatabaseUrl::parse(text).unwrap_err();

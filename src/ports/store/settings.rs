@@ -7,8 +7,10 @@ pub const DEFAULT_REGION: &str = "us-east-1";
 /// What `s3://bucket/prefix` does not say. Without keys, requests are not signed.
 #[derive(Clone, Default)]
 pub struct S3Settings {
-    /// `https://host[:port]` of a service other than Amazon's; the bucket then goes into the path.
+    /// `https://host[:port]` of a service other than Amazon's.
     pub endpoint: Option<String>,
+    /// `true` or `false`: whether the bucket goes into the path. Default: with an endpoint alone.
+    pub path_style: Option<String>,
     /// Default: [`DEFAULT_REGION`].
     pub region: Option<String>,
     pub access_key: Option<String>,

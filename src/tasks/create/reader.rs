@@ -3,15 +3,15 @@
 use super::reads::{Queue, Read};
 use super::selected::Sized;
 use super::snapshot::{LockBudget, lock_statement};
-use super::writer::Writer;
+use super::writer::{Room, Writer};
 use crate::core::fingerprint::Fingerprint;
 use crate::core::ident::{QName, literal};
 use crate::core::manifest::Segment;
 use crate::core::segmenter::{RawSegment, SEGMENT_BYTES, Segmenter};
 use crate::error::{Code, During, Error, Result};
-use crate::ports::postgres::{DatabaseUrl, Identity, Purpose, Session, from_postgres, sqlstate};
+use crate::ports::postgres::{DatabaseUrl, Identity, Purpose, Session, sqlstate};
 use crate::tasks::Context;
-use futures_util::{StreamExt, pin_mut};
+use futures_util::pin_mut;
 use std::sync::Arc;
 use tokio::task::JoinSet;
 use tokio_postgres::CopyOutStream;
@@ -107,7 +107,8 @@ impl Reader {
             }
             // Answers come in the server's order, whichever task waits for them: the one that is ready is
             // the one whose rows come next.
-            if let Some(answer) = asked.join_next().await {
+            let answer = self.session.answered("reading rows", asked.join_next());
+            if let Some(answer) = answer.await? {
                 let (read, rows) = joined(answer)?;
                 self.copy(&read, rows, shared, &mut writes, &mut found)
                     .await?;
@@ -145,14 +146,26 @@ impl Reader {
             shared.writer.buffer(),
         );
         pin_mut!(rows);
-        while let Some(row) = rows.next().await {
-            let row =
-                row.map_err(|e| unreadable(&name, from_postgres(&format!("reading {name}"), e)))?;
-            if let Some(segment) = segmenter
-                .push(&row, || shared.writer.buffer())
-                .during(&name)?
-            {
-                write(read.table, &name, segment, shared, writes).await?;
+        let (doing, buffer) = (format!("reading {name}"), || shared.writer.buffer());
+        loop {
+            let row = self.session.next_row(&doing, &mut rows).await;
+            let Some(row) = row.map_err(|e| unreadable(&name, e))? else {
+                break;
+            };
+            // Of a huge row there is one copy until its room in memory is granted, and nothing is read behind it.
+            let (mut _held, mut room) = (None, None);
+            if row.len() > SEGMENT_BYTES {
+                _held = Some(self.session.hold_back());
+                room = Some(shared.writer.room(row.len()).await?);
+            }
+            let closed = segmenter.push(&row, buffer).during(&name)?;
+            drop(row);
+            for segment in closed.into_iter().chain(segmenter.take_full(buffer)) {
+                let room = match &room {
+                    Some(room) => room.clone(),
+                    None => shared.writer.room(segment.text.len()).await?,
+                };
+                write(read.table, &name, segment, room, shared, writes);
                 while let Some(written) = writes.try_join_next() {
                     found.segments.push(joined(written)?);
                 }
@@ -160,7 +173,8 @@ impl Reader {
         }
         let (last, fingerprints) = segmenter.finish();
         if let Some(segment) = last {
-            write(read.table, &name, segment, shared, writes).await?;
+            let room = shared.writer.room(segment.text.len()).await?;
+            write(read.table, &name, segment, room, shared, writes);
         }
         found.fingerprints.extend(
             fingerprints
@@ -171,24 +185,18 @@ impl Reader {
     }
 }
 
-/// Hands a segment to the store once there is room in memory for it.
-async fn write(
+/// Hands a segment to the store, which gives its room in memory back.
+fn write(
     table: usize,
     name: &str,
     raw: RawSegment,
+    room: Room,
     shared: &Arc<Shared>,
     writes: &mut JoinSet<Result<(usize, usize, usize, Segment)>>,
-) -> Result<()> {
-    let permit = shared
-        .writer
-        .permits
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|e| Error::new(Code::Internal, "the writer is gone").source(e))?;
+) {
     let (shared, name) = (shared.clone(), name.to_string());
     writes.spawn(async move {
-        let _permit = permit;
+        let _room = room;
         let (range, order) = (raw.range, raw.order);
         let segment = shared.writer.clone().write(raw).await?;
         shared
@@ -197,7 +205,6 @@ async fn write(
             .add(&name, segment.rows, segment.raw_bytes);
         Ok((table, range, order, segment))
     });
-    Ok(())
 }
 
 fn joined<T>(answer: std::result::Result<Result<T>, tokio::task::JoinError>) -> Result<T> {

@@ -5,17 +5,20 @@ use crate::core::keys;
 use crate::core::manifest::{Codec, Segment};
 use crate::core::segmenter::{RawSegment, SEGMENT_BYTES};
 use crate::core::stored::Stored;
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use crate::ports::store::{Put, Store};
 use crate::tasks::segments::blocking;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Memory kept for the next segment; one that held a huge row is given back.
 const KEPT_CAPACITY: usize = SEGMENT_BYTES + SEGMENT_BYTES / 2;
+
+/// Memory for the segments of a row or more, until the last of them is stored.
+pub type Room = Arc<OwnedSemaphorePermit>;
 
 pub struct Writer {
     store: Store,
@@ -25,8 +28,9 @@ pub struct Writer {
     known: HashMap<String, Segment>,
     buffers: Mutex<Vec<Vec<u8>>>,
     compressors: Mutex<Vec<Compressor>>,
-    /// Bounds how many segments are in memory.
-    pub permits: Arc<Semaphore>,
+    /// Bounds the segments in memory; a permit is [`SEGMENT_BYTES`].
+    permits: Arc<Semaphore>,
+    at_once: usize,
     new_bytes: AtomicU64,
 }
 
@@ -46,6 +50,7 @@ impl Writer {
             buffers: Mutex::default(),
             compressors: Mutex::default(),
             permits: Arc::new(Semaphore::new(at_once)),
+            at_once,
             new_bytes: AtomicU64::new(0),
         }
     }
@@ -53,6 +58,15 @@ impl Writer {
     /// Bytes that were not in the store before.
     pub fn new_bytes(&self) -> u64 {
         self.new_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Waits until this much text may be in memory; what is more than all of the room has it alone.
+    pub async fn room(&self, bytes: usize) -> Result<Room> {
+        let permits = bytes.div_ceil(SEGMENT_BYTES).clamp(1, self.at_once);
+        let permits = u32::try_from(permits).unwrap_or(u32::MAX);
+        let room = self.permits.clone().acquire_many_owned(permits).await;
+        room.map(Arc::new)
+            .map_err(|e| Error::new(Code::Internal, "the writer is gone").source(e))
     }
 
     /// An empty buffer, with memory of an earlier segment where there is one.

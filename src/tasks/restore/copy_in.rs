@@ -36,10 +36,9 @@ impl CopyIn<'_> {
         codec: Codec,
         segments: &[&Segment],
     ) -> Result<u64> {
-        let sink = self
-            .session
-            .copy_in(self.doing, self.sql, self.freeze)
-            .await?;
+        let Self { session, doing, .. } = *self;
+        let begun = session.copy_in(doing, self.sql, self.freeze);
+        let sink = session.answered(doing, begun).await??;
         let mut sink = std::pin::pin!(sink);
         let fetches: Vec<_> = segments.iter().map(|s| fetch(store, codec, s)).collect();
         let mut fetched = stream::iter(fetches).buffered(AHEAD);
@@ -47,17 +46,16 @@ impl CopyIn<'_> {
             let bytes = text.len() as u64;
             while !text.is_empty() {
                 let part = text.split_to(MESSAGE.min(text.len()));
-                if let Err(error) = sink.send(part).await {
+                if let Err(error) = session.answered(doing, sink.send(part)).await? {
                     // The server's own words come with the end of the COPY.
-                    let told = sink.as_mut().finish().await.err().unwrap_or(error);
-                    return Err(from_postgres(self.doing, told));
+                    let told = session.answered(doing, sink.as_mut().finish()).await?;
+                    return Err(from_postgres(doing, told.err().unwrap_or(error)));
                 }
             }
             ctx.progress.add(self.label, rows, bytes);
         }
-        sink.finish()
-            .await
-            .map_err(|e| from_postgres(self.doing, e))
+        let done = session.answered(doing, sink.finish()).await?;
+        done.map_err(|e| from_postgres(doing, e))
     }
 }
 

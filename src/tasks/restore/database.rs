@@ -63,6 +63,7 @@ struct Ready<'a> {
 async fn look<'a>(ctx: &Context, store: &Store, request: &'a RestoreRequest) -> Result<Ready<'a>> {
     ctx.progress.stage(Stage::Connect, 0);
     let mut target = ctx.or_cancelled(Target::inspect(&request.target)).await?;
+    target.require_writes(&request.target).await?;
     target.lock().await?;
     let loaded = ctx.or_cancelled(Content::load(store, request)).await;
     let unharmed = Some("the target was not changed");

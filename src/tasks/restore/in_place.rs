@@ -20,6 +20,7 @@ mod sequences;
 mod staging;
 mod statistics;
 mod tenant;
+mod told;
 mod undo;
 mod work;
 
@@ -35,9 +36,8 @@ use self::commit::Record;
 use self::merge::Done;
 use self::work::Work;
 use super::RestoreRequest;
-use crate::core::counted::counted;
 use crate::core::ident::QName;
-use crate::core::manifest::{Manifest, Scope, Warning};
+use crate::core::manifest::{Manifest, Warning};
 use crate::core::merge::Names;
 use crate::core::progress::Stage;
 use crate::core::restore_plan::{Outcome, Plan};
@@ -222,25 +222,13 @@ fn empty_plan(work: &Work, request: &RestoreRequest, told: Told) -> Plan {
         objects_to_create: 0,
         schemas_to_drop: Vec::new(),
         broken_references: Vec::new(),
-        locks: vec![locks(&work.scope, work.merged().count() as u64)],
+        locks: vec![told::locks(&work.scope, work.merged().count() as u64)],
         bytes_needed: 0,
         bytes_free: request.room,
         estimated_seconds: 0,
         undo_days: Some(request.undo_days),
         warnings: told.warnings,
         notes: told.notes,
-    }
-}
-
-fn locks(scope: &Option<Scope>, tables: u64) -> String {
-    let tables = counted(tables, "table");
-    match scope {
-        Some(_) => format!(
-            "the tenant's rows that change in {tables}, while the merge runs: everybody else's writers go on"
-        ),
-        None => format!(
-            "SHARE ROW EXCLUSIVE on {tables} while the merge runs: readers go on, writers wait"
-        ),
     }
 }
 
@@ -301,12 +289,21 @@ impl Prepared {
         let staged = staging::staged_bytes(&self.work, &self.work.session).await?;
         self.plan.bytes_needed = staged + room::merge(&self.work, &tables).await?;
         self.plan.estimated_seconds = room::seconds(&self.work, &tables);
+        let units = self.work.merged().map(|(_, unit)| unit.number);
+        let changed = units
+            .zip(&tables)
+            .filter(|(_, t)| t.add + t.change + t.remove > 0);
+        let changed = Vec::from_iter(changed.map(|(number, _)| number));
+        self.plan.locks.truncate(1);
+        self.plan
+            .locks
+            .extend(refresh::locks(&self.work, &changed).await?);
         if self.work.scope.is_some() {
             tables.retain(|t| t.rows_in_backup + t.add + t.change + t.remove > 0);
         }
         self.plan.tables = tables;
         self.plan.warnings.retain(|w| w.code != "rows_left_out");
-        self.plan.warnings.extend(left_out(&self.work));
+        self.plan.warnings.extend(told::left_out(&self.work));
         room::check(self.plan.bytes_needed, self.request.room)
     }
 
@@ -363,36 +360,4 @@ impl Prepared {
         commit::commit(&mut self.work, !done.is_empty()).await?;
         Ok((done, warnings))
     }
-}
-
-fn left_out(work: &Work) -> Option<Warning> {
-    let why = match work.names.reverses {
-        Some(_) => "the rows that they refer to are gone, or other rows refer to them",
-        None => "the rows that they refer to are gone",
-    };
-    (work.left_out > 0).then(|| Warning {
-        code: "rows_left_out".into(),
-        message: format!("{} left out: {why}", counted(work.left_out, "row")),
-    })
-}
-
-/// Names the rows that changed since the restore and stay as they are.
-fn left_changed(changed: &[(QName, u64)], recorded: bool, work: &Work) -> Option<Warning> {
-    let each: Vec<String> = changed
-        .iter()
-        .map(|(table, rows)| format!("{} of {table}", counted(*rows, "row")))
-        .collect();
-    let more = match recorded {
-        true => format!(
-            "; the restore counts as undone: to reverse these too, undo {} first",
-            work.names.operation
-        ),
-        false => String::new(),
-    };
-    let sum: u64 = changed.iter().map(|(_, rows)| rows).sum();
-    let left = if sum == 1 { "was left" } else { "were left" };
-    (sum > 0).then(|| Warning {
-        code: "rows_changed_since".into(),
-        message: format!("{} changed since and {left}{more}", each.join(", ")),
-    })
 }

@@ -184,3 +184,59 @@ async fn limits_that_the_database_sets_do_not_hold_for_us() {
         assert_eq!(left, [""; 0]);
     }
 }
+
+/// A pooler that lives before a server that hangs: neither end closes, and keepalive is answered.
+#[tokio::test]
+async fn a_server_that_hangs_behind_a_living_pooler() {
+    let source =
+        Source::new("CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 300000) i")
+            .await;
+    let to = super::proxy::address(&source.url);
+    let freezing = start(move |n| match n {
+        0 => Answer::Pass { to, database: None },
+        _ => Answer::Freeze {
+            to,
+            after: 1 << 20,
+            of_client: false,
+        },
+    });
+    let url = through(&source.url, freezing.await) + "?silence_timeout=2";
+    let begun = Instant::now();
+    let error = source
+        .back_up(|r| {
+            r.database = Some(DatabaseUrl::parse(&url).unwrap());
+            r.pg_dump = Some("/no/such".into());
+        })
+        .await
+        .unwrap_err();
+    let told = [
+        "reading",
+        "no word from the database for 2 s",
+        "silence_timeout",
+    ];
+    assert_told(&error, Code::ConnectionLost, &told);
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(20), "{took:?}");
+}
+
+/// It is not the database that is silent.
+#[tokio::test]
+async fn a_slow_store_is_no_silence_of_the_server() {
+    use rovodev::ports::store::{Fault, Op, Rule, Store, Unreliable, When};
+    let source = Source::new(
+        "CREATE TABLE t AS SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 50000) i",
+    )
+    .await;
+    let stall = Rule::new(When::From(1), Fault::Stall(Duration::from_secs(2)));
+    let mut opened = source.opened.clone();
+    let stalls = vec![stall.on(Op::PutNew, "segments/")];
+    opened.store = Store::Unreliable(Unreliable::new(opened.store, stalls));
+    let url = source.url.clone() + "?silence_timeout=1";
+    let ctx = Default::default();
+    let backup = source.back_up_with(&ctx, &opened, |r| {
+        r.database = Some(DatabaseUrl::parse(&url).unwrap());
+        r.pg_dump = Some("/no/such".into());
+        r.readers = 1;
+    });
+    source.assert_exact(&backup.await.unwrap()).await;
+}

@@ -83,18 +83,33 @@ async fn one_call_in_turn_fails_or_loses_its_answer() {
     source.assert_sound().await;
 }
 
+/// The claim itself may be what came garbled: then there is no backup, and else a whole one.
 #[tokio::test]
 async fn a_store_that_garbles_what_it_gives_is_found_out() {
     let source = Source::new(SMALL).await;
     source.back_up(|_| {}).await.unwrap();
     for fault in [Fault::Truncate, Fault::FlipBit] {
-        let (done, _) = with_faults(
-            &source,
-            vec![Rule::new(When::From(1), fault).on(Op::Get, "")],
-        )
-        .await;
-        // The claim itself may be what came garbled.
-        assert!(done.is_ok() || manifests(&source).await >= 1, "{done:?}");
+        for what in ["", "manifest.json", "started.json"] {
+            let kept = manifests(&source).await;
+            let rule = Rule::new(When::From(1), fault.clone()).on(Op::Get, what);
+            let (done, _) = with_faults(&source, vec![rule]).await;
+            match done {
+                Ok(backup) => {
+                    assert_eq!(manifests(&source).await, kept + 1, "{what} {fault:?}");
+                    source.assert_exact(&backup).await;
+                    let parent = backup.parent;
+                    assert!(
+                        what == "started.json" || parent.is_none(),
+                        "{what} {fault:?}"
+                    );
+                }
+                Err(error) => {
+                    assert_ne!(what, "manifest.json", "{error:?}");
+                    assert_eq!(manifests(&source).await, kept, "{error:?}");
+                    assert!(error.message.contains("started.json"), "{error:?}");
+                }
+            }
+        }
     }
     source.assert_sound().await;
 }

@@ -20,6 +20,12 @@ pub enum Answer {
         code: &'static str,
         message: &'static str,
     },
+    /// Passes on so many bytes of the server, or of the client, and then no more in either direction; nothing is closed.
+    Freeze {
+        to: SocketAddr,
+        after: u64,
+        of_client: bool,
+    },
     /// Passes everything on, to another database where one is named.
     Pass {
         to: SocketAddr,
@@ -73,6 +79,28 @@ async fn serve(
             client.write_all(b"E").await?;
             client.write_u32(fields.len() as u32 + 4).await?;
             client.write_all(fields.as_bytes()).await?;
+        }
+        Answer::Freeze {
+            to,
+            after,
+            of_client,
+        } => {
+            let mut server = TcpStream::connect(to).await?;
+            server.write_u32(body.len() as u32 + 8).await?;
+            server.write_u32(kind).await?;
+            server.write_all(&body).await?;
+            let ((from_server, mut to_server), (from_client, mut to_client)) =
+                (server.into_split(), client.into_split());
+            let limit = |this: bool| if this { after } else { u64::MAX };
+            let (mut down, mut up) = (
+                from_server.take(limit(!of_client)),
+                from_client.take(limit(of_client)),
+            );
+            tokio::select! {
+                done = tokio::io::copy(&mut down, &mut to_client) => done?,
+                done = tokio::io::copy(&mut up, &mut to_server) => done?,
+            };
+            std::future::pending::<()>().await;
         }
         Answer::Pass { to, database } => {
             let body = match database {

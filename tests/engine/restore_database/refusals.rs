@@ -321,3 +321,34 @@ async fn the_apps_own_database_is_never_dropped_as_another() {
     lost.drop().await;
     source.database.drop().await;
 }
+
+/// Supabase switches a project to read-only when its disk is nearly full.
+#[tokio::test]
+async fn a_target_that_is_switched_to_read_only_is_refused() {
+    let source = Source::new(SMALL).await;
+    let backup = source.back_up().await;
+    let target = Database::create("restoredb_target").await;
+    let session = target.session().await;
+    let switch = format!(
+        "ALTER DATABASE \"{}\" SET default_transaction_read_only TO on",
+        target.url.database()
+    );
+    session.batch("switching", &switch).await.unwrap();
+    let mut wanted = request(&backup, &target.url);
+    for refused in [
+        source.plan(&wanted).await.err(),
+        source.restore(&wanted).await.err(),
+    ] {
+        let told = ["switched to read-only", "disk", "--even-read-only"];
+        assert_told(&refused.unwrap(), Code::NoSpace, &told);
+    }
+    assert_eq!(relations(&session).await, 0);
+    wanted.target = wanted.target.even_read_only();
+    source.restore(&wanted).await.unwrap();
+    assert_eq!(one::<i64>(&session, "SELECT count(*) FROM t").await, 1000);
+    // Reading needs no leave.
+    source.back_up_other(&target.url).await.unwrap();
+    drop(session);
+    target.drop().await;
+    source.database.drop().await;
+}

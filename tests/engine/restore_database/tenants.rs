@@ -154,7 +154,9 @@ async fn a_tenants_rows_without_their_parents_are_refused() {
         r.selection.tables = names.map(crate::support::public).into();
     });
     let narrow = narrow.await.unwrap();
-    let target = Source::new(&format!("{MIGRATIONS}{USERS}")).await;
+    // A table that is none of the restore's refers to one that it fills.
+    let outside = "CREATE TABLE outside (id int, call bigint REFERENCES calls);";
+    let target = Source::new(&format!("{MIGRATIONS}{USERS}{outside}")).await;
     let refused = restore(&source, &request(&narrow, &target)).await;
     let told = [
         "50 rows of table public.calls refer by \"calls_kind_fkey\" to rows of public.kinds",

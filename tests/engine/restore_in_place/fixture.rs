@@ -137,7 +137,8 @@ impl Fixture {
     }
 
     pub async fn another_session(&self) -> Session {
-        Session::connect(&self.url, Purpose::Write).await.unwrap()
+        let url = self.url.clone().even_read_only();
+        Session::connect(&url, Purpose::Write).await.unwrap()
     }
 
     /// Rows of every table of the app.

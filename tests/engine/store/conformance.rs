@@ -86,7 +86,7 @@ async fn an_unreliable_store_with_harmless_faults_conforms() {
     conforms(&Store::Unreliable(Unreliable::new(dir.store, rules))).await;
 }
 
-async fn conforms(store: &Store) {
+pub async fn conforms(store: &Store) {
     store.create().await.unwrap();
     store.probe(Access::Read).await.unwrap();
     store.probe(Access::Write).await.unwrap();

@@ -1,5 +1,6 @@
 //! Stores, and the use cases that need a store alone.
 
+mod answers;
 mod checking;
 mod conformance;
 mod deleting;

@@ -1,6 +1,7 @@
 //! Fresh, empty stores of every kind.
 
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use local::s3;
 use rovodev::ports::store::{S3Settings, Store};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -38,6 +39,24 @@ pub async fn localstack() -> Option<Store> {
     Some(bucket(settings(endpoint, "test".into(), "test".into())).await)
 }
 
+/// The same with versioning switched on.
+pub async fn localstack_with_versions() -> Option<Store> {
+    let endpoint = std::env::var("ROVODEV_TEST_LOCALSTACK_ENDPOINT").ok()?;
+    let settings = settings(endpoint, "test".into(), "test".into());
+    let name = new_bucket(&settings).await;
+    let on = VersioningConfiguration::builder()
+        .status(BucketVersioningStatus::Enabled)
+        .build();
+    client(&settings)
+        .put_bucket_versioning()
+        .bucket(&name)
+        .versioning_configuration(on)
+        .send()
+        .await
+        .unwrap();
+    Some(Store::open(&format!("s3://{name}/some/prefix"), &settings).unwrap())
+}
+
 pub fn settings(endpoint: String, key: String, secret: String) -> S3Settings {
     S3Settings {
         endpoint: Some(endpoint),
@@ -59,14 +78,16 @@ pub fn in_process() -> S3Settings {
     settings(running.1.endpoint(), keys.key.clone(), keys.secret.clone())
 }
 
-async fn bucket(settings: S3Settings) -> Store {
+/// Makes a bucket and returns its name.
+pub async fn new_bucket(settings: &S3Settings) -> String {
     let name = format!("b-{}", Uuid::new_v4().simple());
-    client(&settings)
-        .create_bucket()
-        .bucket(&name)
-        .send()
-        .await
-        .unwrap();
+    let made = client(settings).create_bucket().bucket(&name).send();
+    made.await.unwrap();
+    name
+}
+
+async fn bucket(settings: S3Settings) -> Store {
+    let name = new_bucket(&settings).await;
     Store::open(&format!("s3://{name}/some/prefix"), &settings).unwrap()
 }
 

@@ -40,6 +40,16 @@ pub fn build(settings: &S3Settings) -> Result<Client> {
 }
 
 fn with_endpoint(config: Builder, settings: &S3Settings) -> Result<Builder> {
+    let path_style = match settings.path_style.as_deref().map(str::trim) {
+        None | Some("") => settings.endpoint.is_some(),
+        Some("true" | "1") => true,
+        Some("false" | "0") => false,
+        Some(_) => {
+            return Err(Error::new(Code::Config, "S3_FORCE_PATH_STYLE is neither true nor false")
+                .hint("Write true where the bucket goes into the path, false where it is part of the host."));
+        }
+    };
+    let config = config.force_path_style(path_style);
     let Some(endpoint) = &settings.endpoint else {
         return Ok(config);
     };
@@ -51,7 +61,7 @@ fn with_endpoint(config: Builder, settings: &S3Settings) -> Result<Builder> {
         return Err(Error::new(Code::Config, "S3_ENDPOINT is no http(s) URL")
             .hint("Write it as https://host or http://host:port, without user or password."));
     }
-    Ok(config.endpoint_url(endpoint).force_path_style(true))
+    Ok(config.endpoint_url(endpoint))
 }
 
 fn with_credentials(config: Builder, settings: &S3Settings) -> Result<Builder> {

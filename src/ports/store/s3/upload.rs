@@ -160,25 +160,34 @@ impl S3 {
 
     /// A service that cannot list unfinished uploads keeps them until its own rules drop them.
     pub(in crate::ports::store) async fn abandon(&self, prefix: &str) -> Result<()> {
-        let asked = self
-            .client
-            .list_multipart_uploads()
-            .bucket(&self.bucket)
-            .prefix(self.full(prefix));
-        let found = match asked.send().await {
-            Ok(found) => found,
-            Err(e) if matches!(failed_code(&e).as_deref(), Some("NotImplemented" | "501")) => {
+        let (mut key, mut upload) = (None, None);
+        loop {
+            let asked = self
+                .client
+                .list_multipart_uploads()
+                .bucket(&self.bucket)
+                .prefix(self.full(prefix))
+                .set_key_marker(key.clone())
+                .set_upload_id_marker(upload);
+            let found = match asked.send().await {
+                Ok(found) => found,
+                Err(e) if matches!(failed_code(&e).as_deref(), Some("NotImplemented" | "501")) => {
+                    return Ok(());
+                }
+                Err(e) => return Err(self.failed(e, Doing::List)),
+            };
+            for unfinished in found.uploads() {
+                let key = unfinished.key().and_then(|k| k.strip_prefix(&self.prefix));
+                if let (Some(key), Some(upload)) = (key, unfinished.upload_id()) {
+                    self.abort(key, upload).await?;
+                }
+            }
+            let next = found.next_key_marker().map(str::to_string);
+            if found.is_truncated() != Some(true) || next.is_none() {
                 return Ok(());
             }
-            Err(e) => return Err(self.failed(e, Doing::List)),
-        };
-        for unfinished in found.uploads() {
-            let key = unfinished.key().and_then(|k| k.strip_prefix(&self.prefix));
-            if let (Some(key), Some(upload)) = (key, unfinished.upload_id()) {
-                self.abort(key, upload).await?;
-            }
+            (key, upload) = (next, found.next_upload_id_marker().map(str::to_string));
         }
-        Ok(())
     }
 
     pub(in crate::ports::store) async fn link(

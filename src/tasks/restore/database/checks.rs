@@ -1,5 +1,6 @@
 //! What must hold before the first write.
 
+use super::clear;
 use super::content::Content;
 use super::target::Target;
 use crate::core::counted::counted;
@@ -28,7 +29,8 @@ pub async fn check(
             refuse_loss(target, content).await?;
         }
     } else {
-        tables_wait_for_rows(content, target).await?;
+        let taken_back = taken_back(target, request.force).await?;
+        tables_wait_for_rows(content, target, &taken_back).await?;
     }
     let mut warnings = Vec::new();
     let mut warn = |code: &str, message: String| {
@@ -106,13 +108,7 @@ fn empty_or_forced(target: &Target, content: &Content<'_>, force: bool) -> Resul
             .hint("Connect as its owner, or restore into a new database.")),
         };
     }
-    if let Some((marker, comment)) = target.markers.first() {
-        return Err(Error::new(
-            Code::NotEmpty,
-            format!("database {database:?} holds a restore that never ended (schema {marker}: {comment})"),
-        )
-        .hint("Run again with --force to drop what it left and start anew, or restore into an empty database."));
-    }
+    refuse_unfinished(target)?;
     if target.is_empty() {
         return Ok(());
     }
@@ -128,6 +124,41 @@ fn empty_or_forced(target: &Target, content: &Content<'_>, force: bool) -> Resul
         format!("database {database:?} is not empty: {}", held.join(", ")),
     )
     .hint("Restore into an empty database, or drop these schemas with --force."))
+}
+
+fn refuse_unfinished(target: &Target) -> Result<()> {
+    let Some((marker, comment)) = target.markers.first() else {
+        return Ok(());
+    };
+    let database = &target.session.identity.database;
+    Err(Error::new(
+        Code::NotEmpty,
+        format!("database {database:?} holds a restore that never ended (schema {marker}: {comment})"),
+    )
+    .hint("Run again with --force to drop what it left and start anew, or restore into an empty database."))
+}
+
+/// Tables that unfinished restores of rows alone filled, which are emptied first. Tables that one has half made are not
+/// made whole by rows.
+async fn taken_back(target: &Target, force: bool) -> Result<HashSet<String>> {
+    if !force {
+        refuse_unfinished(target)?;
+    }
+    let mut all = HashSet::new();
+    for (marker, comment) in &target.markers {
+        let Some(tables) = clear::filled(&target.session, marker).await? else {
+            return Err(Error::new(
+                Code::NotEmpty,
+                format!(
+                    "a restore that never ended was making the target's tables (schema {marker}: {comment}), and this one \
+                     brings rows alone"
+                ),
+            )
+            .hint("Run that restore again with --force first."));
+        };
+        all.extend(tables);
+    }
+    Ok(all)
 }
 
 /// A part makes whole schemas anew, which may hold more than the part brings.
@@ -155,15 +186,24 @@ async fn refuse_loss(target: &Target, content: &Content<'_>) -> Result<()> {
     .hint("Restore into an empty database, or choose these tables as well; into the app's own database, restore in place."))
 }
 
-/// A backup of rows alone fills tables that are there and empty.
-async fn tables_wait_for_rows(content: &Content<'_>, target: &Target) -> Result<()> {
+/// A backup of rows alone fills tables that are there and empty, or will be.
+async fn tables_wait_for_rows(
+    content: &Content<'_>,
+    target: &Target,
+    taken_back: &HashSet<String>,
+) -> Result<()> {
     let names: Vec<_> = content.tables().map(|t| &t.name).collect();
     let found = target.tables_with_rows(&names).await?;
     let with = |test: fn(&(bool, bool)) -> bool| {
         let hits = names.iter().zip(&found).filter(|(_, f)| test(f));
         hits.map(|(n, _)| n.to_string()).collect::<Vec<_>>()
     };
-    let (missing, filled) = (with(|f| !f.0), with(|f| f.1));
+    let missing = with(|f| !f.0);
+    let stay = names
+        .iter()
+        .zip(&found)
+        .filter(|(n, f)| f.1 && !taken_back.contains(&n.sql()));
+    let filled: Vec<String> = stay.map(|(n, _)| n.to_string()).collect();
     if !missing.is_empty() {
         return Err(Error::new(
             Code::SchemaMissing,

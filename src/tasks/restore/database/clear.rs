@@ -1,7 +1,7 @@
 //! Drops what is in the way of a restore, or what a restore that failed has made.
 
 use super::target::{Target, UserSchema};
-use crate::core::ident;
+use crate::core::ident::{self, QName};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
 use crate::tasks::Context;
@@ -45,6 +45,58 @@ impl Before {
         let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", ident::quote(marker));
         target.session.batch("removing the marker", &sql).await
     }
+}
+
+/// The table of a marker schema that names the tables which a restore of rows alone fills.
+const FILLED: &str = "filled";
+
+/// The statements that note beside the marker which tables will be filled.
+pub fn note_filled(marker: &str, tables: &[String]) -> String {
+    let filled = QName::new(marker, FILLED).sql();
+    let names: Vec<String> = tables.iter().map(|t| ident::literal(t)).collect();
+    format!(
+        "CREATE TABLE {filled} (name text NOT NULL); INSERT INTO {filled} SELECT pg_catalog.unnest(ARRAY[{}]::text[])",
+        names.join(", ")
+    )
+}
+
+/// The tables that the marked restore fills; `None` where it makes its tables itself.
+pub async fn filled(session: &Session, marker: &str) -> Result<Option<Vec<String>>> {
+    let doing = "reading what a restore has filled";
+    let table = QName::new(marker, FILLED).sql();
+    let there = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+    if !session
+        .query_one(doing, there, &[&table])
+        .await?
+        .get::<_, bool>(0)
+    {
+        return Ok(None);
+    }
+    let sql = format!("SELECT name FROM {table} WHERE pg_catalog.to_regclass(name) IS NOT NULL");
+    let rows = session.query(doing, &sql, &[]).await?;
+    Ok(Some(rows.iter().map(|r| r.get(0)).collect()))
+}
+
+/// Empties the tables that the marked restore filled, and drops its marker. Other tables may refer to these, which
+/// forbids TRUNCATE; none of their rows does, for the tables were empty before.
+pub async fn take_back(session: &Session, marker: &str) -> Result<()> {
+    let tables = filled(session, marker).await?.unwrap_or_default();
+    let mut steps = vec!["BEGIN".to_string()];
+    if !tables.is_empty() {
+        steps.push("SET LOCAL session_replication_role = replica".into());
+        steps.extend(tables.iter().map(|t| format!("DELETE FROM ONLY {t}")));
+    }
+    steps.push(format!(
+        "DROP SCHEMA {} CASCADE; COMMIT",
+        ident::quote(marker)
+    ));
+    let doing = "taking back what an unfinished restore left";
+    let done = session.batch(doing, &steps.join("; ")).await;
+    if done.is_err() {
+        // Where the connection broke, there is nothing to end.
+        let _ = session.batch(doing, "ROLLBACK").await;
+    }
+    done
 }
 
 /// Drops whole schemas. `public` is made again as it was, without what it held.

@@ -1,6 +1,6 @@
 //! The marker of a running restore, and what happens when it stops before its end.
 
-use super::clear::Before;
+use super::clear::{self, Before};
 use super::content::Content;
 use super::target::Target;
 use crate::core::restore_plan::Plan;
@@ -20,7 +20,7 @@ enum Kind {
     /// Nothing was there before: drop what came.
     Empty(Before),
     /// Empty tables were there: empty them again.
-    Tables(Vec<String>),
+    Tables,
     /// The former content is gone: only another restore helps.
     Forced,
 }
@@ -29,7 +29,7 @@ impl Recovery {
     /// Looks at what is there, then sets the marker.
     pub async fn prepare(target: &Target, content: &Content<'_>, plan: &Plan) -> Result<Self> {
         let kind = if !content.has_definitions() {
-            Kind::Tables(content.tables().map(|t| t.name.sql()).collect())
+            Kind::Tables
         } else if target.is_empty() {
             Kind::Empty(Before::read(&target.session).await?)
         } else {
@@ -40,11 +40,15 @@ impl Recovery {
             "restore of backup {:?} ({}) by rovodev",
             plan.backup_name, plan.backup
         );
-        let sql = format!(
+        let mut sql = format!(
             "CREATE SCHEMA {name}; COMMENT ON SCHEMA {name} IS {}",
             ident::literal(&comment),
             name = ident::quote(&marker)
         );
+        if let Kind::Tables = kind {
+            let tables: Vec<String> = content.tables().map(|t| t.name.sql()).collect();
+            sql = format!("{sql}; {}", clear::note_filled(&marker, &tables));
+        }
         target
             .session
             .batch("marking the target as being restored", &sql)
@@ -59,7 +63,7 @@ impl Recovery {
         let cleaned = match &self.kind {
             Kind::Forced => None,
             Kind::Empty(before) => Some(empty(&ctx, request, before, &self.marker).await),
-            Kind::Tables(tables) => Some(truncate(&request.target, tables, &self.marker).await),
+            Kind::Tables => Some(take_back(&request.target, &self.marker).await),
         };
         let mut error = error;
         match cleaned {
@@ -74,13 +78,17 @@ impl Recovery {
                         .message
                         .push_str(&format!(" (cleaning up failed: {why})"));
                 }
+                let first = match self.kind {
+                    Kind::Tables => "empties the tables that this one filled",
+                    Kind::Empty(_) | Kind::Forced => "drops what is there first",
+                };
                 let then = match request.force {
-                    true => "Then run the same command again: it drops what is there first.",
-                    false => "Restore again with --force, which drops what is there first.",
+                    true => format!("Then run the same command again: it {first}."),
+                    false => format!("Restore again with --force, which {first}."),
                 };
                 error.hint = Some(match error.hint.take() {
                     Some(hint) => format!("{hint} {then}"),
-                    None => then.into(),
+                    None => then,
                 });
             }
         }
@@ -100,16 +108,8 @@ async fn empty(
     before.bring_back(ctx, &mut target, marker).await
 }
 
-async fn truncate(url: &DatabaseUrl, tables: &[String], marker: &str) -> Result<()> {
+async fn take_back(url: &DatabaseUrl, marker: &str) -> Result<()> {
     let target = Target::inspect(url).await?;
     target.lock().await?;
-    let sql = format!(
-        "TRUNCATE ONLY {}; DROP SCHEMA {}",
-        tables.join(", ONLY "),
-        ident::quote(marker)
-    );
-    target
-        .session
-        .batch("emptying the tables again", &sql)
-        .await
+    clear::take_back(&target.session, marker).await
 }

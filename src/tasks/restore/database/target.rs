@@ -151,6 +151,23 @@ impl Target {
         .retry(true))
     }
 
+    /// Fails where the database takes no writes. A restore that never ended may have brought along that it is read-only.
+    pub async fn require_writes(&self, url: &DatabaseUrl) -> Result<()> {
+        let Err(refused) = self.session.require_writes(url) else {
+            return Ok(());
+        };
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_db_role_setting s
+                     JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase AND d.datname = pg_catalog.current_database()
+                    WHERE 'default_transaction_read_only=on' = ANY (s.setconfig))";
+        let doing = "reading the database's settings";
+        let brought =
+            !self.markers.is_empty() && self.session.query_one(doing, sql, &[]).await?.get(0);
+        match brought && refused.code == Code::NoSpace {
+            true => Ok(()),
+            false => Err(refused),
+        }
+    }
+
     /// Fails unless the role may make schemas.
     pub async fn require_create(&self) -> Result<()> {
         let sql = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), current_user::text";

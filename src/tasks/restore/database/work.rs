@@ -38,7 +38,10 @@ impl Work<'_> {
         let (session, warnings) = (&self.target.session, Warnings::default());
         let made = match content.has_definitions() {
             true => Some(self.before_rows(&warnings).await?),
-            false => None,
+            false => {
+                drop_markers(self.target).await?;
+                None
+            }
         };
         let settings = match made {
             Some(_) => writer_settings(session, self.request.writers).await?,
@@ -65,7 +68,7 @@ impl Work<'_> {
         ctx.progress.stage(Stage::Finish, 0);
         finish::analyze(ctx, &writers, content).await?;
         ctx.check()?;
-        let sql = format!("DROP SCHEMA {}", ident::quote(marker));
+        let sql = format!("DROP SCHEMA {} CASCADE", ident::quote(marker));
         session.batch("removing the restore's marker", &sql).await?;
         Ok((written, warnings.take()))
     }
@@ -124,9 +127,13 @@ async fn without_triggers(session: &Session) -> Result<String> {
 /// Nothing is dropped that the plan did not name: without `force` the target was found empty.
 async fn drop_what_was_there(ctx: &Context, target: &Target, content: &Content<'_>) -> Result<()> {
     clear::drop_schemas(ctx, &target.session, &target.to_drop(content)).await?;
+    drop_markers(target).await
+}
+
+/// Of restores that never ended, with the rows that they left in tables that they did not make.
+async fn drop_markers(target: &Target) -> Result<()> {
     for (marker, _) in &target.markers {
-        let sql = format!("DROP SCHEMA {} CASCADE", ident::quote(marker));
-        target.session.batch("removing an old marker", &sql).await?;
+        clear::take_back(&target.session, marker).await?;
     }
     Ok(())
 }

@@ -31,6 +31,8 @@ impl Writers {
         expected: &Identity,
         settings: &str,
     ) -> Result<Self> {
+        // The coordinator was let in; what is set by now came with the restored definitions.
+        let url = &url.clone().even_read_only();
         let mut sessions = Vec::with_capacity(count.max(1));
         for _ in 0..count.max(1) {
             let session = Session::connect_same(url, Purpose::Write, expected).await?;

@@ -24,7 +24,8 @@ pub async fn beforehand(work: &Work) -> Result<()> {
     if let Some(scope) = &work.scope {
         tenant::possible(work, scope).await?;
     }
-    locks(work).await
+    // Which tables change shows once they are compared; an undo changes all that are left.
+    locks(work, |_| work.names.reverses.is_some()).await
 }
 
 /// Rows of another database may be somebody else's: a copy, a staging server, a second project.
@@ -188,21 +189,41 @@ pub fn fires(work: &Work, trigger: &TargetTrigger) -> bool {
     }
 }
 
-/// Each table, partition and index, and the staging and undo tables, are locked in one transaction.
-async fn locks(work: &Work) -> Result<()> {
-    let of = |t: &TargetTable| t.files.len() as u64 + u64::from(t.indexes) + 6;
-    let needed: u64 = work.merged().map(|(i, _)| of(&work.targets[i])).sum();
+/// Locks that are left to the app's sessions and to tables of ours that a restore has once.
+const LOCKS_LEFT: u64 = 150;
+/// Of a foreign key: the table on its other side, where that is no part of the merge, and its indexes.
+const LOCKS_OF_A_KEY: u64 = 6;
+
+/// Refuses beforehand what would fill the lock table, which stops every session of the server. A table whose rows
+/// `change` (by unit) needs more: its TOAST and the index on that, its staging's, and the three of what is kept of it.
+pub async fn locks(work: &Work, change: impl Fn(i32) -> bool) -> Result<()> {
+    // Staging has a table, its TOAST, the index on that and a key; and there may be a sequence.
+    let of = |t: &TargetTable| t.files.len() as u64 + u64::from(t.indexes) + 5;
+    let more = |t: &TargetTable| 2 * t.files.len() as u64 + 3;
+    let each = work.merged().map(|(index, unit)| {
+        let table = &work.targets[index];
+        let changes = change(unit.number);
+        of(table) + if changes { more(table) } else { 0 }
+    });
+    let keys = work.keys.len() as u64 * LOCKS_OF_A_KEY;
+    let needed = each.sum::<u64>() + keys;
     let room = lock_room(&work.session).await?;
-    if needed < room.free() {
+    let free = room.free().saturating_sub(LOCKS_LEFT);
+    if needed <= free {
         return Ok(());
     }
+    let per_slot = room.objects / room.per_transaction.max(1);
     Err(Error::new(
         Code::LockTableFull,
-        format!("the merge needs {needed} locks on tables and indexes, and the server's lock table has room for {}", room.free()),
+        format!(
+            "the merge needs up to {needed} locks on tables and indexes, and the server's lock table has room for {free} \
+             beside what the app needs"
+        ),
     )
     .hint(format!(
-        "Raise max_locks_per_transaction (now {}), or choose fewer tables.",
-        room.per_transaction
+        "Raise max_locks_per_transaction (now {}) to at least {} and restart the server, or choose fewer tables.",
+        room.per_transaction,
+        (needed + LOCKS_LEFT + room.used) / per_slot.max(1) + 1
     )))
 }
 

@@ -28,6 +28,12 @@ const CREATED: &[&str] = &[
     "timestamp",
 ];
 
+/// Tables of which the backup has at most this many rows are compared together, this many at a time.
+const SMALL: u64 = 5_000;
+const AT_ONCE: usize = 50;
+/// Tables whose rows one query counts.
+const COUNTED: usize = 200;
+
 /// What a comparison found.
 pub struct Compared {
     /// One per merged unit.
@@ -44,8 +50,10 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
         .cancellable(&ctx.cancel, statistics::gather(work).boxed())
         .await?;
     let next = AtomicUsize::new(0);
-    let sessions = work.writers.clamp(1, work.units.len().max(1));
-    let seen = future::try_join_all((0..sessions).map(|_| compare_some(ctx, work, &next))).await?;
+    let groups = groups(work);
+    let sessions = work.writers.clamp(1, groups.len().max(1));
+    let each = (0..sessions).map(|_| compare_some(ctx, work, &groups, &next));
+    let seen = future::try_join_all(each).await?;
     work.seen = seen.into_iter().flatten().collect();
     let (left_out, broken, shared) = match &work.scope {
         Some(_) => compare_at_once(ctx, work).await?,
@@ -66,8 +74,13 @@ pub async fn compare(ctx: &Context, work: &mut Work) -> Result<Compared> {
     work.left_out = left_out;
     let counts = counts(&work.session, &work.names.found()).await?;
     work.found = counts.values().map(Counts::total).sum();
+    let changes = |unit| counts.get(&unit).is_some_and(|c| c.total() > 0);
+    let possible = async {
+        checks::locks(work, changes).await?;
+        checks::rows(work, &counts).await
+    };
     work.session
-        .cancellable(&ctx.cancel, checks::rows(work, &counts).boxed())
+        .cancellable(&ctx.cancel, possible.boxed())
         .await?;
     let tenants_rows = match work.scope {
         Some(_) => Some(tenant::staged(work).await?),
@@ -156,45 +169,71 @@ async fn references(work: &Work, session: &Session) -> Result<(u64, Vec<BrokenRe
     Ok((left_out, references::broken(work, session, &found).await?))
 }
 
+/// Units that are compared in one transaction: small ones together, so that many tables do not cost a round trip each.
+fn groups(work: &Work) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut open = false;
+    for index in 0..work.units.len() {
+        let small = work.source_rows(index) <= SMALL;
+        match groups.last_mut() {
+            Some(group) if open && small && group.len() < AT_ONCE => group.push(index),
+            _ => groups.push(vec![index]),
+        }
+        open = small;
+    }
+    groups
+}
+
 async fn compare_some(
     ctx: &Context,
     work: &Work,
+    groups: &[Vec<usize>],
     next: &AtomicUsize,
 ) -> Result<BTreeMap<i32, Seen>> {
     let session = work.writer().await?;
     let mut seen = BTreeMap::new();
     loop {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(unit) = work.units.get(index) else {
+        let Some(group) = groups.get(next.fetch_add(1, Ordering::Relaxed)) else {
             return Ok(seen);
         };
-        let prepare = format!(
-            "{}; DELETE FROM {} WHERE unit = {}",
-            stage::finish_table(&work.names, unit),
-            work.names.found(),
-            unit.number
-        );
+        let prepare = |index: &usize| {
+            let unit = &work.units[*index];
+            let (finish, found) = (stage::finish_table(&work.names, unit), work.names.found());
+            format!("{finish}; DELETE FROM {found} WHERE unit = {}", unit.number)
+        };
+        let prepare = Vec::from_iter(group.iter().map(prepare)).join("; ");
+        let doing = format!("indexing staged rows of {}", named(work, group));
         let one = async {
-            session
-                .batch(&format!("indexing staged rows of {}", unit.table), &prepare)
-                .await?;
-            if unit.merged && work.scope.is_none() {
-                seen.insert(unit.number, look(work, &session, index).await?);
+            session.batch(&doing, &prepare).await?;
+            if work.scope.is_none() {
+                seen.extend(look(work, &session, group).await?);
             }
             Ok(())
         };
         session.cancellable(&ctx.cancel, one).await?;
-        ctx.progress
-            .add(&unit.table.to_string(), work.source_rows(index), 0);
+        for index in group {
+            let table = work.units[*index].table.to_string();
+            ctx.progress.add(&table, work.source_rows(*index), 0);
+        }
     }
 }
 
-/// Counts and comparison see one snapshot.
-async fn look(work: &Work, session: &Session, index: usize) -> Result<Seen> {
-    let (unit, doing) = (
-        &work.units[index],
-        format!("comparing {}", work.units[index].table),
-    );
+fn named(work: &Work, group: &[usize]) -> String {
+    let first = &work.units[group[0]].table;
+    match group.len() {
+        1 => first.to_string(),
+        many => format!("{first} and {}", counted(many as u64 - 1, "other table")),
+    }
+}
+
+/// Counts and comparisons see one snapshot.
+async fn look(work: &Work, session: &Session, group: &[usize]) -> Result<Vec<(i32, Seen)>> {
+    let units = group.iter().map(|index| (*index, &work.units[*index]));
+    let units = Vec::from_iter(units.filter(|(_, unit)| unit.merged));
+    if units.is_empty() {
+        return Ok(Vec::new());
+    }
+    let doing = format!("comparing {}", named(work, group));
     session
         .batch(&doing, "BEGIN ISOLATION LEVEL REPEATABLE READ")
         .await?;
@@ -207,24 +246,39 @@ async fn look(work: &Work, session: &Session, index: usize) -> Result<Seen> {
         .await?;
     // The low half is what a row's xmin holds.
     let horizon = (horizon.get::<_, i64>(0).unsigned_abs() & u64::from(u32::MAX)) as u32;
-    let (old, touched) = count_touched(session, unit, horizon).await?;
-    let sql = compare::full(&work.names, unit, work.mode, &work.names.found());
-    session.execute(&doing, &sql, &[]).await?;
-    session.batch(&doing, "COMMIT").await?;
-    Ok(Seen {
-        horizon,
-        old,
-        touched,
-        files: work.targets[index].files.clone(),
-    })
+    let asked = Vec::from_iter(units.iter().map(|(_, unit)| (*unit, horizon)));
+    let counts = count_touched(session, &asked).await?;
+    let full = |(_, unit): &(usize, &Unit)| {
+        compare::full(&work.names, unit, work.mode, &work.names.found())
+    };
+    let all = Vec::from_iter(units.iter().map(full)).join("; ");
+    session.batch(&doing, &format!("{all}; COMMIT")).await?;
+    let seen = units.iter().map(|(index, unit)| {
+        let (old, touched) = counts.get(&unit.number).copied().unwrap_or_default();
+        let files = work.targets[*index].files.clone();
+        let seen = Seen {
+            horizon,
+            old,
+            touched,
+            files,
+        };
+        (unit.number, seen)
+    });
+    Ok(seen.collect())
 }
 
-pub async fn count_touched(session: &Session, unit: &Unit, horizon: u32) -> Result<(i64, i64)> {
-    let doing = format!("counting rows of {}", unit.table);
-    let row = session
-        .query_one(&doing, &compare::count_touched(unit, horizon), &[])
-        .await?;
-    Ok((row.get(0), row.get(1)))
+/// By unit: live rows that are older than its horizon, and the others.
+pub async fn count_touched(
+    session: &Session,
+    units: &[(&Unit, u32)],
+) -> Result<HashMap<i32, (i64, i64)>> {
+    let mut counts = HashMap::new();
+    for some in units.chunks(COUNTED) {
+        let sql = compare::count_touched(some.iter().copied());
+        let rows = session.query("counting live rows", &sql, &[]).await?;
+        counts.extend(rows.iter().map(|r| (r.get(0), (r.get(1), r.get(2)))));
+    }
+    Ok(counts)
 }
 
 /// Decisions per unit.

@@ -1,6 +1,6 @@
 //! The merge: one transaction that locks, decides by what is there under the lock, writes and rechecks.
 
-use super::work::Work;
+use super::work::{Seen, Work};
 use super::{checks, compare, hold, references, staging, tenant};
 use crate::core::counted::counted;
 use crate::core::merge::apply::{self, Counts};
@@ -175,10 +175,25 @@ pub async fn decide(work: &Work, now: &[TargetTable]) -> Result<()> {
 }
 
 async fn decide_on(work: &Work, session: &Session, now: &[TargetTable]) -> Result<()> {
+    // One query tells of all tables in which nothing happened: writers wait meanwhile.
+    let comparable = work
+        .merged()
+        .filter_map(|(index, unit)| Some((unit, comparable(work, unit, &now[index])?.horizon)));
+    let counted = compare::count_touched(session, &Vec::from_iter(comparable)).await?;
+    let mut same = Vec::new();
     for (index, unit) in work.merged() {
-        for step in steps(work, unit, &now[index]).await? {
-            session.batch("deciding", &step).await?;
+        match steps(work, unit, &now[index], counted.get(&unit.number)) {
+            None => same.push(unit.number),
+            Some(steps) => {
+                for step in steps {
+                    session.batch("deciding", &step).await?;
+                }
+            }
         }
+    }
+    if !same.is_empty() {
+        let sql = sql::keep_found(&work.names, &same);
+        session.batch("deciding", &sql).await?;
     }
     if let Some(scope) = &work.scope {
         tenant::limit(work, session, scope, &work.names.decided()).await?;
@@ -226,32 +241,38 @@ pub async fn hold_parents(work: &Work) -> Result<()> {
     Ok(())
 }
 
-async fn steps(work: &Work, unit: &Unit, now: &TargetTable) -> Result<Vec<String>> {
-    let again = vec![sql::full(
-        &work.names,
-        unit,
-        work.mode,
-        &work.names.decided(),
-    )];
-    let Some(seen) = work.seen.get(&unit.number) else {
-        return Ok(again);
+/// What the comparison saw of a unit, where it can be brought up to date. One tenant's rows are few, and what was found
+/// was cut down to them. A rewritten table has its rows elsewhere.
+fn comparable<'a>(work: &'a Work, unit: &Unit, now: &TargetTable) -> Option<&'a Seen> {
+    let seen = work.seen.get(&unit.number)?;
+    (work.scope.is_none() && seen.files == now.files).then_some(seen)
+}
+
+/// The statements that decide on a unit, or `None` where what was found holds.
+fn steps(
+    work: &Work,
+    unit: &Unit,
+    now: &TargetTable,
+    counted: Option<&(i64, i64)>,
+) -> Option<Vec<String>> {
+    let again = || {
+        let into = work.names.decided();
+        Some(vec![sql::full(&work.names, unit, work.mode, &into)])
     };
-    // One tenant's rows are few, and what was found was cut down to them. A rewritten table has its rows elsewhere.
-    if work.scope.is_some() || seen.files != now.files {
-        return Ok(again);
-    }
-    let (old, touched) = compare::count_touched(&work.session, unit, seen.horizon).await?;
+    let (Some(seen), Some((old, touched))) = (comparable(work, unit, now), counted) else {
+        return again();
+    };
     // Rows that the comparison saw as touched may have vanished unseen.
-    let vanished = old != seen.old || seen.touched > 0;
-    if touched == 0 && !vanished && !work.leave_out {
-        return Ok(vec![sql::keep_found(&work.names, unit)]);
+    let vanished = *old != seen.old || seen.touched > 0;
+    if *touched == 0 && !vanished && !work.leave_out {
+        return None;
     }
     // What was left out for want of a parent may have one now.
     if unit.key.is_empty() || work.leave_out {
-        return Ok(again);
+        return again();
     }
     let mut steps = Vec::new();
-    if touched > 0 {
+    if *touched > 0 {
         steps.push(sql::note_touched(&work.names, unit, seen.horizon));
         steps.push(format!("ANALYZE {}", work.names.touched()));
     }
@@ -262,7 +283,7 @@ async fn steps(work: &Work, unit: &Unit, now: &TargetTable) -> Result<Vec<String
         seen.horizon,
         vanished,
     ));
-    Ok(steps)
+    Some(steps)
 }
 
 /// Writes what was decided and rechecks it.

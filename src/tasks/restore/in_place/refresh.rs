@@ -40,11 +40,31 @@ pub async fn refresh(ctx: &Context, work: &Work, changed: &[i32]) -> Vec<Warning
 }
 
 async fn refresh_all(work: &Work, changed: &[i32]) -> Result<Vec<Warning>> {
+    refresh_above(&work.session, &tables(work, changed)).await
+}
+
+/// What readers of materialized views will wait for, where rows of these units change: one without a unique index is
+/// refreshed under a lock against them.
+pub async fn locks(work: &Work, changed: &[i32]) -> Result<Vec<String>> {
+    let doing = "listing materialized views";
+    let oids = tables(work, changed);
+    let rows = work.session.query(doing, VIEWS, &[&oids]).await?;
+    let alone = rows.iter().filter(|row| !row.get::<_, bool>(2));
+    let told = alone.map(|row| {
+        let view = QName::new(row.get::<_, String>(0), row.get::<_, String>(1));
+        format!(
+            "ACCESS EXCLUSIVE on materialized view {view} while it is refreshed after the merge, for it has no unique index: \
+             its readers wait"
+        )
+    });
+    Ok(told.collect())
+}
+
+fn tables(work: &Work, changed: &[i32]) -> Vec<u32> {
     let units = work.merged().filter(|(_, u)| changed.contains(&u.number));
-    let oids: Vec<u32> = units
+    units
         .flat_map(|(i, _)| work.targets[i].files.keys().copied())
-        .collect();
-    refresh_above(&work.session, &oids).await
+        .collect()
 }
 
 /// The same for an operation whose process may have died between its commit and the refresh: what it changed stands in

@@ -273,12 +273,13 @@ async fn copy(
             ),
         ));
     }
-    let note = format!("INSERT INTO {} VALUES ($1, $2, $3)", work.names.chunks());
-    let rows = i64::try_from(staged).unwrap_or(i64::MAX);
-    session
-        .execute(&doing, &note, &[&unit.number, &chunk.number, &rows])
-        .await?;
-    session.batch(&doing, "COMMIT").await?;
+    let note = format!(
+        "INSERT INTO {} VALUES ({}, {}, {staged}); COMMIT",
+        work.names.chunks(),
+        unit.number,
+        chunk.number
+    );
+    session.batch(&doing, &note).await?;
     room_left(work, session).await
 }
 

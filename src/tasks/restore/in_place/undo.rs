@@ -5,7 +5,7 @@ use super::commit::{self, Record};
 use super::merge::{self, Done};
 use super::operations::{self, Operation};
 use super::work::{Work, lead, look_on};
-use super::{checks, hold, references, refresh, statistics};
+use super::{checks, hold, references, refresh, statistics, told};
 use crate::core::counted::counted;
 use crate::core::ident::QName;
 use crate::core::manifest::Codec;
@@ -86,9 +86,9 @@ async fn reverse(ctx: &Context, target: &DatabaseUrl, request: UndoRequest) -> R
         .batch("creating the staging schema", &prepare)
         .await?;
     let done = run(ctx, &mut work, &record).await;
-    let mut warnings = Vec::from_iter(super::left_out(&work));
+    let mut warnings = Vec::from_iter(told::left_out(&work));
     if let Ok((done, changed)) = &done {
-        warnings.extend(super::left_changed(
+        warnings.extend(told::left_changed(
             changed,
             !done.is_empty() && !dry_run,
             &work,
@@ -102,11 +102,11 @@ async fn reverse(ctx: &Context, target: &DatabaseUrl, request: UndoRequest) -> R
     ctx.progress.stage(Stage::Finish, 0);
     work.clean().await;
     let tables = work.merged().count() as u64;
-    let mut told = commit::outcome(&work, &record, &done?, tables, warnings);
+    let mut outcome = commit::outcome(&work, &record, &done?, tables, warnings);
     if dry_run {
-        told.undo_schema = None;
+        outcome.undo_schema = None;
     }
-    Ok(told)
+    Ok(outcome)
 }
 
 async fn find(

@@ -110,6 +110,8 @@ impl Work {
             let Err(e) = self.drop_staging().await else {
                 return;
             };
+            // What goes makes room.
+            self.target = self.target.clone().even_read_only();
             let broken = e.code == Code::ConnectionLost && self.reconnect().await.is_err();
             if broken || tries_left == 0 {
                 let schema = self.names.staging_schema();
@@ -135,7 +137,8 @@ impl Work {
             true => look_on(&self.target).await?,
             false => again(&self.target, &self.identity).await?,
         };
-        Ok(())
+        // The disk may have become full meanwhile.
+        self.session.require_writes(&self.target)
     }
 }
 
@@ -168,8 +171,9 @@ pub async fn look_on(target: &DatabaseUrl) -> Result<Session> {
 }
 
 /// Leads again in the place of a session that broke: waits until the server has ended that one, so that nothing
-/// of it is still under way.
+/// of it is still under way. Whoever is about to write asks the session whether it may.
 pub async fn again(target: &DatabaseUrl, identity: &Identity) -> Result<Session> {
+    let target = &target.clone().even_read_only();
     let until = Instant::now() + DEAD_SESSION;
     loop {
         let tried = async {
