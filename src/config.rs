@@ -85,6 +85,8 @@ variables! {
         "The access token that goes with ROVODEV_API: one of Supabase Auth, for a member of the tenant.";
     ROVODEV_UNDO_DAYS open Some("7"),
         "Days that a restore in place keeps what it changed, so that it can be undone: 1 to 365. It takes room in the database.";
+    ROVODEV_JOBS_AT_ONCE open Some("3"),
+        "Backups and restores that use the database at the same time, whoever works on them: functions, workers, terminals; 1 to 100. Each opens up to eight connections.";
     ROVODEV_DASHBOARD_URL open None,
         "Where people find the dashboard, for the links in notifications: https://PROJECT.vercel.app.";
     ROVODEV_SMTP_URL secret None,

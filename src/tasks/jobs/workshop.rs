@@ -2,7 +2,7 @@
 
 use super::telling::Telling;
 use crate::config::{self, Settings};
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::ports::catalog::Catalog;
 use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::Store;
@@ -45,6 +45,9 @@ pub struct Workshop {
     pub(super) telling: Telling,
     /// Days that a restore keeps what it changed.
     pub(super) undo_days: u32,
+    /// Jobs that use the source together, whoever holds them: each opens several sessions of the app's own database, which
+    /// has few.
+    pub(super) jobs_at_once: u32,
     /// Cancelled when the worker shall stop: what it holds goes back to the queue.
     pub(super) stop: CancellationToken,
 }
@@ -70,6 +73,7 @@ impl Workshop {
             notifier: Notifier::new(settings),
             telling: Telling::default(),
             undo_days: restore::undo_days(settings)?,
+            jobs_at_once: jobs_at_once(settings)?,
             stop: CancellationToken::new(),
         })
     }
@@ -103,4 +107,14 @@ impl Workshop {
     pub fn store(&self) -> &Store {
         &self.store
     }
+}
+
+fn jobs_at_once(settings: &Settings) -> Result<u32> {
+    let variable = &config::ROVODEV_JOBS_AT_ONCE;
+    let text = settings.require(variable)?;
+    let jobs = text.trim().parse().ok();
+    jobs.filter(|jobs| (1..=100).contains(jobs)).ok_or_else(|| {
+        Error::new(Code::Config, format!("{} is {text:?}", variable.name))
+            .hint(format!("Set {} to a number from 1 to 100.", variable.name))
+    })
 }
