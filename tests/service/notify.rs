@@ -6,6 +6,6 @@ mod killed;
 mod mails;
 mod overdue;
 mod pushed;
-mod receiver;
+pub mod receiver;
 mod sent;
-mod smtp;
+pub mod smtp;
