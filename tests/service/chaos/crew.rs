@@ -6,12 +6,20 @@ use rovodev::config::{self, Settings};
 use rovodev::http::{Service, routes};
 use rovodev::tasks::Context;
 use rovodev::tasks::jobs::{Workshop, work};
-use tokio::task::{JoinHandle, JoinSet};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+
+/// Between two deaths.
+const LIVES: Duration = Duration::from_secs(5);
+/// Between two ticks where nothing is due.
+const PAUSE: Duration = Duration::from_secs(2);
 
 pub struct Crew {
     settings: Settings,
     service: Service,
-    functions: JoinSet<()>,
+    functions: Vec<JoinHandle<()>>,
+    ticked: Instant,
+    died: Instant,
     worker: JoinHandle<()>,
     ticks: u64,
     unanswered: u64,
@@ -24,10 +32,19 @@ impl Crew {
             service: Service::new(settings.clone()).unwrap(),
             worker: worker(settings),
             settings: settings.clone(),
-            functions: JoinSet::new(),
+            functions: Vec::new(),
+            ticked: Instant::now(),
+            died: Instant::now(),
             ticks: 0,
             unanswered: 0,
             killed: 0,
+        }
+    }
+
+    /// Where it is time for one.
+    pub async fn tick_if(&mut self, due: bool) {
+        if due || self.ticked.elapsed() > PAUSE {
+            self.tick().await;
         }
     }
 
@@ -42,28 +59,33 @@ impl Crew {
             .unwrap();
         let answer = routes::dispatch(&self.service, request).await;
         self.ticks += 1;
+        self.ticked = Instant::now();
         self.unanswered += u64::from(!answer.response.status().is_success());
         for work in answer.behind {
-            self.functions.spawn(work);
+            self.functions.push(tokio::spawn(work));
         }
     }
 
-    /// Every tenth time all functions, every fifteenth the worker: without a word, in the middle of whatever they do.
-    pub async fn some_die(&mut self) {
-        if self.ticks.is_multiple_of(10) {
-            self.killed += self.functions.len() as u64;
-            self.functions.shutdown().await;
+    /// Every few seconds one of them: without a word, in the middle of whatever it does.
+    pub fn one_dies(&mut self) {
+        self.functions.retain(|function| !function.is_finished());
+        if self.died.elapsed() < LIVES {
+            return;
         }
-        if self.ticks.is_multiple_of(15) {
-            self.killed += 1;
-            self.worker.abort();
-            self.worker = worker(&self.settings);
+        self.died = Instant::now();
+        self.killed += 1;
+        match self.functions.is_empty() || self.killed.is_multiple_of(2) {
+            true => {
+                self.worker.abort();
+                self.worker = worker(&self.settings);
+            }
+            false => self.functions.remove(0).abort(),
         }
     }
 
-    pub async fn ends(mut self) -> String {
+    pub fn ends(self) -> String {
         self.worker.abort();
-        self.functions.shutdown().await;
+        self.functions.iter().for_each(JoinHandle::abort);
         self.told()
     }
 
