@@ -90,7 +90,10 @@ impl Crew {
     }
 
     pub fn told(&self) -> String {
-        format!("{} ticks, {} without an answer, {} killed", self.ticks, self.unanswered, self.killed)
+        format!(
+            "{} ticks, {} without an answer, {} killed",
+            self.ticks, self.unanswered, self.killed
+        )
     }
 }
 
@@ -99,7 +102,10 @@ fn worker(settings: &Settings) -> JoinHandle<()> {
     tokio::spawn(async move {
         let workshop = Workshop::new(&settings, catalog(&settings), None).unwrap();
         // A catalog that is down when it begins ends a worker; somebody starts it again.
-        while work(&Context::default(), &workshop, 2, false).await.is_err() {
+        while work(&Context::default(), &workshop, 2, false)
+            .await
+            .is_err()
+        {
             tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         }
     })

@@ -34,10 +34,21 @@ pub struct Weather {
 }
 
 impl Weather {
-    pub fn begin(place: Arc<Workplace>, lines: Arc<Lines>, webhook: Receiver, slack: Receiver, smtp: Smtp) -> Self {
+    pub fn begin(
+        place: Arc<Workplace>,
+        lines: Arc<Lines>,
+        webhook: Receiver,
+        slack: Receiver,
+        smtp: Smtp,
+    ) -> Self {
         let (stop, receivers) = (CancellationToken::new(), Arc::new((webhook, slack, smtp)));
         let blowing = tokio::spawn(blow(stop.clone(), place, lines.clone(), receivers.clone()));
-        Self { stop, blowing, lines, _receivers: receivers }
+        Self {
+            stop,
+            blowing,
+            lines,
+            _receivers: receivers,
+        }
     }
 
     /// How often what happened.
@@ -101,9 +112,13 @@ async fn blow(
                 "the catalog loses answers"
             }
             _ => {
-                receivers.0.answer([Manner::Status(500), Manner::Status(429), Manner::Hang]);
+                receivers
+                    .0
+                    .answer([Manner::Status(500), Manner::Status(429), Manner::Hang]);
                 receivers.1.answer([Manner::Status(503), Manner::Hang]);
-                receivers.2.refuse(&["451 4.3.0 try again later\r\n", "421 4.3.2 going down\r\n"]);
+                receivers
+                    .2
+                    .refuse(&["451 4.3.0 try again later\r\n", "421 4.3.2 going down\r\n"]);
                 "receivers fail"
             }
         };
@@ -121,10 +136,12 @@ async fn down(line: &Proxy, lasts: Duration) {
 
 /// Every third answer.
 async fn some(line: &Proxy, cut: Cut, lasts: Duration) {
-    line.now(move |request, before| match (request.len() + before).is_multiple_of(3) {
-        true => cut,
-        false => Cut::Nothing,
-    });
+    line.now(
+        move |request, before| match (request.len() + before).is_multiple_of(3) {
+            true => cut,
+            false => Cut::Nothing,
+        },
+    );
     tokio::time::sleep(lasts).await;
     line.now(|_, _| Cut::Nothing);
 }

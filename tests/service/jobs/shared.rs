@@ -67,7 +67,9 @@ async fn turns_go_round_while_both_have_work() {
     while let Some((tenant, job)) = take(&place).await {
         order.push_str(&tenant[..1]);
         place
-            .run(&format!("SELECT public.rovodev_end_job('{job}', 1, 'cancelled')"))
+            .run(&format!(
+                "SELECT public.rovodev_end_job('{job}', 1, 'cancelled')"
+            ))
             .await;
     }
     assert_eq!(order, "dn".repeat(10) + &"d".repeat(30));
@@ -103,7 +105,11 @@ async fn functions_and_workers_together_keep_to_the_limit_of_the_source() {
         let begun = Instant::now();
         while place.open_jobs().await > 0 {
             assert!(begun.elapsed() < Duration::from_secs(120));
-            jobs = jobs.max(place.count("SELECT count(*) FROM public.rovodev_jobs WHERE state = 'running'").await);
+            jobs = jobs.max(
+                place
+                    .count("SELECT count(*) FROM public.rovodev_jobs WHERE state = 'running'")
+                    .await,
+            );
             let of_ours = "SELECT count(*) FROM pg_stat_activity WHERE application_name IN ('rovodev', 'pg_dump')";
             sessions = sessions.max(place.count(of_ours).await);
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -115,11 +121,15 @@ async fn functions_and_workers_together_keep_to_the_limit_of_the_source() {
     println!("{jobs} jobs and {sessions} sessions at once; {worked:?}");
     assert_eq!(jobs, 2);
     assert!(sessions <= 2 * SESSIONS, "{sessions} sessions");
-    let completed = "SELECT count(*) FROM public.backups WHERE status = 'completed' AND attempt = 1";
+    let completed =
+        "SELECT count(*) FROM public.backups WHERE status = 'completed' AND attempt = 1";
     assert_eq!(place.count(completed).await, 8);
     let before = "SELECT count(*) FROM public.backups b, public.backups n JOIN public.rovodev_tenants t ON t.id = n.tenant_id \
          WHERE t.slug = 'northwind-dental' AND b.started_at < n.started_at";
-    assert!(place.count(before).await <= 1, "the one of another waited for its turn alone");
+    assert!(
+        place.count(before).await <= 1,
+        "the one of another waited for its turn alone"
+    );
 }
 
 #[test]
@@ -132,8 +142,13 @@ fn a_limit_that_is_none_is_refused() {
             ("SUPABASE_SECRET_KEY", "s".to_string()),
             ("ROVODEV_JOBS_AT_ONCE", text.to_string()),
         ]);
-        let refused = Workshop::new(&settings, catalog(&settings), None).err().unwrap();
+        let refused = Workshop::new(&settings, catalog(&settings), None)
+            .err()
+            .unwrap();
         assert_eq!(refused.code, Code::Config, "{refused}");
-        assert!(refused.message.contains("ROVODEV_JOBS_AT_ONCE"), "{refused}");
+        assert!(
+            refused.message.contains("ROVODEV_JOBS_AT_ONCE"),
+            "{refused}"
+        );
     }
 }

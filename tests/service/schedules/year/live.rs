@@ -2,8 +2,8 @@
 
 use super::plan::{Known, Plan, State, kept};
 use super::works::{Held, Works};
-use crate::schedules::claims::{catalog, patience};
 use crate::luck::Luck;
+use crate::schedules::claims::{catalog, patience};
 use crate::stack::Running;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
@@ -53,10 +53,25 @@ impl Year {
             let (next, jitter) = (due.first().unwrap().to_rfc3339(), plan.jitter as i32);
             let policy = serde_json::to_string(&plan.policy).unwrap();
             let made = client
-                .query_one(sql, &[&number.to_string(), &plan.cron(), &plan.zone.name(), &next, &jitter, &policy])
+                .query_one(
+                    sql,
+                    &[
+                        &number.to_string(),
+                        &plan.cron(),
+                        &plan.zone.name(),
+                        &next,
+                        &jitter,
+                        &policy,
+                    ],
+                )
                 .await
                 .unwrap();
-            schedules.push(Timed { plan, id: made.get(0), due, looked: begin });
+            schedules.push(Timed {
+                plan,
+                id: made.get(0),
+                due,
+                looked: begin,
+            });
         }
         Self {
             client,
@@ -94,7 +109,11 @@ impl Year {
             let of_it = self.of(number);
             let must = kept(&schedule.plan, self.now, &of_it);
             let there: BTreeSet<Uuid> = of_it.into_keys().collect();
-            assert_eq!(there, must, "in the end exactly what it keeps is there: {:?}", schedule.plan);
+            assert_eq!(
+                there, must,
+                "in the end exactly what it keeps is there: {:?}",
+                schedule.plan
+            );
         }
         self.works.late_words_change_nothing().await;
     }
@@ -103,7 +122,12 @@ impl Year {
     /// where nobody called.
     fn time_goes(&mut self) {
         let average = 365 * 86_400 / STEPS as i64;
-        let next = self.schedules.iter().filter_map(|s| s.due.range(self.now..).next()).min().copied();
+        let next = self
+            .schedules
+            .iter()
+            .filter_map(|s| s.due.range(self.now..).next())
+            .min()
+            .copied();
         let before = self.now;
         self.now += TimeDelta::seconds(match self.luck.below(30) {
             0 => self.luck.below(40 * 86_400) as i64,
@@ -120,7 +144,9 @@ impl Year {
 
     /// Some of them at once, some of them dead before they heard an answer.
     async fn tick(&mut self) {
-        let ticks = (0..1 + self.luck.below(3)).map(|_| self.luck.below(12_000)).collect::<Vec<_>>();
+        let ticks = (0..1 + self.luck.below(3))
+            .map(|_| self.luck.below(12_000))
+            .collect::<Vec<_>>();
         let (catalog, now) = (&self.catalog, self.now);
         join_all(ticks.into_iter().map(|lives| async move {
             let tick = claim_due(catalog, now, patience());
@@ -134,8 +160,17 @@ impl Year {
         let at = self.now.to_rfc3339();
         // What a dead one began ends by itself.
         for _ in 0..200 {
-            claim_due(&self.catalog, self.now, patience()).await.unwrap();
-            if self.client.query_one(due, &[&at]).await.unwrap().get::<_, i64>(0) == 0 {
+            claim_due(&self.catalog, self.now, patience())
+                .await
+                .unwrap();
+            if self
+                .client
+                .query_one(due, &[&at])
+                .await
+                .unwrap()
+                .get::<_, i64>(0)
+                == 0
+            {
                 return self.each_once().await;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -150,17 +185,46 @@ impl Year {
              LEFT JOIN public.rovodev_jobs j ON j.backup_id = b.id \
              LEFT JOIN pgmq.q_rovodev_jobs q ON q.msg_id = j.message_id AND q.message ->> 'job' = j.id::text \
              WHERE b.created_at = $1::text::timestamptz GROUP BY b.id";
-        let rows = self.client.query(sql, &[&self.now.to_rfc3339()]).await.unwrap();
+        let rows = self
+            .client
+            .query(sql, &[&self.now.to_rfc3339()])
+            .await
+            .unwrap();
         for (number, schedule) in self.schedules.iter_mut().enumerate() {
-            let missed = schedule.due.range((std::ops::Bound::Excluded(schedule.looked), std::ops::Bound::Included(self.now))).count();
+            let missed = schedule
+                .due
+                .range((
+                    std::ops::Bound::Excluded(schedule.looked),
+                    std::ops::Bound::Included(self.now),
+                ))
+                .count();
             schedule.looked = self.now;
-            let runs: Vec<_> = rows.iter().filter(|r| r.get::<_, Uuid>(0) == schedule.id).collect();
-            assert_eq!(runs.len(), missed.min(1), "{missed} were due until {}: {:?}", self.now, schedule.plan);
+            let runs: Vec<_> = rows
+                .iter()
+                .filter(|r| r.get::<_, Uuid>(0) == schedule.id)
+                .collect();
+            assert_eq!(
+                runs.len(),
+                missed.min(1),
+                "{missed} were due until {}: {:?}",
+                self.now,
+                schedule.plan
+            );
             self.catch_ups += usize::from(missed > 1);
             self.runs += runs.len();
             for run in runs {
-                assert_eq!((run.get::<_, i64>(2), run.get::<_, i64>(3)), (1, 1), "a run is one job and one message");
-                let known = Known { schedule: number, at: self.now, state: State::Open, pinned: false, verified: false };
+                assert_eq!(
+                    (run.get::<_, i64>(2), run.get::<_, i64>(3)),
+                    (1, 1),
+                    "a run is one job and one message"
+                );
+                let known = Known {
+                    schedule: number,
+                    at: self.now,
+                    state: State::Open,
+                    pinned: false,
+                    verified: false,
+                };
                 self.backups.insert(run.get(1), known);
             }
         }
@@ -212,7 +276,12 @@ impl Year {
 
     /// Pins, and verifies.
     async fn people(&mut self) {
-        let there: Vec<Uuid> = self.backups.iter().filter(|(id, b)| b.state == State::Good && !self.expired.contains(id)).map(|(id, _)| *id).collect();
+        let there: Vec<Uuid> = self
+            .backups
+            .iter()
+            .filter(|(id, b)| b.state == State::Good && !self.expired.contains(id))
+            .map(|(id, _)| *id)
+            .collect();
         if there.is_empty() || self.luck.below(3) > 0 {
             return;
         }
@@ -223,12 +292,20 @@ impl Year {
             _ => known.pinned = !known.pinned,
         }
         let sql = "UPDATE public.backups SET pinned = $2, verified_at = CASE WHEN $3 THEN created_at END WHERE id = $1";
-        self.client.execute(sql, &[&id, &known.pinned, &known.verified]).await.unwrap();
+        self.client
+            .execute(sql, &[&id, &known.pinned, &known.verified])
+            .await
+            .unwrap();
     }
 
     fn of(&self, schedule: usize) -> BTreeMap<Uuid, Known> {
-        let of_it = |(id, b): &(&Uuid, &Known)| b.schedule == schedule && !self.expired.contains(id);
-        self.backups.iter().filter(of_it).map(|(id, b)| (*id, b.clone())).collect()
+        let of_it =
+            |(id, b): &(&Uuid, &Known)| b.schedule == schedule && !self.expired.contains(id);
+        self.backups
+            .iter()
+            .filter(of_it)
+            .map(|(id, b)| (*id, b.clone()))
+            .collect()
     }
 
     /// By one or two at once, one of which may die. Nothing goes that the policy keeps.
@@ -238,20 +315,37 @@ impl Year {
             .collect();
         let dies = Duration::from_micros(self.luck.below(20_000));
         let one = expire_due(&self.catalog, self.now, patience());
-        let (first, _) = tokio::join!(one, tokio::time::timeout(dies, expire_due(&self.catalog, self.now, patience())));
+        let (first, _) = tokio::join!(
+            one,
+            tokio::time::timeout(dies, expire_due(&self.catalog, self.now, patience()))
+        );
         first.unwrap();
         let sql = "SELECT coalesce(jsonb_agg(id), '[]')::text FROM public.backups WHERE deleted_at IS NOT NULL";
         let gone: String = self.client.query_one(sql, &[]).await.unwrap().get(0);
         let gone: Vec<Value> = serde_json::from_str(&gone).unwrap();
-        self.expired = gone.iter().map(|id| id.as_str().unwrap().parse().unwrap()).collect();
-        let lost: Vec<_> = must.intersection(&self.expired).map(|id| &self.backups[id]).collect();
-        assert!(lost.is_empty(), "the policy keeps these, and they are gone at {}: {lost:?}", self.now);
+        self.expired = gone
+            .iter()
+            .map(|id| id.as_str().unwrap().parse().unwrap())
+            .collect();
+        let lost: Vec<_> = must
+            .intersection(&self.expired)
+            .map(|id| &self.backups[id])
+            .collect();
+        assert!(
+            lost.is_empty(),
+            "the policy keeps these, and they are gone at {}: {lost:?}",
+            self.now
+        );
     }
 
     pub fn told(&self) -> String {
         format!(
             "{} schedules, {} runs ({} for several that were missed), {} expired, {}",
-            self.schedules.len(), self.runs, self.catch_ups, self.expired.len(), self.works.told()
+            self.schedules.len(),
+            self.runs,
+            self.catch_ups,
+            self.expired.len(),
+            self.works.told()
         )
     }
 }

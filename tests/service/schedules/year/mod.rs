@@ -18,16 +18,25 @@ const SHRINKS: u32 = 8;
 
 #[test]
 fn in_a_year_every_run_happens_once_and_what_a_policy_keeps_stays() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     let running = runtime.block_on(Running::start());
     let seeds = FileFailurePersistence::Direct("tests/service/schedules/year/seeds.txt");
     let mut runner = TestRunner::new(Config {
-        cases: std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(CASES),
+        cases: std::env::var("PROPTEST_CASES")
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(CASES),
         max_shrink_iters: SHRINKS,
         failure_persistence: Some(Box::new(seeds)),
         ..Config::default()
     });
-    let stories = (proptest::collection::vec(plan::plans(), 2..5), proptest::num::u64::ANY);
+    let stories = (
+        proptest::collection::vec(plan::plans(), 2..5),
+        proptest::num::u64::ANY,
+    );
     let lived = runner.run(&stories, |(plans, luck)| {
         runtime.block_on(async {
             let mut year = Year::begin(&running, plans, luck).await;

@@ -134,7 +134,10 @@ impl Plan {
     /// The first of two; after a gap, its end.
     fn moment(&self, date: NaiveDate, hour: u32) -> DateTime<Utc> {
         let clock = date.and_hms_opt(hour, self.minute, 0).unwrap();
-        let there = |later: i64| self.zone.from_local_datetime(&(clock + TimeDelta::minutes(later)));
+        let there = |later: i64| {
+            self.zone
+                .from_local_datetime(&(clock + TimeDelta::minutes(later)))
+        };
         match there(0) {
             MappedLocalTime::None => (1..1500)
                 .find_map(|later| there(later).earliest())
@@ -147,7 +150,9 @@ impl Plan {
 
 fn minutes(from: DateTime<Utc>, to: DateTime<Utc>) -> impl Iterator<Item = DateTime<Utc>> {
     let first = from.with_second(0).unwrap();
-    (0..).map(move |n| first + TimeDelta::minutes(n)).take_while(move |at| *at <= to)
+    (0..)
+        .map(move |n| first + TimeDelta::minutes(n))
+        .take_while(move |at| *at <= to)
 }
 
 /// A backup as the year knows it.
@@ -186,13 +191,19 @@ pub fn kept(plan: &Plan, now: DateTime<Utc>, backups: &BTreeMap<Uuid, Known>) ->
         .filter(|(_, b)| match b.state {
             State::Open => true,
             State::Good => b.pinned || policy.keep_days.is_some() && days(b),
-            State::Failed => b.pinned || now - b.at <= TimeDelta::days(policy.keep_days.unwrap_or(30).into()),
+            State::Failed => {
+                b.pinned || now - b.at <= TimeDelta::days(policy.keep_days.unwrap_or(30).into())
+            }
         })
         .map(|(id, _)| *id)
         .collect();
     let last = policy.keep_last.unwrap_or(0).max(1) as usize;
     kept.extend(good.iter().take(last).map(|(_, id)| *id));
-    kept.extend(good.iter().map(|(_, id)| *id).find(|id| backups[id].verified));
+    kept.extend(
+        good.iter()
+            .map(|(_, id)| *id)
+            .find(|id| backups[id].verified),
+    );
     let clock = |at: DateTime<Utc>| at.with_timezone(&plan.zone);
     let day = |at| clock(at).date_naive();
     let periods: [(Option<u32>, &dyn Fn(DateTime<Utc>) -> i64); 5] = [
@@ -201,7 +212,9 @@ pub fn kept(plan: &Plan, now: DateTime<Utc>, backups: &BTreeMap<Uuid, Known>) ->
             let offset = chrono::Offset::fix(clock(at).offset()).local_minus_utc();
             (at.timestamp() + i64::from(offset)).div_euclid(3600) * 100_000 - i64::from(offset)
         }),
-        (policy.keep_daily, &|at| i64::from(day(at).num_days_from_ce())),
+        (policy.keep_daily, &|at| {
+            i64::from(day(at).num_days_from_ce())
+        }),
         (policy.keep_weekly, &|at| {
             i64::from((day(at).num_days_from_ce() - 1).div_euclid(7))
         }),

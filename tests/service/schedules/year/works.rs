@@ -5,8 +5,8 @@ use crate::luck::Luck;
 use crate::stack::Running;
 use chrono::{DateTime, Utc};
 use rovodev::core::ident::QName;
-use rovodev::core::manifest::seal;
 use rovodev::core::keys;
+use rovodev::core::manifest::seal;
 use rovodev::error::Code;
 use rovodev::ports::store::{Fault, Rule, S3Settings, Store, Unreliable, When};
 use rovodev::tasks::delete::{delete, withdraw};
@@ -45,7 +45,11 @@ pub struct Works {
 impl Works {
     pub async fn new(running: &Running) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path().join("store").to_str().unwrap(), &S3Settings::default()).unwrap();
+        let store = Store::open(
+            folder.path().join("store").to_str().unwrap(),
+            &S3Settings::default(),
+        )
+        .unwrap();
         Self {
             clients: [running.superuser().await, running.superuser().await],
             store: sample::opened(&store).await,
@@ -77,7 +81,12 @@ impl Works {
             let id = |at: &str| job.pointer(at).unwrap().as_str().unwrap().parse().unwrap();
             let token = job["token"].as_i64().unwrap() as i32;
             let kind = job["kind"].as_str().unwrap().to_string();
-            Some(Held { id: id("/id"), token, kind, subject: id("/backup/id") })
+            Some(Held {
+                id: id("/id"),
+                token,
+                kind,
+                subject: id("/backup/id"),
+            })
         };
         let taken: Vec<Held> = match hands {
             1 => take(&self.clients[0]).await.into_iter().collect(),
@@ -106,6 +115,13 @@ impl Works {
 
     /// Whether the job was ended by this holder. In every fourth attempt it dies, at a moment that luck chooses.
     pub async fn on(&mut self, job: Held, number: u64, luck: &mut Luck) -> bool {
+        for dead in self.dead.iter().filter(|dead| dead.id == job.id) {
+            let late = json!({ "manifest_key": "late" });
+            assert!(
+                !self.end(dead, &late).await,
+                "who was given up ends what another holds: {dead:?}"
+            );
+        }
         let dies = (luck.below(4) == 0).then(|| luck.below(12));
         let store = match dies {
             Some(call) => Store::Unreliable(Unreliable::new(
@@ -127,7 +143,9 @@ impl Works {
         }
         self.deleted += usize::from(job.kind == "delete");
         let fields = match job.kind.as_str() {
-            "backup" => json!({ "manifest_key": keys::manifest(TENANT, job.subject), "size_bytes": 1 }),
+            "backup" => {
+                json!({ "manifest_key": keys::manifest(TENANT, job.subject), "size_bytes": 1 })
+            }
             _ => json!({}),
         };
         assert!(self.end(&job, &fields).await, "who holds a job ends it");
@@ -136,21 +154,36 @@ impl Works {
 
     async fn end(&self, job: &Held, fields: &Value) -> bool {
         let sql = "SELECT (public.rovodev_end_job($1, $2, 'completed', $3::text::jsonb) ->> 'held')::boolean";
-        let held = self.clients[0].query_one(sql, &[&job.id, &job.token, &fields.to_string()]).await;
+        let held = self.clients[0]
+            .query_one(sql, &[&job.id, &job.token, &fields.to_string()])
+            .await;
         held.unwrap().get(0)
     }
 
     /// Segments that its neighbours share, and a manifest. Whether it got so far.
     async fn write(&mut self, to: &Store, job: &Held, schedule: u64) -> bool {
         self.written += 1;
-        let texts = [self.written / 3, 1_000_000 + self.written % 5].map(|seed| sample::rows(schedule * 10_000 + seed, 2));
+        let texts = [self.written / 3, 1_000_000 + self.written % 5]
+            .map(|seed| sample::rows(schedule * 10_000 + seed, 2));
         let table = QName::new("public", "t");
         // The sample leaves its segments; the manifest goes last, by who may die.
-        let manifest = Sample::new("run", vec![(table, texts.to_vec())]).write(&self.store).await;
-        self.store.store.delete(&[keys::manifest(TENANT, manifest.id)]).await.unwrap();
-        let manifest = rovodev::core::manifest::Manifest { id: job.subject, config: vec![], ..manifest };
+        let manifest = Sample::new("run", vec![(table, texts.to_vec())])
+            .write(&self.store)
+            .await;
+        self.store
+            .store
+            .delete(&[keys::manifest(TENANT, manifest.id)])
+            .await
+            .unwrap();
+        let manifest = rovodev::core::manifest::Manifest {
+            id: job.subject,
+            config: vec![],
+            ..manifest
+        };
         let bytes = seal(&manifest).unwrap();
-        to.put_new(&keys::manifest(TENANT, job.subject), bytes.into()).await.is_ok()
+        to.put_new(&keys::manifest(TENANT, job.subject), bytes.into())
+            .await
+            .is_ok()
     }
 
     /// As the job that deletes does it.
@@ -168,12 +201,21 @@ impl Works {
     /// Every object that these backups need is there.
     pub async fn assert_whole(&self, ids: &[Uuid]) {
         let store = &self.store.store;
-        let there: BTreeSet<String> = store.list(keys::SEGMENTS).await.unwrap().into_iter().map(|o| o.key).collect();
+        let there: BTreeSet<String> = store
+            .list(keys::SEGMENTS)
+            .await
+            .unwrap()
+            .into_iter()
+            .map(|o| o.key)
+            .collect();
         for id in ids {
             let manifest = backups::read(store, TENANT, *id).await.unwrap();
             for segment in manifest.tables.iter().flat_map(|t| t.segments()) {
                 let key = keys::segment(&segment.id, manifest.codec);
-                assert!(there.contains(&key), "backup {id} is there and its segment {key} was pruned");
+                assert!(
+                    there.contains(&key),
+                    "backup {id} is there and its segment {key} was pruned"
+                );
             }
         }
     }
@@ -183,7 +225,10 @@ impl Works {
         let state = "SELECT md5(string_agg(j::text || b::text, '' ORDER BY j.id)) FROM public.rovodev_jobs j JOIN public.backups b ON b.id = j.backup_id";
         let before: String = self.clients[0].query_one(state, &[]).await.unwrap().get(0);
         for dead in &self.dead {
-            assert!(!self.end(dead, &json!({ "manifest_key": "late" })).await, "a late word counts: {dead:?}");
+            assert!(
+                !self.end(dead, &json!({ "manifest_key": "late" })).await,
+                "a late word counts: {dead:?}"
+            );
         }
         let after: String = self.clients[0].query_one(state, &[]).await.unwrap().get(0);
         assert_eq!(before, after);
@@ -194,6 +239,10 @@ impl Works {
     }
 
     pub fn told(&self) -> String {
-        format!("{} holders died, {} backups deleted", self.dead.len(), self.deleted)
+        format!(
+            "{} holders died, {} backups deleted",
+            self.dead.len(),
+            self.deleted
+        )
     }
 }
