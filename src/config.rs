@@ -2,6 +2,7 @@
 
 use crate::error::{Code, Error, Result};
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 /// A setting that flags, the environment or `.env` can give.
@@ -91,6 +92,8 @@ variables! {
         "Days after which a backup is read back from the store again, to see that it is still what was written; the first time is soon after it was made. 0 to 365; with 0 nothing is read back by itself.";
     ROVODEV_WORKER_HOURS open Some("24"),
         "Hours that a backup, restore or export that takes longer than a function may run waits for `rovodev worker` before it is ended as failed: 1 to 720.";
+    ROVODEV_JOBS_AT_ONCE open Some("3"),
+        "Backups and restores that use the database at the same time, whoever works on them: functions, workers, terminals; 1 to 100. Each opens up to eight connections.";
     ROVODEV_DASHBOARD_URL open None,
         "Where people find the dashboard, for the links in notifications: https://PROJECT.vercel.app.";
     ROVODEV_SMTP_URL secret None,
@@ -189,6 +192,19 @@ impl Settings {
                 variable.name
             ))
         })
+    }
+
+    /// A whole number out of `range`; the variable has a default.
+    pub fn number(&self, variable: &Variable, range: RangeInclusive<u32>) -> Result<u32> {
+        let (name, text) = (variable.name, self.require(variable)?);
+        let number = text.trim().parse().ok();
+        number
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                let (least, most) = (range.start(), range.end());
+                Error::new(Code::Config, format!("{name} is {text:?}"))
+                    .hint(format!("Set {name} to a number from {least} to {most}."))
+            })
     }
 }
 

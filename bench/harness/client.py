@@ -19,6 +19,13 @@ class Client:
         asked = {"email": project["email"], "password": project["password"]}
         self.token = self.demand("POST", "/auth/v1/token?grant_type=password", asked)["access_token"]
 
+    @classmethod
+    def of(cls, url, token):
+        """Whoever shows this."""
+        client = cls.__new__(cls)
+        client.address, client.token = urllib.parse.urlsplit(url).netloc, token
+        return client
+
     def open(self, method, path, body=None, **headers):
         """The answer, whose body is still to be read; over a connection of its own."""
         connection = http.client.HTTPConnection(self.address, timeout=TIMEOUT_SECONDS)

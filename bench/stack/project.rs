@@ -45,8 +45,10 @@ pub async fn start(
             *value = postgres.owner_url(database);
         }
     }
+    let cron = variables.iter().find(|(name, _)| *name == "CRON_SECRET");
+    let cron = cron.map(|(_, secret)| secret.clone());
     let settings = Settings::of(variables);
     let project = Project::start(postgres, state.project, Some(port), Some(settings)).await?;
-    let told = json!({ "url": project.url(), "email": ADMIN, "password": PASSWORD });
+    let told = json!({ "url": project.url(), "email": ADMIN, "password": PASSWORD, "cron": cron });
     Ok((project, told))
 }

@@ -33,8 +33,6 @@ CREATE TABLE public.rovodev_jobs (
     max_attempts integer NOT NULL DEFAULT 5 CHECK (max_attempts > 0),
     leased_until timestamptz,
     worker text,
-    -- Held by one of those that may hold only so many together.
-    limited boolean NOT NULL DEFAULT false,
     cancel_requested_at timestamptz,
     cancelled_by text,
     -- Since when it waits for a worker of one's own.
@@ -264,43 +262,84 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = '' AS $$
     )
 $$;
 
--- Takes the job that waits longest, or the one named, for `seconds`; NULL where there is none. What was tried too
--- often, or was cancelled before anybody began, ends here. `long`: what outlasts a function's deadline. `most`: how many
--- may be held by those that name such a limit, which are the functions; each of them looks again when it is done.
+-- Tenants take turns.
+CREATE TABLE rovodev.turns (
+    tenant_id uuid PRIMARY KEY REFERENCES public.rovodev_tenants ON DELETE CASCADE,
+    taken_at timestamptz NOT NULL
+);
+COMMENT ON TABLE rovodev.turns IS 'rovodev:catalog When a job of each tenant was last taken.';
+ALTER TABLE rovodev.turns ENABLE ROW LEVEL SECURITY;
+REVOKE ALL ON rovodev.turns FROM PUBLIC, anon, authenticated, service_role;
+
+-- The job that is next: of the tenant that holds the fewest, among those the one whose turn was longest ago, and of its
+-- jobs the one that waits longest. So many runs of one tenant hold up no other. Not those of `passed`, and with
+-- `source_is_full` none that uses the source: backups and restores hold sessions of the app's own database.
+CREATE FUNCTION rovodev.next_job(queue text, source_is_full boolean, passed uuid[]) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' SET jit = off AS $$
+DECLARE
+    chosen uuid;
+BEGIN
+    EXECUTE format($query$
+        WITH waiting AS (
+            SELECT DISTINCT ON (j.tenant_id) j.tenant_id, j.id, j.message_id
+            FROM public.rovodev_jobs j JOIN pgmq.%I m ON m.msg_id = j.message_id
+            WHERE j.state IN ('queued', 'running') AND j.queue = $1 AND m.vt <= clock_timestamp()
+                AND NOT ($2 AND j.kind IN ('backup', 'restore')) AND j.id <> ALL ($3)
+            ORDER BY j.tenant_id, j.message_id
+        ), held AS (
+            SELECT j.tenant_id, count(*) AS jobs FROM public.rovodev_jobs j
+            WHERE j.state = 'running' AND j.leased_until > now() GROUP BY j.tenant_id
+        )
+        SELECT w.id FROM waiting w LEFT JOIN held h USING (tenant_id) LEFT JOIN rovodev.turns t USING (tenant_id)
+        ORDER BY coalesce(h.jobs, 0), t.taken_at NULLS FIRST, w.message_id LIMIT 1
+    $query$, 'q_' || queue) INTO chosen USING queue, source_is_full, passed;
+    RETURN chosen;
+END $$;
+
+-- Takes the job that is next, or the one named, for `seconds`; NULL where there is none. What was tried too often, or was
+-- cancelled before anybody began, ends here. `long`: what outlasts a function's deadline. `most`: how many jobs may use
+-- the source together, whoever holds them: functions, workers, terminals. A catalog has one source, so that its jobs are
+-- all that counts. Who finds no room looks again when it is done, and the tick does.
 CREATE FUNCTION public.rovodev_take_job(
     worker text, seconds integer, job_id uuid DEFAULT NULL, long boolean DEFAULT false, most integer DEFAULT NULL
 ) RETURNS jsonb LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     queue text := CASE WHEN long THEN 'rovodev_long_jobs' ELSE 'rovodev_jobs' END;
-    wanted jsonb := CASE WHEN job_id IS NULL THEN '{}' ELSE jsonb_build_object('job', job_id) END;
-    message record;
+    source_is_full boolean;
+    passed uuid[] := '{}';
+    chosen uuid;
+    reads integer;
     job public.rovodev_jobs;
 BEGIN
-    IF most IS NOT NULL THEN
-        PERFORM pg_advisory_xact_lock(hashtextextended('rovodev take', 0));
-        IF (
-            SELECT count(*) FROM public.rovodev_jobs j
-            WHERE j.state = 'running' AND j.limited AND j.leased_until > now()
-        ) >= most THEN
-            RETURN NULL;
-        END IF;
-    END IF;
+    -- One after the other: two that count at once would both find room.
+    PERFORM pg_advisory_xact_lock(hashtextextended('rovodev take', 0));
+    source_is_full := (
+        SELECT count(*) FROM public.rovodev_jobs j
+        WHERE j.state = 'running' AND j.leased_until > now() AND j.kind IN ('backup', 'restore')
+    ) >= most;
     LOOP
-        SELECT m.msg_id, m.read_ct, m.message AS body INTO message FROM pgmq.read(queue, seconds, 1, wanted) m;
-        IF NOT FOUND THEN
+        chosen := coalesce(job_id, rovodev.next_job(queue, coalesce(source_is_full, false), passed));
+        IF chosen IS NULL OR chosen = ANY (passed) THEN
             RETURN NULL;
         END IF;
+        passed := passed || chosen;
+        -- The job before its message, as whoever cancels, ends or renews it.
         SELECT * INTO job FROM public.rovodev_jobs j
-            WHERE j.id = (message.body ->> 'job')::uuid AND j.message_id = message.msg_id FOR UPDATE;
-        IF NOT FOUND OR job.state IN ('completed', 'failed', 'cancelled') THEN
-            PERFORM pgmq.archive(queue, message.msg_id);
+            WHERE j.id = chosen FOR UPDATE;
+        IF job.id IS NULL OR job.queue <> queue OR job.state NOT IN ('queued', 'running')
+            OR (source_is_full AND job.kind IN ('backup', 'restore')) THEN
+            CONTINUE;
+        END IF;
+        SELECT m.read_ct INTO reads FROM pgmq.read(queue, seconds, 1, jsonb_build_object('job', job.id)) m
+            WHERE m.msg_id = job.message_id;
+        IF NOT FOUND THEN
             CONTINUE;
         END IF;
         IF rovodev.is_orphan(job) THEN
             PERFORM rovodev.drop_orphan(job);
             CONTINUE;
         END IF;
-        job.token := job.token_base + message.read_ct;
+        job.token := job.token_base + reads;
         IF job.cancel_requested_at IS NOT NULL AND job.token = 1 THEN
             PERFORM rovodev.end_job(job, 'cancelled', '{}');
             CONTINUE;
@@ -315,9 +354,10 @@ BEGIN
         END IF;
         UPDATE public.rovodev_jobs j SET
             state = 'running', token = job.token, worker = left(rovodev_take_job.worker, 100),
-            limited = most IS NOT NULL,
             leased_until = now() + make_interval(secs => seconds)
         WHERE j.id = job.id RETURNING * INTO job;
+        INSERT INTO rovodev.turns AS t (tenant_id, taken_at) VALUES (job.tenant_id, clock_timestamp())
+            ON CONFLICT (tenant_id) DO UPDATE SET taken_at = excluded.taken_at;
         PERFORM rovodev.tell_object(job, 'in_progress', jsonb_build_object('started_at', now()));
         RETURN rovodev.job_as_json(job);
     END LOOP;

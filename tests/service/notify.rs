@@ -8,4 +8,4 @@ mod overdue;
 mod pushed;
 pub mod receiver;
 mod sent;
-mod smtp;
+pub mod smtp;

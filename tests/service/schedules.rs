@@ -4,3 +4,4 @@ pub mod claims;
 mod cli;
 mod made;
 mod retention;
+mod year;

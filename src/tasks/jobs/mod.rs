@@ -46,9 +46,6 @@ const LEASE: u64 = 60;
 const RETRY_AFTER: u64 = 10;
 /// Characters of a failure that its row keeps.
 const LONGEST_TOLD: usize = 4000;
-/// Jobs that functions hold together, whoever asked for them: each opens several sessions of the app's own database,
-/// which has few. What waits is taken up by the first that is done.
-const AT_ONCE: u32 = 3;
 
 /// What `rovodev_take_job` hands out.
 #[derive(Debug, Clone, Deserialize)]
@@ -248,7 +245,7 @@ async fn work_until_done(workshop: &Workshop, ctx: &Context) -> Result<usize> {
 async fn take(workshop: &Workshop, job: Option<Uuid>, long: bool) -> Result<Option<Job>> {
     let arguments = json!({
         "worker": workshop.name, "seconds": LEASE, "job_id": job, "long": long,
-        "most": workshop.deadline.map(|_| AT_ONCE),
+        "most": workshop.jobs_at_once,
     });
     workshop
         .catalog

@@ -24,17 +24,6 @@ const ENDING: Duration = Duration::from_secs(15);
 /// Seconds until another try, where the store does not answer or no object could be read in time.
 const AFTER_FAILURE: u64 = 60;
 
-/// Days after which a backup is read back again; 0 where none is.
-pub(super) fn check_days(settings: &Settings) -> Result<u32> {
-    let text = settings.require(&ROVODEV_CHECK_DAYS)?;
-    let days = text.trim().parse().ok();
-    days.filter(|days| *days <= 365).ok_or_else(|| {
-        let name = ROVODEV_CHECK_DAYS.name;
-        Error::new(Code::Config, format!("{name} is {text:?}"))
-            .hint(format!("Set {name} to a number of days from 0 to 365."))
-    })
-}
-
 /// What `rovodev_claim_read_back` hands out.
 #[derive(Debug, Deserialize)]
 struct ReadBack {

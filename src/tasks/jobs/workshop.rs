@@ -1,9 +1,8 @@
 //! What a worker works with: the source, the store, the catalog, and how long it may.
 
-use super::read_back::check_days;
 use super::telling::Telling;
 use crate::config::{self, Settings};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::ports::catalog::Catalog;
 use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::Store;
@@ -54,6 +53,9 @@ pub struct Workshop {
     pub(super) worker_hours: u32,
     /// Days that a restore keeps what it changed.
     pub(super) undo_days: u32,
+    /// Jobs that use the source together, whoever holds them: each opens several sessions of the app's own database, which
+    /// has few.
+    pub(super) jobs_at_once: u32,
     /// Cancelled when the worker shall stop: what it holds goes back to the queue.
     pub(super) stop: CancellationToken,
 }
@@ -79,9 +81,10 @@ impl Workshop {
             room: None,
             notifier: Notifier::new(settings),
             telling: Telling::default(),
-            check_days: check_days(settings)?,
-            worker_hours: worker_hours(settings)?,
+            check_days: settings.number(&config::ROVODEV_CHECK_DAYS, 0..=365)?,
+            worker_hours: settings.number(&config::ROVODEV_WORKER_HOURS, 1..=720)?,
             undo_days: restore::undo_days(settings)?,
+            jobs_at_once: settings.number(&config::ROVODEV_JOBS_AT_ONCE, 1..=100)?,
             stop: CancellationToken::new(),
         })
     }
@@ -133,18 +136,4 @@ impl Workshop {
     pub fn store(&self) -> &Store {
         &self.store
     }
-}
-
-fn worker_hours(settings: &Settings) -> Result<u32> {
-    let variable = &config::ROVODEV_WORKER_HOURS;
-    let text = settings.require(variable)?;
-    let hours = text.trim().parse().ok();
-    hours
-        .filter(|hours| (1..=720).contains(hours))
-        .ok_or_else(|| {
-            Error::new(Code::Config, format!("{} is {text:?}", variable.name)).hint(format!(
-                "Set {} to a number of hours from 1 to 720.",
-                variable.name
-            ))
-        })
 }

@@ -12,15 +12,7 @@ const AT_ONCE: usize = 1000;
 
 /// Minutes after its time by which a scheduled backup must have ended.
 pub fn overdue_minutes(settings: &Settings) -> Result<u32> {
-    let text = settings.require(&ROVODEV_OVERDUE_MINUTES)?;
-    let minutes = text.trim().parse().ok();
-    let possible = minutes.filter(|minutes| (10..=10_080).contains(minutes));
-    possible.ok_or_else(|| {
-        let name = ROVODEV_OVERDUE_MINUTES.name;
-        Error::new(Code::Config, format!("{name} is {text:?}")).hint(format!(
-            "Set {name} to a number of minutes from 10 to 10080."
-        ))
-    })
+    settings.number(&ROVODEV_OVERDUE_MINUTES, 10..=10_080)
 }
 
 /// Tells what is overdue at `now`, each run once, until nothing is left or `until` has come. How many. Comes before runs

@@ -40,13 +40,7 @@ pub struct RestoreRequest {
 
 /// Days that a restore keeps what it changed.
 pub fn undo_days(settings: &Settings) -> Result<u32> {
-    let text = settings.require(&ROVODEV_UNDO_DAYS)?;
-    let days = text.trim().parse().ok();
-    days.filter(|days| (1..=365).contains(days)).ok_or_else(|| {
-        let name = ROVODEV_UNDO_DAYS.name;
-        Error::new(Code::Config, format!("{name} is {text:?}"))
-            .hint(format!("Set {name} to a number of days from 1 to 365."))
-    })
+    settings.number(&ROVODEV_UNDO_DAYS, 1..=365)
 }
 
 /// Refuses a name that the backup does not hold; else a typo would pass for a restore.

@@ -163,6 +163,11 @@ impl Workplace {
         self.superuser.batch_execute(statements).await.unwrap();
     }
 
+    /// The one text that a query answers.
+    pub async fn text(&self, query: &str) -> Option<String> {
+        self.superuser.query_one(query, &[]).await.unwrap().get(0)
+    }
+
     pub async fn count(&self, query: &str) -> i64 {
         self.superuser.query_one(query, &[]).await.unwrap().get(0)
     }

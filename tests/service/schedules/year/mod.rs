@@ -1,0 +1,51 @@
+//! A simulated year: real catalog, real queue, real claims, a simulated clock. Ticks come twice, together, late, not at
+//! all for days, and die at any moment; so do those who work. What each run stores are small backups in a directory,
+//! which real deletions prune.
+
+mod live;
+mod plan;
+#[path = "../../../engine/store/sample.rs"]
+mod sample;
+mod works;
+
+use crate::stack::Running;
+use live::Year;
+use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
+
+const CASES: u32 = 3;
+/// Each try takes seconds.
+const SHRINKS: u32 = 8;
+
+#[test]
+fn in_a_year_every_run_happens_once_and_what_a_policy_keeps_stays() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let running = runtime.block_on(Running::start());
+    let seeds = FileFailurePersistence::Direct("tests/service/schedules/year/seeds.txt");
+    let mut runner = TestRunner::new(Config {
+        cases: std::env::var("PROPTEST_CASES")
+            .ok()
+            .and_then(|n| n.parse().ok())
+            .unwrap_or(CASES),
+        max_shrink_iters: SHRINKS,
+        failure_persistence: Some(Box::new(seeds)),
+        ..Config::default()
+    });
+    let stories = (
+        proptest::collection::vec(plan::plans(), 2..5),
+        proptest::num::u64::ANY,
+    );
+    let lived = runner.run(&stories, |(plans, luck)| {
+        runtime.block_on(async {
+            let mut year = Year::begin(&running, plans, luck).await;
+            year.pass().await;
+            println!("{}", year.told());
+            Ok::<(), TestCaseError>(())
+        })
+    });
+    if let Err(error) = lived {
+        panic!("{error}");
+    }
+}
