@@ -312,6 +312,19 @@ mod tests {
     }
 
     #[test]
+    fn numbers_have_bounds() {
+        let read = |text: &str| {
+            Settings::of([("ROVODEV_CHECK_DAYS", text.into())]).number(&ROVODEV_CHECK_DAYS, 0..=365)
+        };
+        for (text, days) in [("", 7), ("0", 0), (" 365 ", 365)] {
+            assert_eq!(read(text).unwrap(), days, "{text:?}");
+        }
+        for text in ["366", "-1", "week"] {
+            assert_eq!(read(text).unwrap_err().code, Code::Config, "{text}");
+        }
+    }
+
+    #[test]
     fn flag_before_environment_before_file_before_default() {
         let filed = file("BACKUP_STORE=filed\nAWS_REGION=filed\nS3_ENDPOINT=filed\n").unwrap();
         let environment = |name: &str| match name {

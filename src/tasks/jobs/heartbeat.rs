@@ -197,14 +197,6 @@ impl Held {
     }
 }
 
-/// Whoever is dropped in the middle of its work, by a panic or by a runtime that ends, holds nothing any more: a beat that
-/// went on would keep the job from everybody for as long as the process lives.
-impl Drop for Held {
-    fn drop(&mut self) {
-        self.beating.abort();
-    }
-}
-
 struct Beat {
     catalog: Catalog,
     job: Uuid,

@@ -2,7 +2,6 @@
 //! has to stop, or dies, the next one goes on.
 
 use super::Workshop;
-use crate::config::{ROVODEV_CHECK_DAYS, Settings};
 use crate::error::{Code, Error, Result};
 use crate::ports::catalog::{As, Repeat};
 use crate::tasks::check::{self, CheckReport, Damage};
@@ -205,20 +204,4 @@ async fn note(
     catalog
         .call(As::Jobs, function, &arguments, Repeat::Safely)
         .await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_year_is_the_longest_and_nought_is_never() {
-        let read = |text: &str| check_days(&Settings::of([("ROVODEV_CHECK_DAYS", text.into())]));
-        for (text, days) in [("", 7), ("0", 0), (" 365 ", 365)] {
-            assert_eq!(read(text).unwrap(), days, "{text:?}");
-        }
-        for text in ["366", "-1", "week"] {
-            assert_eq!(read(text).unwrap_err().code, Code::Config, "{text}");
-        }
-    }
 }

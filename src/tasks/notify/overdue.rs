@@ -1,7 +1,7 @@
 //! Backups that should have happened and did not.
 
 use crate::config::{ROVODEV_OVERDUE_MINUTES, Settings};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::ports::catalog::{As, Catalog, Repeat};
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -43,6 +43,7 @@ pub async fn tell_overdue(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Code;
 
     #[test]
     fn the_bound_is_generous_and_has_limits() {
