@@ -66,7 +66,7 @@ fn statements_of_a_merge() {
         all.push(compare::full(&names, &keyed, mode, &names.found()));
     }
     all.push(compare::full(&names, &keyless, Mode::Exact, &names.found()));
-    all.push(compare::count_touched(&keyed, 7));
+    all.push(compare::count_touched([(&keyed, 7)]));
     all.extend(compare::refine(&names, &keyed, Mode::Exact, 7, true));
     all.push(orphans::find_orphans(
         &names,
