@@ -75,6 +75,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000018",
         include_str!("../../supabase/migrations/20261122000018_rovodev_metrics.sql"),
     ),
+    (
+        "20261122000023",
+        include_str!("../../supabase/migrations/20261122000023_rovodev_refusals.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.
