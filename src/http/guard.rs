@@ -1,6 +1,7 @@
 //! What every request passes through: size, origin, panics, the log, the headers of the answer.
 
-use super::{Answer, Problem, Request, Service, entrance, origin};
+use super::refusals::{self, Asked};
+use super::{Answer, Problem, Request, Service, entrance, health, origin};
 use crate::error::Error;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -50,12 +51,17 @@ pub async fn answer(route: &Route, service: &Service, mut request: Request) -> A
     if method == Method::HEAD && route.methods.contains(&Method::GET) {
         *request.method_mut() = Method::GET;
     }
+    let asked = Asked::of(&request);
     let handled = match entrance::refuse(route, &origin, &request) {
         _ if method == Method::OPTIONS => origin::preflight(route, &origin).map_err(Failure::Told),
         Some(problem) => Err(Failure::Told(problem)),
         None => run(route, service.clone().since(began), request).await,
     };
+    let refused = refusals::told(&handled);
     let mut answer = handled.unwrap_or_else(|failure| explain(failure, id).into_answer());
+    if let Some(problem) = refused {
+        answer = asked.noted(route, service, &problem, answer);
+    }
     if answer.response.status() == StatusCode::METHOD_NOT_ALLOWED {
         answer = answer.header(header::ALLOW, origin::methods(route));
     }
@@ -78,6 +84,17 @@ pub fn turned_away(problem: Problem) -> Answer {
     let mut answer = problem.into_answer();
     finish(&mut answer, id);
     answer
+}
+
+/// For a request to a process whose settings are not complete.
+pub fn without_settings(route: &Route, method: &Method, query: Option<&str>) -> Answer {
+    match health::without_settings(route.function, method, query) {
+        Some(mut alive) => {
+            finish(&mut alive, Uuid::now_v7());
+            alive
+        }
+        None => turned_away(Problem::internal()),
+    }
 }
 
 fn finish(answer: &mut Answer, id: Uuid) {

@@ -16,7 +16,7 @@ use crate::tasks::cataloged::{Asked, Asker, Filter, Page, list};
 use chrono::{DateTime, Utc};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use http::StatusCode;
+use http::{Method, StatusCode};
 use looks::Parts;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -40,10 +40,9 @@ const NEEDED: &[config::Variable] = &[
 pub async fn handle(service: Service, request: Request) -> Result<Answer, Failure> {
     let given = parameters(&request, &["probe", "format"])?;
     match given.first().map(|(name, value)| (name.as_str(), value)) {
-        // For uptime monitors: that this answers is the answer.
         Some((name @ "probe", value)) => {
             one(name, value, &["live"])?;
-            return Ok(Answer::json(StatusCode::OK, &json!({ "status": "ok" })));
+            return Ok(alive());
         }
         Some((name, value)) => {
             one(name, value, &["openmetrics"])?;
@@ -80,6 +79,21 @@ pub async fn handle(service: Service, request: Request) -> Result<Answer, Failur
             Ok(Sight::Scope) | Err(_) => scoped(&parts, page.ok().and_then(newest_of), services),
         },
     ))
+}
+
+/// For uptime monitors: that this answers is the answer.
+fn alive() -> Answer {
+    Answer::json(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+/// What a process without its settings can still tell: that it lives.
+pub fn without_settings(function: &str, method: &Method, query: Option<&str>) -> Option<Answer> {
+    let asked = function == "status/health" && query == Some("probe=live");
+    match *method {
+        Method::GET if asked => Some(alive()),
+        Method::HEAD if asked => Some(alive().without_body()),
+        _ => None,
+    }
 }
 
 const NO_TENANT: &str = "You belong to no tenant, or not to this one.";

@@ -18,6 +18,7 @@ mod caller;
 mod health;
 mod hooks;
 mod range;
+mod refusals;
 mod schedules;
 mod secret;
 mod sent;

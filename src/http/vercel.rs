@@ -2,7 +2,7 @@
 
 use super::guard::{self, LARGEST_BODY, Route};
 use super::sent::watched;
-use super::{Answer, Problem, Service, entrance};
+use super::{Answer, Service, entrance};
 use crate::config::Settings;
 use crate::error::Result;
 use futures_util::future::join_all;
@@ -33,7 +33,7 @@ async fn handle(
         Ok(service) => answer(route, &service, request).await,
         Err(error) => {
             tracing::error!(code = error.code.as_str(), %error, "the settings are not complete");
-            guard::turned_away(Problem::internal())
+            guard::without_settings(route, request.method(), request.uri().query())
         }
     };
     let Answer { response, behind } = answer;

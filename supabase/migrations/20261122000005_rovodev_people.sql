@@ -412,6 +412,7 @@ CREATE FUNCTION public.rovodev_cancel(
 DECLARE
     target public.backups := rovodev.my_backup(backup);
     job public.rovodev_jobs;
+    asked public.restore_operations;
     refused jsonb;
 BEGIN
     IF target.id IS NULL THEN
@@ -424,8 +425,14 @@ BEGIN
                 ELSE j.operation_id = operation AND o.backup_id = backup END
         ORDER BY j.created_at DESC LIMIT 1
         FOR UPDATE OF j;
+    SELECT o.* INTO asked FROM public.restore_operations o WHERE o.id = job.operation_id;
     refused := rovodev.refuse_unless(target.tenant_id,
-        CASE job.kind WHEN 'restore' THEN 'admin' ELSE 'operator' END,
+        CASE
+            -- A plan changes nothing: whoever began it ends it.
+            WHEN asked.preview AND asked.initiated_by_id = rovodev.caller() THEN 'viewer'
+            WHEN asked.id IS NOT NULL AND NOT asked.preview THEN 'admin'
+            ELSE 'operator'
+        END,
         'backup.cancel', 'backup', backup, door, address);
     IF refused IS NOT NULL THEN
         RETURN refused;

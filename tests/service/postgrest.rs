@@ -24,6 +24,7 @@ const OF_PEOPLE: &[&str] = &[
     "rovodev_list_schedules",
     "rovodev_note_activity_export",
     "rovodev_note_list_export",
+    "rovodev_note_refusal",
     "rovodev_open_download_link",
     "rovodev_read_metrics",
     "rovodev_restore_backup",

@@ -581,7 +581,7 @@ export const words = {
       "schedule.delete": "Deleted a schedule", "schedule.run": "Ran a schedule",
       "channel.create": "Made a channel", "channel.change": "Changed a channel", "channel.delete": "Deleted a channel", "channel.test": "Tested a channel",
       "hook.make": "Made a hook", "hook.remove": "Removed a hook", "hook.call": "Called a hook", "deployment.check": "Answered a deployment", "activity.export": "Took this log as a file",
-      "member.change": "Changed a member", "tenant.quota": "Set a limit", backup: "Backup ended", restore: "Restore ended", export: "Export ended", delete: "Deletion ended",
+      "member.change": "Changed a member", "tenant.quota": "Set a limit", request: "Was turned away", backup: "Backup ended", restore: "Restore ended", export: "Export ended", delete: "Deletion ended",
     },
     doors: { dashboard: "Dashboard", api: "API", cli: "Command line", cron: "Schedule", hook: "Deployment", job: "Background" },
   },

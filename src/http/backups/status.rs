@@ -3,6 +3,7 @@
 //! Without `operation` or `export` it is the newest restore, or the backup itself where none was asked for. Events carry ids: the
 //! digest of what they say, so that a reader who comes back with `Last-Event-ID` gets only what is new.
 
+use crate::error::Code;
 use crate::http::answer::Body;
 use crate::http::caller::caller;
 use crate::http::guard::Failure;
@@ -119,8 +120,10 @@ impl Teller {
                         return;
                     }
                 }
-                // The token expired, or the backup went: the reader asks again and is told.
+                // The backup went: the reader asks again and is told.
                 Err(Failure::Told(_)) => return,
+                // The token expired: no later look could succeed. The reader comes back with a new one.
+                Err(Failure::Broke(error)) if error.code == Code::CatalogRefused => return,
                 Err(Failure::Broke(error)) => tracing::warn!(%error, "progress could not be read"),
             }
             if self.events.is_closed() || began.elapsed() > LONGEST {

@@ -41,6 +41,7 @@ const ACTIONS: &[&str] = &[
     "hook.make",
     "hook.remove",
     "member.change",
+    "request",
     "restore",
     "schedule.change",
     "schedule.create",

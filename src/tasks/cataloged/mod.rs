@@ -10,6 +10,7 @@ mod details;
 mod download;
 mod list;
 mod metrics;
+mod refusals;
 mod restore;
 mod restores;
 mod schedules;
@@ -28,6 +29,7 @@ pub use download::{
 };
 pub use list::{Filter, Listed, Page, Sort, list, note_export};
 pub use metrics::{Metrics, Period, read_metrics};
+pub use refusals::note_refusal;
 pub use restore::{RestoreAnswer, RestoreBackup, RestoreStatus, restore, restore_status};
 pub use restores::{ListedRestore, Restores, RestoresFilter, list_restores};
 pub use schedules::{

@@ -22,6 +22,10 @@ const TELL: Duration = Duration::from_millis(500);
 /// waits for a lock has no progress to tell.
 const RENEW: Duration = Duration::from_secs(2);
 
+/// What a tenant with a scope hears of whatever a person must hear now.
+const NOTICE_OF_SCOPED: &str =
+    "Something else in the database holds this up; it goes on as soon as it can.";
+
 /// In [`RETRY_AFTER`]s: what waits for a busy store may be at its hundredth attempt.
 const LONGEST_WAIT: u64 = 6;
 
@@ -81,6 +85,7 @@ impl Held {
             stop: workshop.stop.clone(),
             put_off: put_off.clone(),
             latest: None,
+            scoped: job.tenant.is_scoped(),
         };
         if job.cancel_requested {
             ctx.cancel.cancel();
@@ -209,6 +214,8 @@ struct Beat {
     stop: CancellationToken,
     put_off: Arc<AtomicBool>,
     latest: Option<Event>,
+    /// Members of the tenant see rows and nothing else.
+    scoped: bool,
 }
 
 impl Beat {
@@ -248,7 +255,7 @@ impl Beat {
     async fn renew(&mut self) -> bool {
         let arguments = json!({
             "job_id": self.job, "token": self.token, "seconds": LEASE,
-            "progress": self.latest.as_ref().map(shown),
+            "progress": self.latest.as_ref().map(|event| shown(event, self.scoped)),
         });
         let answer: Result<Renewed> = self
             .catalog
@@ -284,9 +291,13 @@ impl Beat {
     }
 }
 
-/// `current, total, step` as the seed has them, in bytes where there are any, and the whole event.
-fn shown(event: &Event) -> Value {
+/// `current, total, step` as the seed has them, in bytes where there are any, and the whole event. A notice may name
+/// sessions and tables of others.
+fn shown(event: &Event, scoped: bool) -> Value {
     let mut all = serde_json::to_value(event).unwrap_or_default();
+    if scoped && event.notice.is_some() {
+        all["notice"] = NOTICE_OF_SCOPED.into();
+    }
     all["step"] = event.stage.label().into();
     all["current"] = event.bytes.into();
     all["total"] = event.total_bytes.max(event.bytes).into();

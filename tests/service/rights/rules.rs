@@ -58,7 +58,14 @@ pub const RULES: &[Rule] = &[
     ),
     rule("backups/[id]/details", "DELETE", Admin, "", 204),
     rule("backups/[id]/restore", "POST", Admin, "{}", 202),
-    // Nothing is running: who may cancel is told so.
+    rule(
+        "backups/[id]/restore",
+        "POST",
+        Viewer,
+        r#"{"preview":true}"#,
+        202,
+    ),
+    // Nothing is running: who may cancel is told so. What runs: `restores.rs`.
     rule("backups/[id]/restore", "DELETE", Operator, "", 409),
     rule("backups/[id]/restore/status", "GET", Viewer, "", 200),
     rule(
