@@ -83,6 +83,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         "20261122000020",
         include_str!("../../supabase/migrations/20261122000020_rovodev_anomalies.sql"),
     ),
+    (
+        "20261122000022",
+        include_str!("../../supabase/migrations/20261122000022_rovodev_endings.sql"),
+    ),
 ];
 
 /// Tables of the catalog whose names an app could have chosen as well.
