@@ -84,6 +84,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../../supabase/migrations/20261122000020_rovodev_anomalies.sql"),
     ),
     (
+        "20261122000022",
+        include_str!("../../supabase/migrations/20261122000022_rovodev_endings.sql"),
+    ),
+    (
         "20261122000023",
         include_str!("../../supabase/migrations/20261122000023_rovodev_refusals.sql"),
     ),

@@ -225,7 +225,7 @@ BEGIN
     IF safety IS NOT NULL AND job.token > 0 THEN
         PERFORM rovodev.enqueue('delete', job.tenant_id, backup => safety);
     ELSIF job.kind = 'backup' AND new_state <> 'completed'
-        AND job.token > CASE job.state WHEN 'running' THEN 1 ELSE 0 END THEN
+        AND job.token > (CASE job.state WHEN 'running' THEN 1 ELSE 0 END) THEN
         PERFORM rovodev.enqueue('delete', job.tenant_id, backup => job.backup_id);
     END IF;
     PERFORM pgmq.archive(job.queue, job.message_id);

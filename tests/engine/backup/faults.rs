@@ -91,7 +91,7 @@ async fn a_store_that_garbles_what_it_gives_is_found_out() {
     for fault in [Fault::Truncate, Fault::FlipBit] {
         for what in ["", "manifest.json", "started.json"] {
             let kept = manifests(&source).await;
-            let rule = Rule::new(When::From(1), fault.clone()).on(Op::Get, what);
+            let rule = Rule::new(When::From(1), fault).on(Op::Get, what);
             let (done, _) = with_faults(&source, vec![rule]).await;
             match done {
                 Ok(backup) => {
