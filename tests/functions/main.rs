@@ -5,6 +5,7 @@ mod answers;
 mod downloads;
 mod emitted;
 mod function;
+mod health;
 mod panics;
 mod platform;
 mod program;

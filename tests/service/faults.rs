@@ -234,3 +234,25 @@ async fn all_is_well(broken: &Broken, fault: Option<Cut>) {
         .await;
     assert_eq!(health.status, 200, "{health:?}");
 }
+
+/// A part is silent for far longer than health may take: what it answers by then does not wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn health_answers_long_before_a_part_that_hangs() {
+    const HANGS: Duration = Duration::from_secs(20);
+    let broken = Broken::start().await;
+    // The caller is known by now.
+    broken
+        .health_once(|told| told.body["healthy"] == json!(true))
+        .await;
+    for part in [Store, Source, Catalog, SignIn] {
+        broken.breaks(part, Some(Cut::Late(HANGS))).await;
+        // Past what is told of a look of a moment ago.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        let asked = std::time::Instant::now();
+        let told = broken.health().await;
+        let took = asked.elapsed();
+        assert!(took < HANGS / 4, "{part:?}: {took:?}");
+        assert_eq!((told.status, told.is_well(part)), (200, false), "{told:?}");
+        broken.mend().await;
+    }
+}

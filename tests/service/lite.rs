@@ -3,8 +3,11 @@
 //! Supabase Lite 0.10 hands an argument of type `jsonb` over as the text of a string, writes times as Postgres does, and
 //! knows no older keys.
 
+use crate::backups;
 use crate::postgrest;
+use crate::rights;
 use crate::stack::{CRON_SECRET, Person, Running};
+use crate::transitions;
 use crate::undo_dates;
 use local::demo;
 use serde_json::json;
@@ -153,4 +156,19 @@ async fn the_tick_takes_up_what_nobody_works_on() {
         (&json!("waiting"), &json!(1)),
         "{list}"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_token_and_a_second_end_change_nothing() {
+    transitions::older_tokens(Running::start_on_lite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn roles_open_what_is_theirs_and_nothing_else() {
+    rights::walk_by_roles(Running::start_on_lite().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_for_taken_listed_restored() {
+    backups::whole_way(Running::start_on_lite().await).await;
 }

@@ -179,3 +179,47 @@ async fn a_window_begins_anywhere_in_the_order_of_the_cursors() {
         assert_eq!(told, (400, &json!("bad_parameter")), "{query}");
     }
 }
+
+/// Readers, writers and watchers: each request is answered, and a key asked for at once makes one backup.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_of_every_kind_at_once_are_all_answered() {
+    const KEYS: usize = 5;
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let id = running.backed_up(&admin, json!({ "type": "full" })).await;
+    let status = format!("/api/backups/{id}/restore/status");
+    let calls = (0..200).map(async |number: usize| {
+        let request = match number % 20 {
+            0 => running
+                .request("POST", "/api/backups/create")
+                .header("content-type", "application/json")
+                .header("idempotency-key", format!("key {}", number / 20 % KEYS))
+                .body(r#"{"type":"config"}"#),
+            1..7 => running
+                .request("GET", &status)
+                .header("accept", "text/event-stream"),
+            7..13 => running.request("GET", "/api/backups/list"),
+            _ => running.request("GET", &format!("/api/backups/{id}/details")),
+        };
+        let answer = request.bearer_auth(&admin).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (number % 20, status, answer.text().await.unwrap())
+    });
+    let mut made = BTreeSet::new();
+    for (kind, status, text) in join_all(calls).await {
+        let expected = if kind == 0 { 202 } else { 200 };
+        assert_eq!(status, expected, "{text}");
+        match kind {
+            0 => {
+                let created: Value = serde_json::from_str(&text).unwrap();
+                made.insert(created["id"].as_str().unwrap().to_string());
+            }
+            1..7 => assert!(text.contains("\"status\":\"completed\""), "{text}"),
+            _ => {}
+        }
+    }
+    assert_eq!(made.len(), KEYS);
+    all_ended(&running, &admin).await;
+    let (_, list) = running.call(&admin, "GET", "/api/backups/list", None).await;
+    assert_eq!(list["total"], json!(KEYS + 1), "{list}");
+}

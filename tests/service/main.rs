@@ -24,6 +24,7 @@ mod issuer;
 mod jobs;
 mod keys;
 mod list_export;
+mod lists;
 mod lite;
 mod load;
 mod luck;

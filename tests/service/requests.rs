@@ -2,7 +2,7 @@
 
 use crate::stack::{CRON_SECRET, Person, Running};
 use reqwest::{RequestBuilder, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 pub const JSON: &str = "application/json";
@@ -360,4 +360,24 @@ async fn what_makes_no_sense_is_refused_by_name() {
     let sql = "SELECT (SELECT count(*) FROM public.backups) + (SELECT count(*) FROM public.restore_operations)";
     let row = running.owner().await.query_one(sql, &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 0, "something was begun all the same");
+}
+
+/// What is to come is refused like what never will, and what is possible is named.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_targets_of_a_restore_are_refused_by_naming_the_possible_one() {
+    let running = Running::start().await;
+    let admin = running.sign_in(Person::Admin).await;
+    let id = running.backed_up(&admin, json!({ "type": "config" })).await;
+    let path = format!("/api/backups/{id}/restore");
+    for target in ["sandbox", "url", "verify", "in_place", ""] {
+        let body = Some(json!({ "target": target }));
+        let (status, told) = running.call(&admin, "POST", &path, body).await;
+        assert_eq!(
+            (status, &told["code"]),
+            (400, &json!("bad_field")),
+            "{told}"
+        );
+        let detail = told["detail"].as_str().unwrap();
+        assert!(detail.contains("`inPlace`"), "{target}: {detail}");
+    }
 }

@@ -136,3 +136,74 @@ async fn a_restore_that_waits_for_a_lock_is_cancelled_while_that_is_held() {
     held.rollback().await.unwrap();
     assert_eq!(local::demo::contents(&mut owner).await.unwrap(), damaged);
 }
+
+/// What holds it up is of the project around its rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_with_a_scope_is_told_that_it_waits_and_not_for_whom() {
+    let running = Running::start().await;
+    let customer = running.sign_in(Person::Customer).await;
+    let backup = running
+        .backed_up(&customer, json!({ "type": "database" }))
+        .await;
+    let (path, mut owner) = (
+        format!("/api/backups/{backup}/restore"),
+        running.owner().await,
+    );
+    local::demo::damage(&mut owner).await.unwrap();
+    let held = owner.transaction().await.unwrap();
+    let lock = "LOCK TABLE public.calls IN SHARE ROW EXCLUSIVE MODE";
+    held.batch_execute(lock).await.unwrap();
+    let body = json!({ "mode": "exact" });
+    let (status, asked) = running.call(&customer, "POST", &path, Some(body)).await;
+    assert_eq!(status, 202, "{asked}");
+    let told = waiting_for_a_lock(&running, &customer).await;
+    let notice = told["progress"]["notice"].as_str().unwrap();
+    assert_eq!(
+        notice, "Something else in the database holds this up; it goes on as soon as it can.",
+        "{told}"
+    );
+    held.commit().await.unwrap();
+    let ended = running.ended(&customer, &format!("{path}/status")).await;
+    assert_eq!(ended["status"], "completed", "{ended}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_began_a_preview_ends_it_and_admins_end_restores() {
+    use Person::{Admin, Operator, Viewer};
+    let running = Running::start().await;
+    let admin = running.sign_in(Admin).await;
+    let backup = running
+        .backed_up(&admin, json!({ "type": "database" }))
+        .await;
+    for (began, preview, ends, expected) in [
+        (Viewer, true, Viewer, 202),
+        (Operator, true, Viewer, 403),
+        (Viewer, true, Operator, 202),
+        (Admin, true, Operator, 202),
+        (Admin, false, Viewer, 403),
+        (Admin, false, Operator, 403),
+        (Admin, false, Admin, 202),
+    ] {
+        // Past the functions, so that nobody works on it.
+        let token = running.sign_in(began).await;
+        let request = json!({ "backup": backup, "request": { "preview": preview } });
+        let asked = running.rpc(&token, "rovodev_restore_backup", request).await;
+        let operation = asked["operationId"].as_str().unwrap();
+        let path = format!("/api/backups/{backup}/restore?operation={operation}");
+        let token = running.sign_in(ends).await;
+        let (status, told) = running.call(&token, "DELETE", &path, None).await;
+        let case = format!("{began:?} began, preview: {preview}, {ends:?} ends: {told}");
+        assert_eq!(status, expected, "{case}");
+        let place = format!("/api/backups/{backup}/restore/status?operation={operation}");
+        let (_, seen) = running.call(&admin, "GET", &place, None).await;
+        let ended = if expected == 202 {
+            "cancelled"
+        } else {
+            "pending"
+        };
+        assert_eq!(seen["status"], ended, "{case}");
+        if expected != 202 {
+            assert_eq!(running.call(&admin, "DELETE", &path, None).await.0, 202);
+        }
+    }
+}

@@ -162,6 +162,13 @@ impl Running {
         self.project.keys().sign(&claims).unwrap()
     }
 
+    /// A token that is good for so many seconds.
+    pub async fn expiring(&self, person: Person, seconds: i64) -> String {
+        let mut claims = self.claims(person, &self.project.url()).await;
+        claims["exp"] = json!(chrono::Utc::now().timestamp() + seconds);
+        self.project.keys().sign(&claims).unwrap()
+    }
+
     async fn claims(&self, person: Person, project: &str) -> Value {
         let sql = "SELECT id::text FROM auth.users WHERE email = $1";
         let email = person.email();
