@@ -52,6 +52,7 @@ fn set_up(webhook: &str, slack: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "is not known to drain: run it by name, ROVODEV_CHAOS_RUNS says how many"]
 async fn runs_end_well_through_faults_that_pass_and_the_rest_is_told() {
     let runs = std::env::var("ROVODEV_CHAOS_RUNS")
         .ok()

@@ -7,6 +7,9 @@ use rovodev::core::retention::Policy;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
+/// How many of which a policy keeps, and to which of them a moment belongs.
+type Period<'a> = (Option<u32>, &'a dyn Fn(DateTime<Utc>) -> i64);
+
 /// A schedule by its fields.
 #[derive(Debug, Clone)]
 pub struct Plan {
@@ -206,7 +209,7 @@ pub fn kept(plan: &Plan, now: DateTime<Utc>, backups: &BTreeMap<Uuid, Known>) ->
     );
     let clock = |at: DateTime<Utc>| at.with_timezone(&plan.zone);
     let day = |at| clock(at).date_naive();
-    let periods: [(Option<u32>, &dyn Fn(DateTime<Utc>) -> i64); 5] = [
+    let periods: [Period; 5] = [
         (policy.keep_hourly, &|at| {
             // Hours of this clock that pass, also where its offset is no whole hour.
             let offset = chrono::Offset::fix(clock(at).offset()).local_minus_utc();
