@@ -4,7 +4,7 @@
 -- One row per person, reason and minute, in the tenant that is meant if it is the caller's, else in the caller's first one.
 -- Who is in no tenant leaves none: anybody may sign up in an app.
 CREATE FUNCTION public.rovodev_note_refusal(
-    tenant text, function text, method text, code text, door text DEFAULT 'api', address text DEFAULT NULL
+    function text, method text, code text, tenant text DEFAULT NULL, door text DEFAULT 'api', address text DEFAULT NULL
 ) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     own uuid := coalesce((rovodev.my_tenant(tenant)).id, (rovodev.my_tenant(NULL)).id);
