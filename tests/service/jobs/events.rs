@@ -27,7 +27,8 @@ async fn watch(running: &Running, token: &str, path: &str, seen: Option<&str>) -
     let mut request = running
         .request("GET", path)
         .bearer_auth(token)
-        .header("accept", "text/event-stream");
+        .header("accept", "text/event-stream")
+        .timeout(GUARD);
     if let Some(seen) = seen {
         request = request.header("last-event-id", seen);
     }
