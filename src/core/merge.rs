@@ -13,12 +13,14 @@ pub mod order;
 pub mod orphans;
 mod parents;
 pub mod scope;
+pub mod since;
 pub mod stage;
 pub mod stranded;
 pub mod undo;
 
 pub use foreign_keys::ForeignKey;
 pub use names::Names;
+pub use since::Since;
 
 use crate::core::ident::{self, QName};
 use serde::{Deserialize, Serialize};
@@ -35,7 +37,10 @@ pub struct Unit {
     pub columns: Vec<Column>,
     /// Columns that the target has besides; generated ones are not listed.
     pub extra: Vec<Column>,
-    /// Columns that the target computes; staging holds none of them.
+    /// Of `extra`, for an undo: columns that came after the restore, so that its kept rows lack them.
+    #[serde(skip)]
+    pub since: Vec<Since>,
+    /// Columns that the target computes; staging computes those of the key, and holds no other.
     #[serde(default)]
     pub generated: Vec<Generated>,
     /// Empty: rows are a multiset of exact row texts.
@@ -102,8 +107,7 @@ impl Unit {
 
     /// The exact text of a row's restored columns.
     pub fn text(&self, alias: &str) -> String {
-        let columns: Vec<_> = self.names().map(|n| format!("{alias}.{n}")).collect();
-        format!("ROW({})::text COLLATE \"C\"", columns.join(", "))
+        text(self.names(), alias)
     }
 
     /// Quoted names of the restored columns.
@@ -115,6 +119,18 @@ impl Unit {
     pub fn all_names(&self) -> impl Iterator<Item = String> {
         let all = self.columns.iter().chain(&self.extra);
         all.map(|c| ident::quote(&c.name))
+    }
+
+    /// Columns of the key that are computed: rows are looked up by them, and none is ever written.
+    pub fn computed_key(&self) -> impl Iterator<Item = &Generated> {
+        let in_key = |g: &&Generated| self.key.iter().any(|k| k.name == g.name);
+        self.generated.iter().filter(in_key)
+    }
+
+    /// Quoted names of what is kept of a row: everything written, and its key.
+    pub fn kept_names(&self) -> impl Iterator<Item = String> {
+        let computed = self.computed_key().map(|g| ident::quote(&g.name));
+        self.all_names().chain(computed)
     }
 
     pub fn has_column(&self, name: &str) -> bool {
@@ -165,6 +181,11 @@ pub fn relation(table: &QName, partitioned: bool) -> String {
     } else {
         format!("ONLY {}", table.sql())
     }
+}
+
+fn text(names: impl Iterator<Item = String>, alias: &str) -> String {
+    let columns: Vec<_> = names.map(|n| format!("{alias}.{n}")).collect();
+    format!("ROW({})::text COLLATE \"C\"", columns.join(", "))
 }
 
 fn differs<'a>(columns: impl Iterator<Item = &'a str>, left: &str, right: &str) -> String {

@@ -1,5 +1,6 @@
 //! Restore into another database: round trips on data made to break them, refusals, and what a stop leaves behind.
 
+mod catalog;
 mod damage;
 mod encodings;
 mod hostile;

@@ -30,25 +30,20 @@ pub fn write_record(names: &Names) -> String {
 /// Columns that [`keep`] puts before those of the app.
 pub const COLUMNS_OF_OURS: usize = 4;
 
-/// Keeps, in a logged table, each version that goes and each row that comes.
+/// Keeps, in a logged table, each version that goes and each row that comes; the latter without columns that are not
+/// restored. [`insert`] keeps what only the inserted row tells.
 pub fn keep(names: &Names, unit: &Unit) -> String {
-    let all: Vec<_> = unit.all_names().collect();
-    let prefixed = |alias: &str| {
-        all.iter()
-            .map(|n| format!(", {alias}.{n}"))
-            .collect::<String>()
+    let list = |names: &[String], alias: &str| {
+        let each = names.iter().map(|n| format!(", {alias}{n}"));
+        each.collect::<String>()
     };
-    let listed = all.iter().map(|n| format!(", {n}")).collect::<String>();
-    // New rows know only the columns of the backup; the others are the target's default, or stay as they are.
-    let new: String = unit
-        .columns
-        .iter()
-        .map(|c| format!(", s.{}", ident::quote(&c.name)))
-        .chain(unit.extra.iter().map(|c| match names.reverses {
-            Some(_) => format!(", s.{}", ident::quote(&c.name)),
-            None => ", NULL".into(),
-        }))
-        .collect();
+    let all: Vec<_> = unit.kept_names().collect();
+    let computed = unit.computed_key().map(|g| ident::quote(&g.name));
+    let own: Vec<_> = unit.names().chain(computed).collect();
+    let new = match unit.extra.is_empty() {
+        true => "('+', '~')",
+        false => "('~')",
+    };
     let (kept, decided, n) = (names.kept(unit), names.decided(), unit.number);
     format!(
         "CREATE TABLE {kept} AS SELECT NULL::text AS {OP}, NULL::bool AS {REPLACE}, NULL::oid AS {TABLE}, NULL::tid AS {TID}{l} \
@@ -56,10 +51,13 @@ pub fn keep(names: &Names, unit: &Unit) -> String {
          INSERT INTO {kept} ({OP}, {REPLACE}, {TABLE}, {TID}{listed}) \
          SELECT CASE d.op WHEN '-' THEN 'delete' ELSE 'before' END, d.replace, d.loid, d.lid{l} \
          FROM {decided} d JOIN {live} l ON l.ctid = d.lid AND l.tableoid = d.loid WHERE d.unit = {n} AND d.op IN ('-', '~'); \
-         INSERT INTO {kept} ({OP}, {REPLACE}, {TABLE}, {TID}{listed}) \
-         SELECT CASE d.op WHEN '+' THEN 'insert' ELSE 'after' END, d.replace, d.loid, d.lid{new} \
-         FROM {decided} d JOIN {values} s ON s.ctid = d.sid WHERE d.unit = {n} AND d.op IN ('+', '~')",
-        l = prefixed("l"),
+         INSERT INTO {kept} ({OP}, {REPLACE}, {TABLE}, {TID}{restored}) \
+         SELECT CASE d.op WHEN '+' THEN 'insert' ELSE 'after' END, d.replace, d.loid, d.lid{s} \
+         FROM {decided} d JOIN {values} s ON s.ctid = d.sid WHERE d.unit = {n} AND d.op IN {new}",
+        l = list(&all, "l."),
+        listed = list(&all, ""),
+        restored = list(&own, ""),
+        s = list(&own, "s."),
         table = unit.table.sql(),
         live = unit.live(),
         values = names.values(unit),
@@ -110,8 +108,11 @@ pub fn insert(names: &Names, unit: &Unit) -> Vec<String> {
             .map(|n| format!("{alias}.{n}"))
             .collect::<Vec<_>>()
     };
-    // An undo knows every column of the rows it brings back.
-    let new = if names.reverses.is_some() { &all } else { &own };
+    // An undo knows every column that there was.
+    let new = match names.reverses {
+        Some(_) => unit.known_names().collect(),
+        None => own.clone(),
+    };
     let from = format!(
         "FROM {} d JOIN {} s ON s.ctid = d.sid",
         names.decided(),
@@ -119,10 +120,14 @@ pub fn insert(names: &Names, unit: &Unit) -> Vec<String> {
     );
     let added = format!(
         "{into} SELECT {} {from} WHERE d.unit = {} AND d.op = '+'",
-        values(new, "s").join(", "),
+        values(&new, "s").join(", "),
         unit.number,
-        into = insert_into(unit, new),
+        into = insert_into(unit, &new),
     );
+    let added = match extra.is_empty() {
+        true => added,
+        false => keep_written(names, unit, &added),
+    };
     let replaced = format!(
         "{into} SELECT {} {from} JOIN {kept} b ON b.{TABLE} = d.loid AND b.{TID} = d.lid AND b.{OP} = 'before' \
          WHERE d.unit = {} AND d.op = '~' AND d.replace",
@@ -132,6 +137,16 @@ pub fn insert(names: &Names, unit: &Unit) -> Vec<String> {
         kept = names.kept(unit),
     );
     vec![added, replaced]
+}
+
+/// The rows as they came to be: their other columns hold defaults that nobody else can tell.
+fn keep_written(names: &Names, unit: &Unit, insert: &str) -> String {
+    let all = unit.kept_names().collect::<Vec<_>>().join(", ");
+    format!(
+        "WITH written AS ({insert} RETURNING {all}) INSERT INTO {kept} ({OP}, {REPLACE}, {all}) \
+         SELECT 'insert', false, {all} FROM written",
+        kept = names.kept(unit),
+    )
 }
 
 fn insert_into(unit: &Unit, columns: &[String]) -> String {

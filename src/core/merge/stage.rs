@@ -30,12 +30,23 @@ pub fn drop_schema(schema: &str) -> String {
     format!("DROP SCHEMA IF EXISTS {} CASCADE", ident::quote(schema))
 }
 
-/// Takes types, type modifiers and collations from the target, and nothing that checks or fills in.
+/// Takes types, type modifiers and collations from the target, and nothing that checks or fills in. Columns of the key
+/// that the target computes are computed here too.
 pub fn create_table(names: &Names, unit: &Unit) -> String {
     let columns: Vec<_> = unit.names().collect();
+    let values = names.values(unit);
+    let computed = unit.computed_key().map(|g| {
+        format!(
+            "; ALTER TABLE {values} ADD {} {} GENERATED ALWAYS AS ({}) STORED",
+            ident::quote(&g.name),
+            g.type_name,
+            g.expression
+        )
+    });
+    let computed: String = computed.collect();
     format!(
-        "CREATE UNLOGGED TABLE {} WITH (autovacuum_enabled = false) AS SELECT {} FROM {} WITH NO DATA",
-        names.values(unit),
+        "CREATE UNLOGGED TABLE {} WITH (autovacuum_enabled = false) AS SELECT {} FROM {} WITH NO DATA{computed}",
+        values,
         columns.join(", "),
         unit.table.sql()
     )

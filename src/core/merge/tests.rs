@@ -20,6 +20,7 @@ fn unit(number: i32, key: &[&str]) -> Unit {
         partitioned: false,
         columns: vec![column("id"), column("email")],
         extra: vec![column("added")],
+        since: Vec::new(),
         generated: Vec::new(),
         key: key
             .iter()

@@ -24,9 +24,10 @@ pub fn decide(names: &Names, unit: &Unit) -> Vec<String> {
         format!("{back} AND NOT EXISTS (SELECT FROM {live} l WHERE {key})"),
         format!(
             "INSERT INTO {decided} {COLUMNS} SELECT {n}, '-', NULL, l.tableoid, l.ctid, false FROM {kept} k \
-             JOIN {live} l ON {key} WHERE k.{OP} = 'insert' AND NOT ({differs})",
-            differs = unit.differs("k", "l"),
+             JOIN {live} l ON {key} WHERE k.{OP} = 'insert' AND {same}",
+            same = unit.is_as_inserted("k", "l"),
         ),
+        // Columns that the restore did not write stay as they are by now.
         format!(
             "INSERT INTO {decided} {COLUMNS} SELECT {n}, '~', b.ctid, l.tableoid, l.ctid, k.{REPLACE} FROM {kept} k \
              JOIN {kept} b ON b.{TABLE} = k.{TABLE} AND b.{TID} = k.{TID} AND b.{OP} = 'before' \
@@ -42,14 +43,15 @@ fn remove_equal_texts(names: &Names, unit: &Unit) -> String {
         "INSERT INTO {} {COLUMNS} SELECT {}, '-', NULL, l.loid, l.lid, false \
          FROM (SELECT q.txt, row_number() OVER (PARTITION BY q.txt) AS nth FROM (SELECT {} AS txt FROM {} k WHERE k.{OP} = 'insert') q) k \
          JOIN (SELECT q.loid, q.lid, q.txt, row_number() OVER (PARTITION BY q.txt) AS nth \
-               FROM (SELECT l.tableoid AS loid, l.ctid AS lid, {} AS txt FROM {} l) q) l \
+               FROM (SELECT l.tableoid AS loid, l.ctid AS lid, {} AS txt FROM {} l WHERE {}) q) l \
          ON k.txt = l.txt AND k.nth = l.nth",
         names.decided(),
         unit.number,
-        unit.text("k"),
+        unit.known_text("k"),
         names.values(unit),
-        unit.text("l"),
-        unit.live()
+        unit.known_text("l"),
+        unit.live(),
+        unit.is_unfilled("l"),
     )
 }
 
@@ -66,10 +68,11 @@ pub fn changed_since(names: &Names, unit: &Unit) -> Option<String> {
     (!unit.key.is_empty()).then(|| {
         let (kept, live, key) = (names.values(unit), unit.live(), unit.key_matches("l", "k"));
         format!(
-            "SELECT {shown} FROM {kept} k WHERE k.{OP} IN ('insert', 'after') \
-             AND NOT EXISTS (SELECT FROM {live} l WHERE {key} AND NOT ({differs})) \
+            "SELECT {shown} FROM {kept} k WHERE k.{OP} = 'insert' AND NOT EXISTS (SELECT FROM {live} l WHERE {key} AND {same}) \
+             OR k.{OP} = 'after' AND NOT EXISTS (SELECT FROM {live} l WHERE {key} AND NOT ({differs})) \
              OR k.{OP} = 'delete' AND EXISTS (SELECT FROM {live} l WHERE {key}) LIMIT 5",
             shown = unit.shown("k"),
+            same = unit.is_as_inserted("k", "l"),
             differs = unit.differs("k", "l"),
         )
     })

@@ -8,7 +8,7 @@ mod tables;
 
 pub use foreign_keys::foreign_keys;
 pub use rights::{Rights, rights};
-pub use tables::{Found, find, tables};
+pub use tables::{Found, find, given, tables};
 
 use crate::core::ident::QName;
 use crate::core::merge::KeyColumn;

@@ -17,6 +17,7 @@ mod refresh;
 pub(super) mod room;
 mod select;
 mod sequences;
+mod shapes;
 mod staging;
 mod statistics;
 mod tenant;

@@ -1,6 +1,7 @@
 //! Restoring in place.
 
 mod beside;
+mod columns;
 mod commit;
 mod commit_proxy;
 mod crash;

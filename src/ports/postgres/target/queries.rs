@@ -23,6 +23,11 @@ pub(super) const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, format_typ
    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
    WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";
 
+/// What adding a column gave the rows that a table (`$1`) or its partitions held, for columns added without a rewrite.
+pub(super) const GIVEN: &str = "SELECT a.attname::text, array_agg(DISTINCT (a.attmissingval::text::text[])[1]) FROM pg_attribute a \
+   WHERE (a.attrelid = $1 OR a.attrelid IN (SELECT p.relid::oid FROM pg_partition_tree($1::oid::regclass) p)) \
+     AND a.atthasmissing AND a.attmissingval IS NOT NULL AND NOT a.attisdropped GROUP BY 1";
+
 /// Primary keys with the equality of each column's operator class.
 pub(super) const KEYS: &str = "SELECT i.indrelid, a.attname::text, format('OPERATOR(%I.%s)', n.nspname, o.oprname) \
    FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam AND m.amname = 'btree' \

@@ -86,6 +86,12 @@ pub async fn tables(session: &Session, oids: &[u32]) -> Result<Vec<TargetTable>>
     Ok(read.into_values().collect())
 }
 
+/// What adding columns gave the rows that were there, as text, by column.
+pub async fn given(session: &Session, oid: u32) -> Result<HashMap<String, Vec<String>>> {
+    let rows = session.query(DOING, queries::GIVEN, &[&oid]).await?;
+    Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
+}
+
 fn table(row: &Row) -> (u32, TargetTable) {
     let table = TargetTable {
         oid: row.get(0),

@@ -1,7 +1,8 @@
 //! Drops what is in the way of a restore, or what a restore that failed has made.
 
-use super::target::{Target, UserSchema};
+use super::target::{Target, UserSchema, part_of_catalog};
 use crate::core::ident::{self, QName};
+use crate::core::managed;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
 use crate::tasks::Context;
@@ -99,7 +100,7 @@ pub async fn take_back(session: &Session, marker: &str) -> Result<()> {
     done
 }
 
-/// Drops whole schemas. `public` is made again as it was, without what it held.
+/// Drops whole schemas; one that holds the catalog too loses the app's objects alone. `public` is made again as it was, without what it held.
 pub async fn drop_schemas(ctx: &Context, session: &Session, schemas: &[UserSchema]) -> Result<()> {
     if let Some(foreign) = schemas.iter().find(|s| !s.owned) {
         return Err(Error::new(
@@ -113,6 +114,10 @@ pub async fn drop_schemas(ctx: &Context, session: &Session, schemas: &[UserSchem
     }
     for schema in schemas {
         ctx.check()?;
+        if schema.catalog {
+            drop_around_catalog(ctx, session, &schema.name).await?;
+            continue;
+        }
         drop_tables(ctx, session, &schema.name).await?;
         let name = ident::quote(&schema.name);
         let mut sql = format!("DROP SCHEMA {name} CASCADE;");
@@ -125,6 +130,55 @@ pub async fn drop_schemas(ctx: &Context, session: &Session, schemas: &[UserSchem
             .await?;
     }
     Ok(())
+}
+
+/// Kinds of objects that a schema holds by themselves. Extensions stay: the catalog may use them.
+const KINDS: &str = "'table', 'view', 'materialized view', 'foreign table', 'sequence', 'function', 'procedure', 'aggregate', \
+    'type', 'operator', 'operator class', 'operator family', 'collation', 'conversion', 'statistics object', \
+    'text search configuration', 'text search dictionary', 'text search parser', 'text search template'";
+
+async fn drop_around_catalog(ctx: &Context, session: &Session, schema: &str) -> Result<()> {
+    let doing = format!("dropping the app's objects in schema {schema:?}");
+    let sql = format!(
+        "SELECT pg_catalog.format('DROP %s IF EXISTS %s CASCADE', CASE i.type WHEN 'statistics object' THEN 'statistics' ELSE i.type END, i.identity)
+           FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_namespace n ON n.oid = d.refobjid
+          CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, 0) i
+          WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND n.nspname = $1 AND d.deptype = 'n' AND d.objsubid = 0
+            AND i.type IN ({KINDS}) AND NOT {ours} AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e
+                  WHERE e.classid = d.classid AND e.objid = d.objid AND e.objsubid = 0 AND (e.deptype IN ('i', 'e') OR e.deptype = 'a' AND i.type <> 'table'))
+          ORDER BY i.type <> 'table', d.objid",
+        ours = part_of_catalog("d.classid", "d.objid"),
+    );
+    let rows = session.query(&doing, &sql, &[&schema]).await?;
+    let drops: Vec<String> = rows.iter().map(|r| r.get(0)).collect();
+    for chunk in drops.chunks(TABLES_AT_ONCE) {
+        let work = drop_apart(session, &doing, chunk);
+        session.cancellable(&ctx.cancel, work).await?;
+    }
+    Ok(())
+}
+
+/// In one transaction, which is taken back where CASCADE reaches the catalog.
+async fn drop_apart(session: &Session, doing: &str, drops: &[String]) -> Result<()> {
+    let begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+    session.batch(doing, begin).await?;
+    let before = marked(session, doing).await?;
+    session.batch(doing, &drops.join("; ")).await?;
+    if marked(session, doing).await? == before {
+        return session.batch(doing, "COMMIT").await;
+    }
+    session.batch(doing, "ROLLBACK").await?;
+    Err(Error::new(
+        Code::NotEmpty,
+        "objects of the app cannot be dropped without the catalog, which refers to them",
+    )
+    .hint("Restore into another database."))
+}
+
+async fn marked(session: &Session, doing: &str) -> Result<i64> {
+    let sql = "SELECT count(*) FROM pg_catalog.pg_description WHERE description LIKE $1";
+    let like = format!("{}%", managed::CATALOG_MARKER);
+    Ok(session.query_one(doing, sql, &[&like]).await?.get(0))
 }
 
 async fn drop_tables(ctx: &Context, session: &Session, schema: &str) -> Result<()> {

@@ -25,6 +25,8 @@ const REACHED: &str = "
         SELECT found.* FROM gone g CROSS JOIN LATERAL (
             SELECT d.classid, d.objid, d.objsubid FROM pg_catalog.pg_depend d
              WHERE d.refclassid = g.classid AND d.refobjid = g.objid AND g.part IN (0, d.refobjsubid)
+               AND NOT EXISTS (SELECT FROM pg_catalog.pg_description x WHERE x.classoid = d.classid AND x.objoid = d.objid
+                     AND x.objsubid = 0 AND x.description LIKE $2)
             UNION ALL
             SELECT d.refclassid, d.refobjid, d.refobjsubid FROM pg_catalog.pg_depend d
              WHERE d.classid = g.classid AND d.objid = g.objid AND d.objsubid = g.part AND d.deptype IN ('i', 'e')
@@ -54,7 +56,11 @@ pub async fn elsewhere(target: &Target, content: &Content<'_>) -> Result<Option<
         return Ok(None);
     }
     let doing = "looking for what depends on the schemas to drop";
-    let rows = target.session.query(doing, REACHED, &[&schemas]).await?;
+    let marked = format!("{}%", crate::core::managed::CATALOG_MARKER);
+    let rows = target
+        .session
+        .query(doing, REACHED, &[&schemas, &marked])
+        .await?;
     let again = MadeAgain::new(content);
     let lost = rows.iter().filter(|row| !again.holds(row));
     let lost: Vec<String> = lost

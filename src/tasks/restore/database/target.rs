@@ -27,6 +27,8 @@ pub struct UserSchema {
     pub objects: u64,
     /// Estimated from the tables' statistics, exact for tables that were never analysed.
     pub rows: u64,
+    /// Whether objects of the catalog lie in it, which are not counted and stay.
+    pub catalog: bool,
     /// Whether the role may drop it.
     pub owned: bool,
 }
@@ -79,14 +81,14 @@ impl Target {
     /// Tables of these schemas that no extension made.
     pub async fn tables_in(&self, schemas: &[UserSchema]) -> Result<Vec<QName>> {
         let names: Vec<&str> = schemas.iter().map(|s| s.name.as_str()).collect();
-        let sql = "SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
+        let sql = format!("SELECT n.nspname::text, c.relname::text FROM pg_catalog.pg_class c
                      JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
                     WHERE n.nspname = ANY ($1) AND c.relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e')
-                    ORDER BY 1, 2";
+                          WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype = 'e') AND NOT {}
+                    ORDER BY 1, 2", of_catalog("'pg_catalog.pg_class'::pg_catalog.regclass", "c.oid"));
         let rows = self
             .session
-            .query("listing the target's tables", sql, &[&names])
+            .query("listing the target's tables", &sql, &[&names])
             .await?;
         Ok(rows
             .iter()
@@ -217,8 +219,32 @@ impl Target {
     }
 }
 
+/// Whether an object is marked as the catalog's, which no restore touches.
+pub fn of_catalog(class: &str, oid: &str) -> String {
+    format!(
+        "EXISTS (SELECT FROM pg_catalog.pg_description x WHERE x.classoid = {class} AND x.objoid = {oid} \
+           AND x.objsubid = 0 AND x.description LIKE '{}%')",
+        managed::CATALOG_MARKER
+    )
+}
+
+/// Whether an object is the catalog's, or belongs to a table that is.
+pub fn part_of_catalog(class: &str, oid: &str) -> String {
+    format!(
+        "({} OR EXISTS (SELECT FROM pg_catalog.pg_depend part WHERE part.classid = {class} AND part.objid = {oid} \
+           AND part.deptype IN ('a', 'i') AND {}))",
+        of_catalog(class, oid),
+        of_catalog("part.refclassid", "part.refobjid")
+    )
+}
+
 async fn schemas(session: &Session) -> Result<Vec<UserSchema>> {
-    let sql = "
+    let (ours, table, schema) = (
+        part_of_catalog("o.classid", "o.oid"),
+        of_catalog("'pg_catalog.pg_class'::pg_catalog.regclass", "c.oid"),
+        of_catalog("'pg_catalog.pg_namespace'::pg_catalog.regclass", "n.oid"),
+    );
+    let sql = format!("
         WITH objects AS (
             SELECT 'pg_catalog.pg_class'::pg_catalog.regclass AS classid, oid, relnamespace AS schema FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
             UNION ALL SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, oid, pronamespace FROM pg_catalog.pg_proc
@@ -226,19 +252,20 @@ async fn schemas(session: &Session) -> Result<Vec<UserSchema>> {
         )
         SELECT n.nspname::text,
                (SELECT count(*) FROM objects o WHERE o.schema = n.oid AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
-                     WHERE d.classid = o.classid AND d.objid = o.oid AND d.deptype = 'e')),
+                     WHERE d.classid = o.classid AND d.objid = o.oid AND d.deptype = 'e') AND NOT {ours}),
                (SELECT coalesce(sum(greatest(c.reltuples, s.n_live_tup, 0)), 0)::int8 FROM pg_catalog.pg_class c
                   LEFT JOIN pg_catalog.pg_stat_all_tables s ON s.relid = c.oid
-                 WHERE c.relnamespace = n.oid AND c.relkind = 'r'),
-               pg_catalog.pg_has_role(n.nspowner, 'USAGE')
+                 WHERE c.relnamespace = n.oid AND c.relkind = 'r' AND NOT {table}),
+               pg_catalog.pg_has_role(n.nspowner, 'USAGE'), EXISTS (SELECT FROM objects o WHERE o.schema = n.oid AND {ours})
           FROM pg_catalog.pg_namespace n
          WHERE n.nspname !~ $1 AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d
                      WHERE d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.objid = n.oid AND d.deptype = 'e')
-         ORDER BY 1";
+           AND NOT {schema}
+         ORDER BY 1");
     let rows = session
         .query(
             "looking at the target's schemas",
-            sql,
+            &sql,
             &[&managed::not_app_regex()],
         )
         .await?;
@@ -248,6 +275,7 @@ async fn schemas(session: &Session) -> Result<Vec<UserSchema>> {
         objects: count(r.get(1)),
         rows: count(r.get(2)),
         owned: r.get(3),
+        catalog: r.get(4),
     };
     Ok(rows.iter().map(schema).collect())
 }

@@ -108,7 +108,7 @@ const MOST_COLUMNS: usize = 1600;
 /// What the merge keeps of a row for its undo has columns of its own.
 fn columns(work: &Work) -> Result<()> {
     let most = MOST_COLUMNS - apply::COLUMNS_OF_OURS;
-    let wide = work.merged().find(|(_, u)| u.all_names().count() > most);
+    let wide = work.merged().find(|(_, u)| u.kept_names().count() > most);
     let Some((_, unit)) = wide else {
         return Ok(());
     };
@@ -117,7 +117,7 @@ fn columns(work: &Work) -> Result<()> {
         format!(
             "{} has {} columns; a restore in place can keep rows of up to {most} for its undo",
             unit.table,
-            unit.all_names().count()
+            unit.kept_names().count()
         ),
     )
     .hint("Leave the table out (choose the others with --table or --schema), or restore into another database with --target-url and copy its rows."))

@@ -334,6 +334,7 @@ fn unit(number: i32, source: &Table, target: &TargetTable, merged: bool) -> Unit
         partitioned: target.partitioned,
         columns,
         extra,
+        since: Vec::new(),
         generated: computed.collect(),
         key: target.key.clone(),
         special,

@@ -5,16 +5,16 @@ use super::commit::{self, Record};
 use super::merge::{self, Done};
 use super::operations::{self, Operation};
 use super::work::{Work, lead, look_on};
-use super::{checks, hold, references, refresh, statistics, told};
+use super::{checks, hold, references, refresh, shapes, statistics, told};
 use crate::core::counted::counted;
 use crate::core::ident::QName;
 use crate::core::manifest::Codec;
 use crate::core::merge::apply::Counts;
-use crate::core::merge::{Names, Unit, names, stage, undo as sql};
+use crate::core::merge::{Names, Unit, stage, undo as sql};
 use crate::core::progress::Stage;
 use crate::core::restore_plan::{Mode, Outcome, refuse};
 use crate::error::{Code, Error, Result};
-use crate::ports::postgres::target::{self, TargetTable};
+use crate::ports::postgres::target;
 use crate::ports::postgres::{DatabaseUrl, Session};
 use crate::tasks::Context;
 use crate::tasks::backups::short_id;
@@ -153,7 +153,8 @@ async fn open(
     session
         .batch(doing, "BEGIN; SET LOCAL search_path = ''")
         .await?;
-    let targets = find_tables(&session, &mut units, reversed.id).await?;
+    let names = Names::undo_of(reversed.id, own);
+    let targets = shapes::find(&session, &names, &mut units).await?;
     let oids: Vec<u32> = units.iter().map(|u| u.oid).collect();
     let keys = target::foreign_keys(&session, &oids).await?;
     session.batch(doing, "ROLLBACK").await?;
@@ -161,7 +162,7 @@ async fn open(
         target: target.clone(),
         identity: session.identity.clone(),
         session,
-        names: Names::undo_of(reversed.id, own),
+        names,
         mode: Mode::Exact,
         leave_out: false,
         writers: 1,
@@ -184,61 +185,6 @@ async fn open(
         undo_until: None,
         stamp: None,
     })
-}
-
-async fn find_tables(
-    session: &Session,
-    units: &mut [Unit],
-    operation: Uuid,
-) -> Result<Vec<TargetTable>> {
-    let names: Vec<_> = units.iter().map(|u| u.table.clone()).collect();
-    let found = target::find(session, &names).await?;
-    let drifted = |what: String| {
-        Error::new(
-            Code::SchemaDrift,
-            format!("the restore cannot be undone: {what}"),
-        )
-        .hint(format!(
-            "The kept rows are in the schema {}; take them over by hand.",
-            names::undo_schema(operation)
-        ))
-    };
-    for unit in units.iter_mut() {
-        let now = found.get(&unit.table).filter(|f| f.is_table);
-        let now = now.ok_or_else(|| drifted(format!("{} does not exist any more", unit.table)))?;
-        (unit.oid, unit.partitioned) = (now.oid, now.partitioned);
-    }
-    let oids: Vec<u32> = units.iter().map(|u| u.oid).collect();
-    let mut read: HashMap<u32, TargetTable> = target::tables(session, &oids)
-        .await?
-        .into_iter()
-        .map(|t| (t.oid, t))
-        .collect();
-    let mut targets = Vec::new();
-    for unit in units.iter() {
-        let table = read
-            .remove(&unit.oid)
-            .ok_or_else(|| drifted(format!("{} does not exist any more", unit.table)))?;
-        for column in unit.columns.iter().chain(&unit.extra) {
-            let same = |c: &&target::TargetColumn| {
-                c.name == column.name && c.type_name == column.type_name && !c.generated
-            };
-            if !table.columns.iter().any(|c| same(&c)) {
-                return Err(drifted(format!(
-                    "{}.{} was altered since",
-                    unit.table, column.name
-                )));
-            }
-        }
-        if table.key != unit.key {
-            return Err(drifted(format!(
-                "the primary key of {} was altered since",
-                unit.table
-            )));
-        }
-        targets.push(table);
-    }
-    Ok(targets)
 }
 
 /// What was done, and the rows of each table that were left because they changed since.
