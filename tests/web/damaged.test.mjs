@@ -44,7 +44,7 @@ test("what a backup is unlike in is told with numbers", async () => {
   await visit(admin, async (page) => {
     await page.goto(`${url}/#/backups/${id}`);
     await page.getByText("calls: 1,145 rows in the backups before, 0 now").waitFor();
-    await page.getByText("Unlike the ones before").first().waitFor();
+    await page.getByText("Unusual").first().waitFor();
     await seen(page, "backup-unlike");
   });
 });

@@ -92,7 +92,7 @@ export const words = {
   },
   status: {
     pending: "Waiting", in_progress: "Under way", completed: "Completed", failed: "Failed", cancelled: "Cancelled",
-    withWarnings: "With warnings", damaged: "Damaged", unlike: "Unlike the ones before",
+    withWarnings: "With warnings", damaged: "Damaged", unlike: "Unusual",
   },
   types: { full: "Full backup", database: "Database", config: "Configuration" },
   triggers: { manual: "By hand", scheduled: "Scheduled", deploy: "Before a deployment", safety: "Safety backup" },
