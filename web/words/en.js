@@ -491,7 +491,7 @@ export const words = {
     nothing: "Nothing to show yet",
     nothingText: "With the first backup this page begins to fill.",
     bySchedule: "By schedule",
-    columns: { schedule: "Schedule", runs: "Backups", rate: "Success", p50: "Usual", p95: "Slow ones", size: "Size in sum", newBytes: "New bytes", readBack: "Reading back", restore: "Restoring" },
+    columns: { schedule: "Schedule", runs: "Backups", rate: "Success", p50: "Usual", p95: "Slow ones", size: "Size in sum", newBytes: "New bytes" },
     byDoor: "Where things were asked for",
     doors: { door: "From", operations: "Operations" },
   },

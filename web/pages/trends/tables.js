@@ -14,7 +14,6 @@ export function bySchedule(schedules) {
   const cells = (each) => [
     [columns.runs, format.count(each.runs)], [columns.rate, format.percent(each.successRate)], [columns.p50, seconds(each.durationP50Ms)],
     [columns.p95, seconds(each.durationP95Ms)], [columns.size, format.size(each.size)], [columns.newBytes, format.size(each.newBytes)],
-    [columns.readBack, seconds(each.readBackP50Ms)], [columns.restore, seconds(each.restoreP50Ms)],
   ];
   const name = (each) => each.schedule === null ? words.trends.byHand
     : may("admin") ? element("a", { href: address(`/schedules/${each.schedule}`) }, each.name) : each.name;
