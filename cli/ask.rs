@@ -90,7 +90,9 @@ pub fn text(
 /// A line that is not echoed. One that `check` refuses is asked for again.
 pub fn secret(question: &str, check: fn(&String) -> Result<(), Error>) -> Result<String> {
     let question = question.to_string();
-    answer(move || {
+    // The terminal itself reads this line, so that Ctrl-C stays a signal.
+    let as_it_is = |_: &Modes| {};
+    answer_with(as_it_is, move || {
         Password::with_theme(&*theme())
             .with_prompt(question)
             .allow_empty_password(true)
@@ -120,25 +122,41 @@ pub fn choose(question: &str, items: &[String], preselected: Option<usize>) -> R
     .ok_or_else(Error::cancelled)
 }
 
-/// Asks on a thread of its own: a question cannot be called off, but the wait for its answer ends with
-/// Ctrl-C or SIGTERM, and the terminal gets back the modes and the cursor that it had.
+/// Asks what is answered key by key. Ctrl-C is a key as well then, which the question reads itself: as a
+/// signal between two keys it would end the wait, and the question change the terminal after that.
 fn answer<T: Send + 'static>(
     question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
 ) -> Result<T> {
+    answer_with(Modes::without_signals, question)
+}
+
+/// The terminal gets back the modes and, where nothing was answered, the cursor that it had.
+fn answer_with<T: Send + 'static>(
+    prepare: fn(&Modes),
+    question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
+) -> Result<T> {
     let modes = Modes::now();
+    prepare(&modes);
+    let answered = wait_for(question);
+    modes.restore();
+    if answered.is_err() {
+        let _ = Term::stderr().show_cursor();
+        eprintln!();
+    }
+    answered
+}
+
+/// Asks on a thread of its own: a question cannot be called off, but the wait for its answer ends with
+/// Ctrl-C or SIGTERM.
+fn wait_for<T: Send + 'static>(
+    question: impl FnOnce() -> dialoguer::Result<T> + Send + 'static,
+) -> Result<T> {
     let (tell, told) = channel();
     tell_when_interrupted(tell.clone());
     std::thread::spawn(move || tell.send(Some(question())));
     match told.recv() {
-        Ok(Some(Ok(answer))) => Ok(answer),
-        Ok(Some(Err(e))) => {
-            modes.restore();
-            Err(not_answered(e))
-        }
-        Ok(None) | Err(_) => {
-            modes.restore();
-            Err(Error::cancelled())
-        }
+        Ok(Some(answer)) => answer.map_err(not_answered),
+        Ok(None) | Err(_) => Err(Error::cancelled()),
     }
 }
 
@@ -172,14 +190,19 @@ impl Modes {
         Self(rustix::termios::tcgetattr(std::io::stdin()).ok())
     }
 
-    /// And shows the cursor, on a line of its own.
-    fn restore(self) {
-        use rustix::termios::{OptionalActions, tcsetattr};
-        if let Some(modes) = self.0 {
-            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, &modes);
+    fn without_signals(&self) {
+        let mut modes = self.0.clone();
+        if let Some(modes) = &mut modes {
+            modes.local_modes.remove(rustix::termios::LocalModes::ISIG);
         }
-        let _ = Term::stderr().show_cursor();
-        eprintln!();
+        Self(modes).restore();
+    }
+
+    fn restore(&self) {
+        use rustix::termios::{OptionalActions, tcsetattr};
+        if let Some(modes) = &self.0 {
+            let _ = tcsetattr(std::io::stdin(), OptionalActions::Now, modes);
+        }
     }
 }
 
@@ -192,10 +215,9 @@ impl Modes {
         Self
     }
 
-    fn restore(self) {
-        let _ = Term::stderr().show_cursor();
-        eprintln!();
-    }
+    fn without_signals(&self) {}
+
+    fn restore(&self) {}
 }
 
 fn not_answered(error: dialoguer::Error) -> Error {
