@@ -10,6 +10,7 @@ mod schema;
 mod scope;
 mod selected;
 mod snapshot;
+mod tids;
 mod waiters;
 mod writer;
 
