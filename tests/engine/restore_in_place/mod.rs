@@ -11,6 +11,8 @@ mod expiry;
 mod faults;
 mod fixture;
 mod kept;
+mod kill_points;
+mod kill_proxy;
 mod killed;
 mod lock_table;
 mod many_tables;
