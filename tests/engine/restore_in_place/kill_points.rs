@@ -14,7 +14,7 @@ use std::process::{Child, Stdio};
 use uuid::Uuid;
 
 /// The steps in their order, and whether the restore was done when its process died there.
-const STEPS: [(Point, bool); 16] = [
+const STEPS: [(Point, bool); 15] = [
     (Before("pg_export_snapshot"), false),
     (After("TO STDOUT"), false),
     (Before("CREATE SCHEMA \"staging_"), false),
@@ -25,7 +25,6 @@ const STEPS: [(Point, bool); 16] = [
     (Before("CREATE SCHEMA \"undo_"), false),
     (After("(d.op = '-' OR d.op = '~' AND d.replace)"), false),
     (After("AND NOT d.replace"), false),
-    (After("WITH written AS ("), false),
     // Its next statement is the commit.
     (After("(id, backup, backup_name, safety, reverses"), false),
     (Before("REFRESH MATERIALIZED VIEW"), true),
