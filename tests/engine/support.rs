@@ -6,6 +6,7 @@ use rovodev::core::codec;
 use rovodev::core::ident::{self, QName};
 use rovodev::core::keys;
 use rovodev::core::manifest::{BackupType, Codec, Manifest, Selection, Table, Trigger};
+use rovodev::core::restore_plan::Outcome;
 use rovodev::error::{Code, Error, Result};
 use rovodev::ports::postgres::{DatabaseUrl, Purpose, Session};
 use rovodev::ports::store::{S3Settings, Store};
@@ -13,6 +14,7 @@ use rovodev::tasks::Context;
 use rovodev::tasks::check::check;
 use rovodev::tasks::create::{CreateRequest, create};
 use rovodev::tasks::open_store::{self, OpenedStore};
+use rovodev::tasks::restore::{RestoreRequest, database};
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tokio_postgres::Client;
@@ -174,6 +176,13 @@ impl Source {
         let report = check(&ctx, &store.unwrap(), TENANT, &[]).await.unwrap();
         assert!(report.problems.is_empty(), "{:?}", report.problems);
     }
+}
+
+/// Into another database.
+pub async fn restore(store: &Store, request: &RestoreRequest) -> Result<Outcome> {
+    let ctx = Context::default();
+    let plan = Box::pin(database::plan(&ctx, store, request)).await?;
+    Box::pin(database::apply(&ctx, store, request, &plan)).await
 }
 
 pub fn request(database: DatabaseUrl, project: &Path) -> CreateRequest {

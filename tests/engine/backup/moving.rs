@@ -1,10 +1,13 @@
 //! Backups of a database that does not stand still.
 
-use crate::support::{Source, assert_told, table, wait_for};
+use crate::restore_database::support::request;
+use crate::support::{Source, assert_told, restore, table, wait_for};
 use rovodev::core::manifest::Manifest;
+use rovodev::core::restore_plan::Outcome;
 use rovodev::error::Code;
 use rovodev::tasks::Context;
 use rovodev::tasks::progress::Progress;
+use rovodev::tasks::restore::in_place;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -17,6 +20,8 @@ const BANK: &str = "
     CREATE INDEX ON vaults (amount);
     INSERT INTO accounts SELECT i, 1000 FROM generate_series(1, 2000) i;
     INSERT INTO vaults SELECT i, 1000, repeat('x', 1500) FROM generate_series(1, 2000) i;";
+
+const ALL_MONEY: i64 = 4_000_000;
 
 /// Runs `sql` again and again until dropped.
 struct Loop {
@@ -48,33 +53,30 @@ impl Loop {
     }
 }
 
-/// Loads the segments of a backup into fresh tables and sums the money in them.
-async fn restored_sum(source: &Source, manifest: &Manifest, tables: &[&str]) -> i64 {
-    let client = source.client().await;
-    let mut sum = 0;
-    for name in tables {
-        let text = source.rows(manifest, table(manifest, name)).await;
-        client
-            .batch_execute(&format!(
-                "CREATE TEMP TABLE copy_{name} (LIKE public.{name})"
-            ))
-            .await
-            .unwrap();
-        let sink = client
-            .copy_in(&format!("COPY copy_{name} FROM STDIN"))
-            .await
-            .unwrap();
-        futures_util::pin_mut!(sink);
-        futures_util::SinkExt::send(&mut sink, bytes::Bytes::from(text))
-            .await
-            .unwrap();
-        sink.finish().await.unwrap();
-        let sql = format!("SELECT coalesce(sum(amount), 0)::bigint FROM copy_{name}");
-        sum += client.query_one(&sql, &[]).await.unwrap().get::<_, i64>(0);
-    }
-    sum
+/// The money of all, as one snapshot sees it.
+async fn money(of: &Source) -> i64 {
+    let sql = "SELECT ((SELECT sum(amount) FROM accounts) + (SELECT sum(amount) FROM vaults)
+        + (SELECT coalesce(sum(amount), 0) FROM transfers))::bigint";
+    of.client().await.query_one(sql, &[]).await.unwrap().get(0)
 }
 
+/// A sum over each table's rows.
+async fn contents(of: &Source) -> Vec<String> {
+    let each = ["accounts", "vaults", "transfers"].map(|t| {
+        format!("SELECT coalesce(md5(string_agg(t::text, ',' ORDER BY id)), '') FROM {t} t")
+    });
+    let sql = format!("SELECT array({})", each.join(" UNION ALL "));
+    of.client().await.query_one(&sql, &[]).await.unwrap().get(0)
+}
+
+async fn restore_in_place(source: &Source, backup: &Manifest) -> Outcome {
+    let (ctx, store) = (Context::default(), &source.opened.store);
+    let wanted = request(backup, &source.database());
+    let prepared = Box::pin(in_place::prepare(&ctx, store, &wanted, None)).await;
+    Box::pin(prepared.unwrap().apply(&ctx)).await.unwrap()
+}
+
+/// In every copy that is restored, elsewhere and in place, while all go on writing.
 #[tokio::test]
 async fn money_that_moves_is_neither_lost_nor_doubled() {
     let source = Source::new(BANK).await;
@@ -111,6 +113,21 @@ async fn money_that_moves_is_neither_lost_nor_doubled() {
     for _ in 0..5 {
         backups.push(source.back_up(|_| {}).await.unwrap());
     }
+    let copy = Source::new("").await;
+    let mut copied = Vec::new();
+    for manifest in &backups {
+        let mut wanted = request(manifest, &copy.database());
+        // Each but the first finds the one before it.
+        wanted.force = true;
+        restore(&source.opened.store, &wanted).await.unwrap();
+        assert_eq!(money(&copy).await, ALL_MONEY);
+        copied.push(contents(&copy).await);
+    }
+    for manifest in [&backups[0], &backups[4]] {
+        let done = restore_in_place(&source, manifest).await;
+        assert!(done.rows_changed > 0, "{done:?}");
+        assert_eq!(money(&source).await, ALL_MONEY);
+    }
     for (one, name) in loops.into_iter().zip(["transfer", "back", "vacuum"]) {
         assert!(one.stop().await > 3, "{name} did not move");
     }
@@ -119,10 +136,9 @@ async fn money_that_moves_is_neither_lost_nor_doubled() {
         .map(|b| b.source.clone().unwrap().snapshot)
         .collect();
     assert_eq!(snapshots.len(), 5, "nothing moved between the backups");
-    for manifest in &backups {
-        let tables = ["accounts", "vaults", "transfers"];
-        assert_eq!(restored_sum(&source, manifest, &tables).await, 4_000_000);
-    }
+    // Once all stand still, both ways lead to the same rows.
+    restore_in_place(&source, &backups[2]).await;
+    assert_eq!(contents(&source).await, copied[2]);
     source.assert_sound().await;
 }
 

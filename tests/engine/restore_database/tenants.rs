@@ -1,13 +1,14 @@
 //! One tenant's rows elsewhere: into tables that the app's migrations made, as their owner, who is no superuser.
 
+use super::support::request;
 use crate::store::psql::shell;
 use crate::support::{Source, assert_told};
 use rovodev::core::manifest::{Manifest, Scope};
-use rovodev::core::restore_plan::{Choice, Mode, Outcome};
+use rovodev::core::restore_plan::Outcome;
 use rovodev::error::{Code, Result};
 use rovodev::tasks::Context;
 use rovodev::tasks::download::{DownloadFormat, download};
-use rovodev::tasks::restore::{RestoreRequest, database, in_place};
+use rovodev::tasks::restore::{RestoreRequest, in_place};
 
 /// What the app's migrations make in every database.
 const MIGRATIONS: &str = "
@@ -51,26 +52,8 @@ async fn goes_on(target: &Source) {
     assert_eq!(note, "new!");
 }
 
-fn request(backup: &Manifest, target: &Source) -> RestoreRequest {
-    RestoreRequest {
-        operation: None,
-        backup: backup.clone(),
-        target: target.database(),
-        source: None,
-        mode: Mode::Exact,
-        choice: Choice::default(),
-        force: false,
-        leave_out_orphans: false,
-        writers: 2,
-        room: None,
-        undo_days: 7,
-    }
-}
-
 async fn restore(source: &Source, request: &RestoreRequest) -> Result<Outcome> {
-    let (ctx, store) = (Context::default(), &source.opened.store);
-    let plan = Box::pin(database::plan(&ctx, store, request)).await?;
-    Box::pin(database::apply(&ctx, store, request, &plan)).await
+    crate::support::restore(&source.opened.store, request).await
 }
 
 #[tokio::test]
@@ -123,14 +106,18 @@ async fn a_tenants_download_loads_into_the_apps_tables() {
 async fn a_tenants_backup_fills_the_apps_tables() {
     let (source, backup, before) = app().await;
     let target = Source::new(&format!("{MIGRATIONS}{USERS}")).await;
-    let done = restore(&source, &request(&backup, &target)).await.unwrap();
+    let done = restore(&source, &request(&backup, &target.database()))
+        .await
+        .unwrap();
     assert!(done.warnings.is_empty(), "{:#?}", done.warnings);
     assert_eq!(state(&target).await, before);
     goes_on(&target).await;
 
     // Users of the platform who are not there: told, and the rows are there.
     let target = Source::new(MIGRATIONS).await;
-    let done = restore(&source, &request(&backup, &target)).await.unwrap();
+    let done = restore(&source, &request(&backup, &target.database()))
+        .await
+        .unwrap();
     let codes: Vec<&str> = done.warnings.iter().map(|w| w.code.as_str()).collect();
     assert_eq!(codes, ["missing_parent"], "{:#?}", done.warnings);
     assert!(done.warnings[0].message.contains("profiles_id_fkey"));
@@ -138,7 +125,7 @@ async fn a_tenants_backup_fills_the_apps_tables() {
 
     // Without the tables there is nothing to fill.
     let target = Source::new("").await;
-    let refused = restore(&source, &request(&backup, &target)).await;
+    let refused = restore(&source, &request(&backup, &target.database())).await;
     let told = ["one tenant holds rows alone", "your migrations"];
     assert_told(&refused.unwrap_err(), Code::SchemaMissing, &told);
 }
@@ -157,7 +144,7 @@ async fn a_tenants_rows_without_their_parents_are_refused() {
     // A table that is none of the restore's refers to one that it fills.
     let outside = "CREATE TABLE outside (id int, call bigint REFERENCES calls);";
     let target = Source::new(&format!("{MIGRATIONS}{USERS}{outside}")).await;
-    let refused = restore(&source, &request(&narrow, &target)).await;
+    let refused = restore(&source, &request(&narrow, &target.database())).await;
     let told = [
         "50 rows of table public.calls refer by \"calls_kind_fkey\" to rows of public.kinds",
         "put these rows into it first",
@@ -178,7 +165,7 @@ async fn beside_other_rows_a_tenant_is_merged_in_place() {
         INSERT INTO profiles VALUES (md5('2')::uuid, 0), (md5('4')::uuid, 0);
         INSERT INTO calls (id, tenant_id, note) OVERRIDING SYSTEM VALUE VALUES (2, 0, 'theirs')";
     let target = Source::new(&format!("{MIGRATIONS}{USERS}{others}")).await;
-    let wanted = request(&backup, &target);
+    let wanted = request(&backup, &target.database());
     let refused = restore(&source, &wanted).await.unwrap_err();
     assert_told(
         &refused,
