@@ -53,7 +53,6 @@ fn completions_name_every_command() {
     }
 }
 
-/// Shells that are installed; bash always is, where these tests run.
 /// Past the capture of a test's output, which nobody sees when it passes.
 fn skipped(what: &str) {
     use std::io::Write;
