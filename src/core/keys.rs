@@ -32,9 +32,9 @@ pub fn backup_dir(tenant: &str, id: Uuid) -> String {
     format!("{BACKUPS}{tenant}/{id}/")
 }
 
-/// `backups/<tenant>/<id>/<digits>/`: a folder of its own for one of several attempts at a backup.
-pub fn attempt_dir(tenant: &str, id: Uuid) -> String {
-    let digits = Uuid::new_v4().simple().to_string();
+/// `backups/<tenant>/<id>/<digits>/`: a folder of its own for one of several attempts at a backup, each with a random id.
+pub fn attempt_dir(tenant: &str, id: Uuid, attempt: Uuid) -> String {
+    let digits = attempt.simple().to_string();
     format!("{}{}/", backup_dir(tenant, id), &digits[..8])
 }
 

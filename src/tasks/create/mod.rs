@@ -139,7 +139,7 @@ async fn collect(
     // An attempt that was given up may still write: what it names must never be what we wrote, nor ours be its.
     let folder = match request.id {
         None => keys::backup_dir(&request.tenant, id),
-        Some(_) => keys::attempt_dir(&request.tenant, id),
+        Some(_) => keys::attempt_dir(&request.tenant, id, Uuid::new_v4()),
     };
     if request.kind != BackupType::Config {
         let url = request.database.as_ref().ok_or_else(|| {
