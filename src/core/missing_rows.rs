@@ -16,25 +16,30 @@ pub fn texts(table: &Table) -> String {
 
 /// The plpgsql statement that adds the rows of `staging` to their table. `added` is a table of the key's columns that
 /// notes which ones came. A row whose parent is not there is left out, as is one of which another row has taken a unique
-/// value; a WARNING counts them.
+/// value; where nobody notes, a WARNING counts them.
 pub fn add(table: &Table, staging: &str, added: Option<&QName>) -> String {
     let key: Vec<_> = table.primary_key.iter().map(|k| quote(k)).collect();
-    let (with, note) = match added {
+    let (with, note, tell) = match added {
         Some(added) => {
             let into = format!(") INSERT INTO {} SELECT * FROM added", added.sql());
             let returning = key.iter().map(|k| format!("l.{k}")).collect::<Vec<_>>();
             (
                 "WITH added AS (",
                 format!(" RETURNING {}{into}", returning.join(", ")),
+                String::new(),
             )
         }
-        None => ("", String::new()),
+        None => (
+            "",
+            String::new(),
+            TELL.replace("$absent", &literal(&count_absent(table, staging))),
+        ),
     };
     ADD.replace("$table", &literal(&table.name.sql()))
         .replace("$staging", &literal(staging))
         .replace("$with", &format(with))
         .replace("$note", &format(&note))
-        .replace("$absent", &literal(&count_absent(table, staging)))
+        .replace("$tell", &tell)
 }
 
 /// Counts the staged rows that the table does not hold, by their key.
@@ -104,9 +109,11 @@ BEGIN
   EXECUTE pg_catalog.format('$withINSERT INTO %s AS l (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM %s s WHERE true%s ON CONFLICT DO NOTHING$note',
     target, names, texts, staged, parents);
   PERFORM pg_catalog.set_config('session_replication_role', acting, true);
-  EXECUTE $absent INTO absent;
+$tellEND;
+";
+
+const TELL: &str = "  EXECUTE $absent INTO absent;
   IF absent > 0 THEN
     RAISE WARNING '% row(s) of % are not restored: another row holds the same unique value, or the row to which they refer is not there', absent, target;
   END IF;
-END;
 ";

@@ -2,12 +2,12 @@
 //! brought the format, and is never written again.
 
 use crate::pg_dump::Database;
+use crate::restore_database::support::request;
 use futures_util::TryStreamExt;
-use rovodev::core::restore_plan::{Choice, Mode};
 use rovodev::ports::postgres::Session;
 use rovodev::ports::store::{S3Settings, Store};
 use rovodev::tasks::check::check;
-use rovodev::tasks::restore::{RestoreRequest, database};
+use rovodev::tasks::restore::database;
 use rovodev::tasks::{Context, backups, open_store};
 use std::path::Path;
 
@@ -60,19 +60,7 @@ async fn format_1_is_checked_and_restored() {
         ("first", 509, 3)
     );
     let target = Database::create("fixture").await;
-    let request = RestoreRequest {
-        operation: None,
-        backup,
-        target: target.url.clone(),
-        source: None,
-        mode: Mode::Exact,
-        choice: Choice::default(),
-        force: false,
-        leave_out_orphans: false,
-        writers: 2,
-        room: None,
-        undo_days: 7,
-    };
+    let request = request(&backup, &target.url);
     let plan = database::plan(&ctx, &store, &request).await.unwrap();
     database::apply(&ctx, &store, &request, &plan)
         .await

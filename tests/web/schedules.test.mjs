@@ -153,8 +153,6 @@ test("a schedule of deployments says what they wait for, and its hook's secret s
     await seen(page, "hook-secret");
     await button(page, "Done").click();
     await page.getByText("It has a secret, made").waitFor();
-    // What lies half below the header is no smaller for that.
-    await page.evaluate(() => scrollTo(0, 0));
     await seen(page, "schedule-deploy");
     const call_ = () => fetch(/https?:\S+/.exec(told)[0], { method: "POST", headers: { authorization: `Bearer ${secret}` } });
     assert.equal((await call_()).status, 202);

@@ -7,7 +7,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use url::Url;
 
-const SSL_REQUEST: u32 = 80_877_103;
+/// By TLS or by GSSAPI.
+const ENCRYPTION_REQUESTS: [u32; 2] = [80_877_103, 80_877_104];
 const CANCEL_REQUEST: u32 = 80_877_102;
 
 /// What becomes of the n-th session (counted from 0).
@@ -33,22 +34,54 @@ pub enum Answer {
     },
 }
 
-/// Listens until the test's runtime ends. `answer` is asked once per session.
-pub async fn start(answer: impl Fn(usize) -> Answer + Send + Sync + 'static) -> SocketAddr {
+/// Serves each connection until the test's runtime ends.
+pub async fn listen<S>(serve: impl Fn(TcpStream) -> S + Send + 'static) -> SocketAddr
+where
+    S: Future<Output = std::io::Result<()>> + Send + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (answer, sessions) = (Arc::new(answer), Arc::new(AtomicUsize::new(0)));
     tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            socket.set_nodelay(true).unwrap();
-            let (answer, sessions) = (answer.clone(), sessions.clone());
-            tokio::spawn(async move {
-                // A session that breaks off is what these tests are about.
-                let _ = serve(socket, &*answer, &sessions).await;
-            });
+        while let Ok((client, _)) = listener.accept().await {
+            client.set_nodelay(true).unwrap();
+            // A session that breaks off is what these tests are about.
+            tokio::spawn(serve(client));
         }
     });
     address
+}
+
+/// What a session begins with, after its requests for encryption are refused: its kind and its content.
+pub async fn first_message(client: &mut TcpStream) -> std::io::Result<(u32, Vec<u8>)> {
+    loop {
+        let (length, kind) = (client.read_u32().await?, client.read_u32().await?);
+        let mut body = vec![0; length as usize - 8];
+        client.read_exact(&mut body).await?;
+        if !ENCRYPTION_REQUESTS.contains(&kind) {
+            return Ok((kind, body));
+        }
+        client.write_all(b"N").await?;
+    }
+}
+
+/// A connection to the server that begins with this message.
+pub async fn connected(to: SocketAddr, kind: u32, body: &[u8]) -> std::io::Result<TcpStream> {
+    let mut server = TcpStream::connect(to).await?;
+    server.set_nodelay(true)?;
+    server.write_u32(body.len() as u32 + 8).await?;
+    server.write_u32(kind).await?;
+    server.write_all(body).await?;
+    Ok(server)
+}
+
+/// Listens until the test's runtime ends. `answer` is asked once per session.
+pub async fn start(answer: impl Fn(usize) -> Answer + Send + Sync + 'static) -> SocketAddr {
+    let (answer, sessions) = (Arc::new(answer), Arc::new(AtomicUsize::new(0)));
+    listen(move |client| {
+        let (answer, sessions) = (answer.clone(), sessions.clone());
+        async move { serve(client, &*answer, &sessions).await }
+    })
+    .await
 }
 
 async fn serve(
@@ -56,16 +89,7 @@ async fn serve(
     answer: &(dyn Fn(usize) -> Answer + Send + Sync),
     sessions: &AtomicUsize,
 ) -> std::io::Result<()> {
-    let (kind, body) = loop {
-        let length = client.read_u32().await?;
-        let kind = client.read_u32().await?;
-        let mut body = vec![0; length as usize - 8];
-        client.read_exact(&mut body).await?;
-        if kind != SSL_REQUEST {
-            break (kind, body);
-        }
-        client.write_all(b"N").await?;
-    };
+    let (kind, body) = first_message(&mut client).await?;
     let number = match kind {
         CANCEL_REQUEST => sessions.load(Ordering::SeqCst).saturating_sub(1),
         _ => sessions.fetch_add(1, Ordering::SeqCst),
@@ -86,11 +110,7 @@ async fn serve(
             after,
             of_client,
         } => {
-            let mut server = TcpStream::connect(to).await?;
-            server.set_nodelay(true)?;
-            server.write_u32(body.len() as u32 + 8).await?;
-            server.write_u32(kind).await?;
-            server.write_all(&body).await?;
+            let server = connected(to, kind, &body).await?;
             let ((from_server, mut to_server), (from_client, mut to_client)) =
                 (server.into_split(), client.into_split());
             let limit = |this: bool| if this { after } else { u64::MAX };
@@ -109,11 +129,7 @@ async fn serve(
                 Some(name) if kind != CANCEL_REQUEST => renamed(&body, &name),
                 _ => body,
             };
-            let mut server = TcpStream::connect(to).await?;
-            server.set_nodelay(true)?;
-            server.write_u32(body.len() as u32 + 8).await?;
-            server.write_u32(kind).await?;
-            server.write_all(&body).await?;
+            let mut server = connected(to, kind, &body).await?;
             copy_bidirectional(&mut client, &mut server).await?;
         }
     }

@@ -1,29 +1,13 @@
 //! Into another database: what it lacks is added, and what it has stays.
 
 use super::{ALL_USERS, app, back_up, identities, lines, profiles, project, users};
+use crate::restore_database::support::request;
 use crate::support::{Source, assert_told};
-use rovodev::core::manifest::Manifest;
-use rovodev::core::restore_plan::{Choice, Mode, Outcome};
+use rovodev::core::restore_plan::Outcome;
 use rovodev::error::{Code, Result};
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::tasks::Context;
 use rovodev::tasks::restore::{RestoreRequest, database};
-
-pub fn request(backup: &Manifest, target: &DatabaseUrl) -> RestoreRequest {
-    RestoreRequest {
-        operation: None,
-        backup: backup.clone(),
-        target: target.clone(),
-        source: None,
-        mode: Mode::Exact,
-        choice: Choice::default(),
-        force: false,
-        leave_out_orphans: false,
-        writers: 2,
-        room: None,
-        undo_days: 7,
-    }
-}
 
 async fn restore(source: &Source, request: &RestoreRequest) -> Result<Outcome> {
     let (ctx, store) = (Context::default(), &source.opened.store);

@@ -23,7 +23,7 @@ const MEANWHILE_USERS: [&str; 3] = [
 fn request(source: &Source, backup: &Manifest, mode: Mode) -> RestoreRequest {
     RestoreRequest {
         mode,
-        ..crate::platform_rows::another_database::request(backup, &source.database())
+        ..crate::restore_database::support::request(backup, &source.database())
     }
 }
 

@@ -1,17 +1,15 @@
 //! A network that breaks exactly at the commit of a merge.
 
 use super::fixture::Fixture;
-use crate::backup::proxy::{address, through};
+use crate::backup::proxy::{address, connected, first_message, listen, through};
 use rovodev::ports::postgres::DatabaseUrl;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-
-const SSL_REQUEST: u32 = 80_877_103;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -49,8 +47,6 @@ impl CommitProxy {
 
     /// In front of a database that is named by its URL.
     pub async fn before(server: &str, cut: Cut, times: usize, held: bool) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = through(server, listener.local_addr().unwrap());
         let state = Arc::new(State {
             to: address(server),
             cut,
@@ -61,13 +57,11 @@ impl CommitProxy {
             let_go: Notify::new(),
         });
         let serving = state.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let state = serving.clone();
-                // A session that breaks off is what these tests are about.
-                tokio::spawn(async move { serve(client, &state).await.ok() });
-            }
+        let at = listen(move |client| {
+            let state = serving.clone();
+            async move { serve(client, &state).await }
         });
+        let url = through(server, at.await);
         Self {
             url: DatabaseUrl::parse(&url).unwrap(),
             address: url,
@@ -90,21 +84,8 @@ impl CommitProxy {
 }
 
 async fn serve(mut client: TcpStream, state: &State) -> std::io::Result<()> {
-    let (length, kind, body) = loop {
-        let (length, kind) = (client.read_u32().await?, client.read_u32().await?);
-        let mut body = vec![0; length as usize - 8];
-        client.read_exact(&mut body).await?;
-        if kind != SSL_REQUEST {
-            break (length, kind, body);
-        }
-        client.write_all(b"N").await?;
-    };
-    let mut server = TcpStream::connect(state.to).await?;
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
-    server.write_u32(length).await?;
-    server.write_u32(kind).await?;
-    server.write_all(&body).await?;
+    let (kind, body) = first_message(&mut client).await?;
+    let server = connected(state.to, kind, &body).await?;
     let ((from_client, to_client), (from_server, to_server)) =
         (client.into_split(), server.into_split());
     let (silent, answered) = (AtomicBool::new(false), Notify::new());

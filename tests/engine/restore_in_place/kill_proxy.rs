@@ -1,15 +1,12 @@
 //! A network that stops exactly at one statement, for a process that is killed there.
 
-use crate::backup::proxy::{address, through};
+use crate::backup::proxy::{address, connected, first_message, listen, through};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
-
-/// A client asks for encryption, by TLS or by GSSAPI, before it begins.
-const ENCRYPTION: [u32; 2] = [80_877_103, 80_877_104];
 
 /// Where the process dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,8 +38,6 @@ struct State {
 
 impl KillProxy {
     pub async fn start(server: &str, point: Point) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = through(server, listener.local_addr().unwrap());
         let state = Arc::new(State {
             to: address(server),
             point,
@@ -52,13 +47,11 @@ impl KillProxy {
             let_go: Notify::new(),
         });
         let serving = state.clone();
-        tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
-                let state = serving.clone();
-                // A session that breaks off is what these tests are about.
-                tokio::spawn(async move { serve(client, &state).await.ok() });
-            }
+        let at = listen(move |client| {
+            let state = serving.clone();
+            async move { serve(client, &state).await }
         });
+        let url = through(server, at.await);
         Self {
             address: url,
             state,
@@ -81,21 +74,8 @@ impl KillProxy {
 }
 
 async fn serve(mut client: TcpStream, state: &State) -> std::io::Result<()> {
-    let (length, body) = loop {
-        let length = client.read_u32().await?;
-        let mut body = vec![0; length as usize - 4];
-        client.read_exact(&mut body).await?;
-        let asked = |code: &u32| body[..4] == code.to_be_bytes();
-        if !ENCRYPTION.iter().any(asked) {
-            break (length, body);
-        }
-        client.write_all(b"N").await?;
-    };
-    let mut server = TcpStream::connect(state.to).await?;
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
-    server.write_u32(length).await?;
-    server.write_all(&body).await?;
+    let (kind, body) = first_message(&mut client).await?;
+    let server = connected(state.to, kind, &body).await?;
     let ((from_client, mut to_client), (mut from_server, to_server)) =
         (client.into_split(), server.into_split());
     tokio::select! {
