@@ -12,6 +12,7 @@ mod pg_dump;
 mod pg_dump_bundle;
 mod restore_database;
 mod restore_in_place;
+mod round_trips;
 mod store;
 mod support;
 mod tls;
