@@ -6,8 +6,8 @@ use super::tolerant::{Tolerance, block, execute};
 use crate::core::ddl::{Entry, Kind, parse};
 use crate::core::extras::{Extras, Item, ManagedSchema};
 use crate::core::ident::{QName, list, literal, quote};
-use crate::core::loaded;
 use crate::core::manifest::{Manifest, Scope, Table};
+use crate::core::{grants, loaded};
 use crate::ports::postgres::NO_ENCODING;
 use std::fmt::Write;
 
@@ -115,7 +115,17 @@ fn definitions_before_rows(out: &mut String, ddl: &Ddl) {
     for (i, (_, pre_data, _)) in platform.0.iter().enumerate() {
         platforms(out, &mut definitions, i, pre_data);
     }
-    for entry in rest {
+    let (grants, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|e| e.kind == Kind::Acl);
+    for entry in &rest {
+        definitions.write(out, entry, false);
+    }
+    let defaults = grants::without_defaults(rest.iter().copied());
+    out.push_str(&block(
+        "what default privileges grant",
+        &defaults,
+        Tolerance::Of,
+    ));
+    for entry in grants {
         definitions.write(out, entry, false);
     }
 }

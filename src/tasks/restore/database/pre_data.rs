@@ -6,8 +6,8 @@ use super::steps::{self, IfRefused, Step, Warnings};
 use super::target::Target;
 use crate::core::ddl::{self, Entry, Kind, statement};
 use crate::core::extras::Item;
-use crate::core::ident;
 use crate::core::progress::Stage;
+use crate::core::{grants, ident};
 use crate::error::Result;
 use crate::tasks::Context;
 
@@ -61,7 +61,11 @@ pub async fn build(
     sequence.extend(platform.pre_data.iter().map(|e| roles.step(e, true)));
     // When only tables are chosen, functions come along in case a default calls them; some need other tables.
     let may_fail = |e: &Entry| content.is_partial() && e.table.is_none();
-    sequence.extend(rest.into_iter().map(|e| roles.step(e, may_fail(e))));
+    // Grants come last in what pg_dump says of it.
+    let (grants, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|e| e.kind == Kind::Acl);
+    sequence.extend(rest.iter().map(|e| roles.step(e, may_fail(e))));
+    sequence.push(without_defaults(&rest));
+    sequence.extend(grants.into_iter().map(|e| roles.step(e, may_fail(e))));
     if !content.is_partial() {
         // Before the sessions that write and refresh begin: they follow them.
         sequence.extend(optional(&content.extras.database_settings));
@@ -69,6 +73,15 @@ pub async fn build(
         sequence.extend(optional(&content.extras.extension_rows));
     }
     steps::run(ctx, &target.session, &sequence, warnings).await
+}
+
+fn without_defaults(made: &[&Entry]) -> Step {
+    let block = grants::without_defaults(made.iter().copied());
+    Step {
+        label: "what default privileges grant".into(),
+        sql: format!("DO {};", ident::literal(&format!("BEGIN {block} END"))),
+        if_refused: IfRefused::Stop,
+    }
 }
 
 /// Extras as steps.

@@ -148,6 +148,9 @@ impl Roles {
             label: entry.label(),
             sql,
             if_refused: match entry.kind {
+                Kind::Comment if entry.name.starts_with("EXTENSION ") => {
+                    IfRefused::TellUnlessTheirs
+                }
                 kind if may_fail || kind.may_be_refused() => IfRefused::Tell,
                 kind if kind.may_lead_out() => IfRefused::TellOfMissing,
                 _ => IfRefused::Stop,
