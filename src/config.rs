@@ -106,6 +106,12 @@ variables! {
         "Minutes after its time by which a scheduled backup must have ended, or is told as overdue: 10 to 10080. One that is expected to take long has three times as long.";
     ROVODEV_PRIVATE_TARGETS open None,
         "Any value lets notifications reach private addresses, any port and plain http: for a local stack, never where tenants are strangers.";
+    APP_NAME open None,
+        "What the dashboard calls the app whose backups it shows. Read when the dashboard is built (`bin/web-build FOLDER`).";
+    API_URL open None,
+        "Where the functions answer the dashboard, where that is not /api of its own host. Read when the dashboard is built.";
+    AUTH_PROVIDERS open None,
+        "With whom people can sign in besides a password and a link by mail: google,github. Read when the dashboard is built.";
     PG_DUMP open None,
         "The pg_dump that captures the schema. By default the newest usable one that is found.";
     RUST_LOG open Some("warn"),

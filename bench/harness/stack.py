@@ -136,19 +136,20 @@ class Stack:
             **more,
         }
 
-    def measured(self, argv, **environment):
+    def measured(self, argv, settled=True, **environment):
         """Runs one contestant; libpq programs find the server and the owner's password in the environment."""
-        self.settle()
+        if settled:
+            self.settle()
         env = self.environment(**(environment or self.as_owner))
         return run(argv, env, self.postmaster, self.work)
 
     def shell(self, script):
         return self.measured(["bash", "-o", "pipefail", "-c", script])
 
-    def rovodev(self, arguments, database, store):
+    def rovodev(self, arguments, database, store, settled=True):
         """Done with warnings is not done: a backup that lacks its schema would compare unfairly."""
         return self.measured(
-            [self.programs / "rovodev", *arguments],
+            [self.programs / "rovodev", *arguments], settled,
             DATABASE_URL=self.url(database), BACKUP_STORE=str(store), STORE_KEY=STORE_KEY,
         )
 

@@ -32,6 +32,7 @@ Examples:
   rovodev backup --output s3://backups/app --name before-migration
   rovodev backup --table calls --table crm.notes
   rovodev backup --scope tenant_id=42    one tenant's rows and what they need
+  rovodev backup --platform-rows         with the users of auth.users
   rovodev backup --type config           the project files alone
 
 Reads the database in one snapshot and changes nothing in it; the app goes on.
@@ -39,6 +40,12 @@ Writes to the store, which is made where there is none. The backup exists once
 its manifest is written, last; an interrupted one leaves no backup. The
 definitions are captured by pg_dump; without a usable one the backup holds
 rows alone and says so (exit code 3).
+
+--platform-rows also takes the tables of the platform's schemas to which the
+app's foreign keys lead (auth.users, and auth.identities with it). They hold
+password hashes and e-mail addresses: nothing of them is taken unless asked
+for, and never with --scope. A restore adds the rows that are missing there,
+and changes and removes none.
 
 {}", crate::exit::help()))]
 pub struct BackupArgs {
@@ -67,6 +74,9 @@ pub struct BackupArgs {
     /// Only the rows with this value, and what their foreign keys need
     #[arg(long, value_name = "COLUMN=VALUE", value_parser = names::scope)]
     pub scope: Option<Scope>,
+    /// Also rows of the platform that foreign keys lead to: users, with their password hashes
+    #[arg(long, conflicts_with = "scope")]
+    pub platform_rows: bool,
     /// Wait while another operation holds the store, instead of failing; with --api, wait for the end
     #[arg(long)]
     pub wait: bool,
@@ -104,9 +114,13 @@ pub struct Taken {
 
 impl BackupArgs {
     pub fn refuse_contradictions(&self) -> Result<()> {
-        let part = !self.schemas.is_empty() || !self.tables.is_empty() || self.scope.is_some();
+        let part = !self.schemas.is_empty()
+            || !self.tables.is_empty()
+            || self.scope.is_some()
+            || self.platform_rows;
         if part && matches!(self.kind, Kind::Config) {
-            let message = "--type config takes the project's files alone, and --schema, --table and --scope choose rows";
+            let message = "--type config takes the project's files alone, and --schema, --table, --scope and \
+                           --platform-rows choose rows";
             return Err(Error::new(Code::Usage, message).hint("Leave out the one or the other."));
         }
         Ok(())
@@ -231,6 +245,7 @@ fn request(args: &BackupArgs, settings: &Settings) -> Result<CreateRequest> {
             schemas: args.schemas.clone(),
             tables: args.tables.clone(),
             scope: args.scope.clone(),
+            platform_rows: args.platform_rows,
         },
         project: args.project.clone(),
         pg_dump: settings.get(&config::PG_DUMP).map(PathBuf::from),

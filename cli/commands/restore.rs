@@ -294,6 +294,7 @@ fn request(args: &RestoreArgs, settings: &Settings, backup: Manifest) -> Result<
                 schemas: args.schemas.clone(),
                 tables: args.tables.clone(),
                 scope: args.scope.clone(),
+                ..Selection::default()
             },
         },
         force: args.force,

@@ -21,6 +21,11 @@ pub async fn run(service: &Service, args: BackupArgs, common: &Common) -> Result
     }
     let begun = Instant::now();
     match service {
+        Service::Catalog(_) if args.platform_rows => Err(Error::new(
+            Code::Usage,
+            "--platform-rows does not work through a catalog, whose backups people reach over HTTP",
+        )
+        .hint("Say --without-catalog, with a store that few may read.")),
         Service::Catalog(workplace) => {
             let manifest = taken(workplace, &args, common).await?;
             let place = workplace.store.describe();
@@ -77,6 +82,11 @@ async fn asked(
             args.scope.is_some(),
             "--scope",
             "a tenant's scope is set in the catalog",
+        ),
+        (
+            args.platform_rows,
+            "--platform-rows",
+            "what holds password hashes is never asked for over HTTP",
         ),
         (args.readers != backup::READERS, "--readers", reading),
         (

@@ -2,9 +2,11 @@
 
 use crate::dev_state::DevState;
 use crate::error::Result;
+use crate::postgres::Postgres;
 use crate::project::{self, Project};
 use crate::settings::{self, Variables};
 use crate::stack::{Parts, Stack};
+use crate::template::Contents;
 use crate::{demo, port, supabase};
 use rovodev::config::Settings;
 use tokio_postgres::Client;
@@ -22,12 +24,13 @@ pub struct DemoProject {
 impl DemoProject {
     /// Without functions a job waits until somebody else works on it.
     pub async fn start(functions: bool) -> Result<DemoProject> {
-        let stack = Stack::start(Parts::default()).await?;
+        let parts = Parts {
+            contents: Contents::Demo,
+            ..Parts::default()
+        };
+        let stack = Stack::start(parts).await?;
         let postgres = &stack.postgres;
-        let mut owner = supabase::connect(&postgres.owner_url("postgres")).await?;
-        demo::seed(&mut owner).await?;
-        project::set_up(postgres).await?;
-        project::seed_tenants(postgres).await?;
+        let owner = supabase::connect(&postgres.owner_url("postgres")).await?;
         let (state, port) = (DevState::fresh()?, port::free()?);
         let variables = settings::of(postgres, &stack.s3, port, &state)?;
         let settings = functions.then(|| Settings::of(variables.clone()));
@@ -39,4 +42,12 @@ impl DemoProject {
             stack,
         })
     }
+}
+
+/// The demo app, the catalog, its tenants and their people in a project's database.
+pub async fn furnish(postgres: &Postgres) -> Result<()> {
+    let mut owner = supabase::connect(&postgres.owner_url("postgres")).await?;
+    demo::seed(&mut owner).await?;
+    project::set_up(postgres).await?;
+    project::seed_tenants(postgres).await
 }

@@ -4,8 +4,11 @@
 //! .rovodev/lock      held while throw-away folders are made, removed or swept
 //! .rovodev/tools/    what had to be installed: Postgres, LocalStack; locked meanwhile
 //! .rovodev/dev/      the stack of `bin/dev`: state.json, postgres/, s3/
-//! .rovodev/run-…/    a throw-away stack; swept at the next start should its owner have died
+//! run-…/             a throw-away stack; swept when another starts or ends, should its owner have died
 //! ```
+//!
+//! Throw-away stacks lie in memory where there is room for them, else beside the others: tests make and remove so many
+//! files that a disk's file system spends more time on finding free places for them than the tests take.
 
 use crate::error::{Context, Result, at, message};
 use crate::{cluster, system_user};
@@ -18,7 +21,14 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Home {
     folder: PathBuf,
+    /// Of throw-away stacks.
+    fast: PathBuf,
 }
+
+/// A file system in memory, on Linux.
+const MEMORY: &str = "/dev/shm";
+/// What all stacks of a test run may take together, several times over.
+const ROOM: u64 = 8 << 30;
 
 impl Home {
     /// `.rovodev/` in the checkout that this package was built from. If Postgres must run under
@@ -26,15 +36,21 @@ impl Home {
     pub fn open() -> Result<Home> {
         let checkout = checkout();
         let mut folder = checkout.join(".rovodev");
+        let mut hasher = DefaultHasher::new();
+        checkout.hash(&mut hasher);
+        let elsewhere = format!("rovodev-{:016x}", hasher.finish());
         if let Some(user) = system_user::for_postgres()?
             && !user.can_enter(&checkout)
         {
-            let mut hasher = DefaultHasher::new();
-            checkout.hash(&mut hasher);
-            folder = PathBuf::from(format!("/var/tmp/rovodev-{:016x}", hasher.finish()));
+            folder = Path::new("/var/tmp").join(&elsewhere);
         }
         make_folder(&folder)?;
-        Ok(Home { folder })
+        let fast = match memory_has_room() {
+            true => Path::new(MEMORY).join(elsewhere),
+            false => folder.clone(),
+        };
+        make_folder(&fast)?;
+        Ok(Home { folder, fast })
     }
 
     pub fn tools(&self) -> PathBuf {
@@ -64,7 +80,7 @@ impl Home {
         let _lock = FolderLock::hold(&self.folder)?;
         self.sweep()?;
         let name = format!("run-{}", &uuid::Uuid::new_v4().simple().to_string()[..12]);
-        let folder = self.folder.join(name);
+        let folder = self.fast.join(name);
         make_folder(&folder)?;
         match FolderLock::try_hold(&folder)? {
             Some(lock) => Ok(ThrowAway {
@@ -83,8 +99,8 @@ impl Home {
     }
 
     fn sweep(&self) -> Result<()> {
-        for entry in fs::read_dir(&self.folder).context(at("read", &self.folder))? {
-            let entry = entry.context(at("read", &self.folder))?;
+        for entry in fs::read_dir(&self.fast).context(at("read", &self.fast))? {
+            let entry = entry.context(at("read", &self.fast))?;
             if !entry.file_name().to_string_lossy().starts_with("run-") {
                 continue;
             }
@@ -115,8 +131,10 @@ impl ThrowAway {
 impl Drop for ThrowAway {
     fn drop(&mut self) {
         // Nobody may sweep what is half removed.
-        let removed = FolderLock::hold(&self.home.folder)
-            .and_then(|_lock| fs::remove_dir_all(&self.folder).context(at("remove", &self.folder)));
+        let removed = FolderLock::hold(&self.home.folder).and_then(|_lock| {
+            fs::remove_dir_all(&self.folder).context(at("remove", &self.folder))?;
+            self.home.sweep()
+        });
         if let Err(error) = removed {
             eprintln!("{error}");
         }
@@ -153,6 +171,20 @@ fn lock_file(folder: &Path) -> Result<File> {
         .write(true)
         .open(folder.join("lock"))
         .context(at("open the lock in", folder))
+}
+
+/// Whether memory holds throw-away stacks beside whatever else runs.
+fn memory_has_room() -> bool {
+    let free = rustix::fs::statvfs(MEMORY).map_or(0, |found| found.f_bavail * found.f_frsize);
+    let told = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let available = told.lines().find_map(|line| {
+        let kilobytes = line
+            .strip_prefix("MemAvailable:")?
+            .trim()
+            .strip_suffix(" kB")?;
+        kilobytes.parse::<u64>().ok()
+    });
+    free.min(available.unwrap_or(0) * 1024) >= ROOM
 }
 
 /// The folder of the whole project: this package lies directly in it.

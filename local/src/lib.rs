@@ -4,6 +4,7 @@
 //! - [`home`]: folders under `.rovodev/` in the checkout
 //! - [`binaries`]: PostgreSQL's programs: found, else installed
 //! - [`postgres`]: one server (its folder: `cluster`); [`supabase`]: its roles and schemas
+//! - [`template`]: throw-away servers, made once and copied
 //! - [`s3`]: S3 with atomic conditional writes; [`localstack`]: a second implementation
 //! - [`lite`]: a second PostgREST
 //! - [`project`]: what Supabase and Vercel put before it: PostgREST, sign-in, the functions
@@ -40,6 +41,7 @@ pub mod settings;
 pub mod stack;
 pub mod supabase;
 mod system_user;
+pub mod template;
 pub mod visitor;
 
 pub use error::{Error, Result};

@@ -52,6 +52,7 @@ async fn main() -> ExitCode {
             let parts = Parts {
                 postgres_major: postgres,
                 localstack,
+                ..Parts::default()
             };
             let ended = match project {
                 true => local::run::run_in_project(&command).await,
@@ -64,6 +65,7 @@ async fn main() -> ExitCode {
             })
         }
     };
+    local::template::forget().await;
     match done {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

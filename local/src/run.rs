@@ -2,6 +2,7 @@
 
 use crate::demo_project::DemoProject;
 use crate::error::{Context, Result, message};
+use crate::home::make_folder;
 use crate::process::die_with_us;
 use crate::stack::{Parts, Stack};
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -14,13 +15,13 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Runs `command` with the stack's addresses in its environment; returns how it ended.
 pub async fn run(parts: Parts, command: &[OsString]) -> Result<ExitStatus> {
     let stack = Stack::start(parts).await?;
-    with(environment(&stack), command).await
+    with(environment(&stack)?, command).await
 }
 
 /// The same in the demo's project, with its pages and functions.
 pub async fn run_in_project(command: &[OsString]) -> Result<ExitStatus> {
     let demo = DemoProject::start(true).await?;
-    let mut variables = environment(&demo.stack);
+    let mut variables = environment(&demo.stack)?;
     variables.push(("ROVODEV_TEST_PROJECT_URL", demo.project.url().into()));
     with(variables, command).await
 }
@@ -45,8 +46,10 @@ async fn with(variables: Vec<(&str, OsString)>, command: &[OsString]) -> Result<
         .context(format!("lost {shown}"))
 }
 
-/// The variables that tests read. URLs name the database `postgres`.
-fn environment(stack: &Stack) -> Vec<(&'static str, OsString)> {
+/// The variables that tests read. URLs name the database `postgres`. What they leave behind goes with the stack.
+fn environment(stack: &Stack) -> Result<Vec<(&'static str, OsString)>> {
+    let temporary = stack.folder().join("tmp");
+    make_folder(&temporary)?;
     let postgres = &stack.postgres;
     let credentials = stack.s3.credentials();
     let mut variables: Vec<(&str, OsString)> = vec![
@@ -58,6 +61,7 @@ fn environment(stack: &Stack) -> Vec<(&'static str, OsString)> {
             "ROVODEV_TEST_OWNER_URL",
             postgres.owner_url("postgres").into(),
         ),
+        ("TMPDIR", temporary.into()),
         ("ROVODEV_TEST_PG_BIN", postgres.bin_dir().into()),
         ("PG_DUMP", postgres.binaries().pg_dump().into()),
         ("ROVODEV_TEST_S3_ENDPOINT", stack.s3.endpoint().into()),
@@ -70,7 +74,7 @@ fn environment(stack: &Stack) -> Vec<(&'static str, OsString)> {
             localstack.endpoint().into(),
         ));
     }
-    variables
+    Ok(variables)
 }
 
 /// Waits for the command; Ctrl-C and SIGTERM are passed on, so that the stack outlives the command.

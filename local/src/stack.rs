@@ -4,8 +4,9 @@ use crate::binaries::Binaries;
 use crate::error::Result;
 use crate::home::{Home, ThrowAway};
 use crate::localstack::LocalStack;
-use crate::postgres::{Options, Passwords, Postgres};
+use crate::postgres::Postgres;
 use crate::s3::{Credentials, S3};
+use crate::template::{self, Contents};
 
 /// A throw-away stack in a fresh folder, on free ports. Everything goes when it is dropped.
 // Fields drop in this order: the servers stop before their folder is removed.
@@ -22,6 +23,7 @@ pub struct Stack {
 pub struct Parts {
     /// PostgreSQL's major version; the newest on this machine where none is named.
     pub postgres_major: Option<u32>,
+    pub contents: Contents,
     /// Whether LocalStack joins as a second S3.
     pub localstack: bool,
 }
@@ -30,7 +32,13 @@ impl Stack {
     pub async fn start(parts: Parts) -> Result<Stack> {
         let home = Home::open()?;
         let folder = home.throw_away()?;
-        let postgres = throw_away_postgres(&home, &folder, parts.postgres_major).await?;
+        let postgres = template::start(
+            &home,
+            &folder.path().join("postgres"),
+            Binaries::find_or_install(&home, parts.postgres_major)?,
+            parts.contents,
+        )
+        .await?;
         let s3 = S3::start(&folder.path().join("s3"), None, Credentials::random())?;
         let localstack = match parts.localstack {
             true => Some(LocalStack::start(&home, &folder.path().join("localstack")).await?),
@@ -56,12 +64,7 @@ pub async fn throw_away_postgres(
     folder: &ThrowAway,
     major: Option<u32>,
 ) -> Result<Postgres> {
-    Postgres::start(Options {
-        folder: folder.path().join("postgres"),
-        binaries: Binaries::find_or_install(home, major)?,
-        port: None,
-        passwords: Passwords::random(),
-        throw_away: true,
-    })
-    .await
+    let binaries = Binaries::find_or_install(home, major)?;
+    let folder = folder.path().join("postgres");
+    template::start(home, &folder, binaries, Contents::Project).await
 }

@@ -107,12 +107,21 @@ pub struct Selection {
     pub schemas: Vec<String>,
     pub tables: Vec<QName>,
     pub scope: Option<Scope>,
+    /// Also the rows of the platform to which the app's foreign keys refer: users, with their password hashes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub platform_rows: bool,
 }
 
 impl Selection {
-    /// Whether nothing was chosen, so that everything is held.
+    /// Whether nothing was chosen, so that everything of the app is held.
     pub fn is_whole(&self) -> bool {
-        *self == Self::default()
+        self.schemas.is_empty() && self.tables.is_empty() && self.scope.is_none()
+    }
+
+    /// Whether a table is chosen: by its name, by its schema, or since nothing is.
+    pub fn takes(&self, table: &QName) -> bool {
+        let all = self.schemas.is_empty() && self.tables.is_empty();
+        all || self.schemas.contains(&table.schema) || self.tables.contains(table)
     }
 }
 
@@ -125,7 +134,8 @@ impl fmt::Display for Selection {
             .scope
             .iter()
             .map(|s| format!("rows with {}={}", s.column, s.value));
-        let parts: Vec<String> = schemas.chain(tables).chain(scope).collect();
+        let platform = self.platform_rows.then(|| "rows of the platform".into());
+        let parts: Vec<String> = schemas.chain(tables).chain(scope).chain(platform).collect();
         f.write_str(&parts.join(", "))
     }
 }

@@ -23,6 +23,7 @@ pub use names::Names;
 pub use since::Since;
 
 use crate::core::ident::{self, QName};
+use crate::core::restore_plan::Mode;
 use serde::{Deserialize, Serialize};
 
 /// A table that is merged as one: a plain table, or a partitioned one with all its leaves.
@@ -49,6 +50,12 @@ pub struct Unit {
     pub special: Vec<String>,
     /// Whether rows are restored; otherwise the table is staged only to find out what belongs to a tenant.
     pub merged: bool,
+    /// A table of the platform: rows that are gone come back, and nothing else happens to it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub platform: bool,
+    /// Columns of the backup that are staged and not written, since the platform's table has them no more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignored: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,6 +96,14 @@ impl Unit {
             format!("{left}.{name} {} {right}.{name}", k.equals)
         });
         each.collect::<Vec<_>>().join(" AND ")
+    }
+
+    /// How far the restore goes in this table, where it goes so far in the others.
+    pub fn mode(&self, mode: Mode) -> Mode {
+        match self.platform {
+            true => Mode::Missing,
+            false => mode,
+        }
     }
 
     /// Whether two rows differ in any restored column, byte for byte. `IS DISTINCT FROM` fails on `json`, `xml`

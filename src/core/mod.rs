@@ -15,6 +15,7 @@ pub mod loaded;
 pub mod managed;
 pub mod manifest;
 pub mod merge;
+pub mod missing_rows;
 pub mod notify;
 pub mod progress;
 pub mod ranges;

@@ -9,6 +9,7 @@ mod help;
 mod hints;
 mod init;
 mod init_asks;
+mod large_row;
 mod listing;
 mod orphans;
 mod places;

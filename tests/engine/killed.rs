@@ -6,13 +6,14 @@ use crate::support::{Source, directory, opened, request};
 use chrono::{TimeDelta, Utc};
 use rovodev::core::ident::QName;
 use rovodev::core::keys;
-use rovodev::core::manifest::Manifest;
+use rovodev::core::manifest::{BackupType, Manifest};
 use rovodev::ports::postgres::DatabaseUrl;
 use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
 use rovodev::tasks::check::check;
 use rovodev::tasks::create::create;
 use rovodev::tasks::delete::delete;
 use rovodev::tasks::prune::prune;
+use rovodev::tasks::restore::config;
 use rovodev::tasks::{Clock, Context, backups, open_store};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -24,6 +25,8 @@ const WORK: &str = "ROVODEV_TEST_KILLED_WORK";
 const FOLDER: &str = "ROVODEV_TEST_KILLED_FOLDER";
 const ARGUMENT: &str = "ROVODEV_TEST_KILLED_ARGUMENT";
 const CALL: &str = "ROVODEV_TEST_KILLED_CALL";
+/// The folder of the configuration files, beside the objects.
+const PROJECT: &str = "project";
 const REACHED: &str = "the call is reached";
 /// Longer than any test: the process waits at its call until it is killed.
 const FOREVER: Duration = Duration::from_secs(3600);
@@ -100,6 +103,13 @@ fn child_process() {
                 let id = [Uuid::parse_str(&argument).unwrap()];
                 let done = delete(&ctx, &to.store, TENANT, &id, &days_ahead(2), false).await;
                 done.unwrap().pruned.unwrap();
+            }
+            "config" => {
+                let id = Uuid::parse_str(&argument).unwrap();
+                let backup = backups::read(&to.store, TENANT, id).await.unwrap();
+                let project = Path::new(&folder).join(PROJECT);
+                let done = config::apply(&to.store, &backup, &project, Uuid::now_v7()).await;
+                done.unwrap();
             }
             _ => drop(
                 prune(&ctx, &to.store, &days_ahead(2), false, false)
@@ -267,5 +277,63 @@ async fn a_backup_goes_on_after_a_killed_deletion() {
     assert!(
         listed.contains(&second.id) && listed.contains(&third.id),
         "{listed:?}"
+    );
+}
+
+/// Each file is what it was or what it shall be, and what is overwritten is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_configuration_files_each_is_old_or_new() {
+    const FILES: [&str; 2] = ["package.json", "vercel.json"];
+    let source = Source::new("").await;
+    let project = source.folder.path().join(PROJECT);
+    std::fs::create_dir(&project).unwrap();
+    let fill = |text: &str| {
+        for name in FILES {
+            std::fs::write(project.join(name), text).unwrap();
+        }
+    };
+    fill("{\"is\": \"backed up\"}");
+    let kept = source.back_up(|r| {
+        (r.kind, r.project) = (BackupType::Config, project.clone());
+    });
+    let kept = kept.await.unwrap();
+    let read = |name: &str| std::fs::read_to_string(project.join(name)).unwrap();
+    let (mut kills, mut between) = (0, 0);
+    for call in 1.. {
+        let changed = format!("{{\"changed\": {call}}}");
+        fill(&changed);
+        let id = kept.id.to_string();
+        let killed = killed_at(call, "config", source.folder.path(), &id);
+        let now = FILES.map(read);
+        let known = |text: &String| text.contains("backed up") || *text == changed;
+        assert!(now.iter().all(known), "call {call}: {now:?}");
+        between += usize::from(now[0] != now[1]);
+        config::apply(&source.opened.store, &kept, &project, Uuid::now_v7())
+            .await
+            .unwrap();
+        assert!(FILES.map(read).iter().all(|t| t.contains("backed up")));
+        let beside = std::fs::read_dir(&project).unwrap();
+        let beside = beside.map(|f| f.unwrap().path());
+        let undo: Vec<_> = beside
+            .filter(|p| p.to_string_lossy().contains(".undo_"))
+            .collect();
+        for name in FILES {
+            let of = |p: &&std::path::PathBuf| {
+                p.file_name().unwrap().to_string_lossy().starts_with(name)
+            };
+            let mut texts = undo
+                .iter()
+                .filter(of)
+                .map(|p| std::fs::read_to_string(p).unwrap());
+            assert!(texts.any(|t| t == changed), "call {call}: {name} is kept");
+        }
+        if !killed {
+            break;
+        }
+        kills += 1;
+    }
+    assert!(
+        kills >= 3 && between > 0,
+        "{kills} kills, {between} between the files"
     );
 }

@@ -10,6 +10,7 @@ mod house;
 mod killed;
 mod pg_dump;
 mod pg_dump_bundle;
+mod platform_rows;
 mod restore_database;
 mod restore_in_place;
 mod round_trips;

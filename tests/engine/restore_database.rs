@@ -9,5 +9,6 @@ mod missed;
 mod parts;
 mod refusals;
 mod round_trips;
+mod silent;
 pub mod support;
 mod tenants;

@@ -156,6 +156,9 @@ async fn pass(mut client: TcpStream, line: Arc<Line>) {
     let Ok(mut server) = TcpStream::connect(&line.upstream).await else {
         return;
     };
+    for end in [&client, &server] {
+        end.set_nodelay(true).unwrap();
+    }
     let mut up = line.up.subscribe();
     let (mut sent, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let (mut request, mut before, mut began) = (String::new(), 0, false);

@@ -2,9 +2,10 @@
 
 use local::lite::Lite;
 use local::postgres::Postgres;
-use local::project::{self, Project, ProjectKeys};
+use local::project::{Project, ProjectKeys};
 use local::stack::{Parts, Stack};
-use local::{demo, supabase};
+use local::template::Contents;
+use local::{demo_project, supabase};
 use rovodev::config::Settings;
 use serde_json::{Value, json};
 
@@ -74,16 +75,21 @@ impl Running {
     }
 
     async fn up(prepare: &str, on_lite: bool, more: &[(&'static str, String)]) -> Self {
-        let stack = Stack::start(Parts::default()).await.unwrap();
+        let contents = match prepare {
+            "" => Contents::Demo,
+            _ => Contents::Project,
+        };
+        let parts = Parts {
+            contents,
+            ..Parts::default()
+        };
+        let stack = Stack::start(parts).await.unwrap();
         let postgres: &Postgres = &stack.postgres;
-        let admin = supabase::connect(&postgres.url("postgres")).await.unwrap();
-        admin.batch_execute(prepare).await.unwrap();
-        let mut owner = supabase::connect(&postgres.owner_url("postgres"))
-            .await
-            .unwrap();
-        demo::seed(&mut owner).await.unwrap();
-        project::set_up(postgres).await.unwrap();
-        project::seed_tenants(postgres).await.unwrap();
+        if contents == Contents::Project {
+            let admin = supabase::connect(&postgres.url("postgres")).await.unwrap();
+            admin.batch_execute(prepare).await.unwrap();
+            demo_project::furnish(postgres).await.unwrap();
+        }
         stack.s3.create_bucket("backups").unwrap();
         let keys = ProjectKeys::random().unwrap();
         let port = local::port::free().unwrap();

@@ -18,6 +18,7 @@ use crate::error::{Context, Result, message};
 use crate::port;
 use crate::postgres::Postgres;
 use axum::Router;
+use axum::serve::ListenerExt;
 use rovodev::config::Settings;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -61,6 +62,10 @@ impl Project {
             .await
             .context(format!("cannot open port {port} for the project"))?;
         let server = tokio::spawn(async move {
+            // Else the end of an answer waits for word of its beginning.
+            let listener = listener.tap_io(|socket| {
+                let _ = socket.set_nodelay(true);
+            });
             if let Err(error) = axum::serve(listener, routes).await {
                 eprintln!("the local project stopped: {error}");
             }

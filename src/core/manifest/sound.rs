@@ -37,6 +37,11 @@ pub fn check(manifest: &Manifest) -> Result<(), String> {
 
 fn check_table(table: &Table) -> Result<(), String> {
     let name = table.name.to_string();
+    if table.platform && table.primary_key.is_empty() {
+        return Err(format!(
+            "table {name} of the platform has no key to tell missing rows by"
+        ));
+    }
     for segment in table.segments() {
         let digit = |b: u8| matches!(b, b'0'..=b'9' | b'a'..=b'f');
         if segment.id.len() != ID_DIGITS || !segment.id.bytes().all(digit) {

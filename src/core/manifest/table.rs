@@ -31,6 +31,9 @@ pub struct Table {
     pub ranges: Vec<Range>,
     /// In a scoped backup: whether the rows belong to the tenant, or are shared rows that they need.
     pub owned: bool,
+    /// A table that the platform keeps (`auth.users`): rows of it are added where they are missing, and nothing else.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub platform: bool,
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
 }

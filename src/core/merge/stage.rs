@@ -31,7 +31,7 @@ pub fn drop_schema(schema: &str) -> String {
 }
 
 /// Takes types, type modifiers and collations from the target, and nothing that checks or fills in. Columns of the key
-/// that the target computes are computed here too.
+/// that the target computes are computed here too; columns of the backup that are ignored are text.
 pub fn create_table(names: &Names, unit: &Unit) -> String {
     let columns: Vec<_> = unit.names().collect();
     let values = names.values(unit);
@@ -43,7 +43,11 @@ pub fn create_table(names: &Names, unit: &Unit) -> String {
             g.expression
         )
     });
-    let computed: String = computed.collect();
+    let ignored = unit
+        .ignored
+        .iter()
+        .map(|name| format!("; ALTER TABLE {values} ADD {} text", ident::quote(name)));
+    let computed: String = computed.chain(ignored).collect();
     format!(
         "CREATE UNLOGGED TABLE {} WITH (autovacuum_enabled = false) AS SELECT {} FROM {} WITH NO DATA{computed}",
         values,

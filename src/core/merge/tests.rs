@@ -31,6 +31,8 @@ fn unit(number: i32, key: &[&str]) -> Unit {
             .collect(),
         special: vec!["email".into(), "id".into()],
         merged: true,
+        platform: false,
+        ignored: Vec::new(),
     }
 }
 

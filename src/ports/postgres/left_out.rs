@@ -20,13 +20,14 @@ pub struct LeftOut {
 /// Whether a table may hold rows. A table that was never analysed counts as one that does.
 const MAY_HOLD: &str = "(c.reltuples <> 0 OR pg_catalog.pg_stat_get_live_tuples(c.oid) > 0)";
 
-pub async fn find(session: &Session) -> Result<LeftOut> {
+/// `held`: tables of the platform whose rows the backup holds.
+pub async fn find(session: &Session, held: &[String]) -> Result<LeftOut> {
     let mut found = LeftOut::default();
     queues(session, &mut found).await?;
     subscriptions(session, &mut found).await?;
     own::tables(session, &mut found).await?;
     own::objects(session, &mut found).await?;
-    platform_rows(session, &mut found).await?;
+    platform_rows(session, held, &mut found).await?;
     Ok(found)
 }
 
@@ -100,17 +101,18 @@ async fn subscriptions(session: &Session, found: &mut LeftOut) -> Result<()> {
 }
 
 /// Users, stored files' records and the like. Scheduled jobs and secrets are told of by the extras.
-async fn platform_rows(session: &Session, found: &mut LeftOut) -> Result<()> {
+async fn platform_rows(session: &Session, held: &[String], found: &mut LeftOut) -> Result<()> {
     let sql = format!(
         "SELECT n.nspname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname ~ $1 AND n.nspname NOT IN ('cron', 'pgmq', 'vault') AND c.relkind = 'r' AND {MAY_HOLD} \
+           AND n.nspname || '.' || c.relname <> ALL ($2) \
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
                             AND d.objid = c.oid AND d.deptype = 'e') \
          GROUP BY 1 ORDER BY 1"
     );
     let regex = managed::not_app_regex();
     let rows = session
-        .query("looking at the platform's tables", &sql, &[&regex])
+        .query("looking at the platform's tables", &sql, &[&regex, &held])
         .await?;
     let schemas: Vec<String> = rows
         .iter()
@@ -121,7 +123,8 @@ async fn platform_rows(session: &Session, found: &mut LeftOut) -> Result<()> {
         found.notes.push(told(
             "platform_rows",
             format!(
-                "rows of the platform's schemas are not in the backup (users, records of stored files): {}",
+                "{} of the platform's schemas are not in the backup (users, records of stored files): {}",
+                if held.is_empty() { "rows" } else { "other rows" },
                 schemas.join(", ")
             ),
         ));

@@ -34,7 +34,7 @@ pub enum Purpose {
 const PINNED: &str = "SET extra_float_digits=3; SET IntervalStyle=postgres; SET lc_monetary='C'; SET client_encoding='UTF8'; SET bytea_output=hex; SET xmlbinary=base64; SET xmloption=content; \
     SET row_security=off; SET synchronize_seqscans=off; SET standard_conforming_strings=on; SET array_nulls=on; \
     SET default_transaction_read_only=off; SET statement_timeout=0; SET lock_timeout='10s'; SET idle_in_transaction_session_timeout=0; \
-    SET quote_all_identifiers=off; SET check_function_bodies=off; SET application_name='rovodev'";
+    SET quote_all_identifiers=off; SET check_function_bodies=off; SET jit=off; SET application_name='rovodev'";
 
 /// Limits that a role or a database may set and that not every version of the server knows.
 const WITHOUT_LIMITS: &str = "; SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings \

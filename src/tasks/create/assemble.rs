@@ -4,6 +4,7 @@ use super::CreateRequest;
 use super::reader::Found;
 use super::selected::Sized;
 use crate::core::keys;
+use crate::core::managed;
 use crate::core::manifest::{Manifest, Object, Range, Source, Table, TableKind, Totals};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{Session, source as database};
@@ -112,6 +113,7 @@ fn table(sized: &Sized, shape: Shaped) -> Table {
         range_blocks: shape.range_blocks,
         ranges,
         owned: shape.owned,
+        platform: managed::is_platform(&listed.name.schema),
         unknown: Map::new(),
     }
 }

@@ -3,6 +3,7 @@
 mod assemble;
 mod config;
 mod owners;
+mod platform;
 mod reader;
 mod reads;
 mod rows;
@@ -10,6 +11,7 @@ mod schema;
 mod scope;
 mod selected;
 mod snapshot;
+mod tids;
 mod waiters;
 mod writer;
 
@@ -73,6 +75,7 @@ pub async fn create(
     if let Some(name) = &request.name {
         usable(name)?;
     }
+    platform::refuse_scope(request)?;
     let id = request.id.unwrap_or_else(Uuid::now_v7);
     let lease = match request.id {
         None => Lease::backup(&opened.store, &request.tenant, id, &ctx.clock).await?,
@@ -101,6 +104,7 @@ pub async fn beforehand(ctx: &Context, request: &CreateRequest) -> Result<()> {
     if let Some(name) = &request.name {
         usable(name)?;
     }
+    platform::refuse_scope(request)?;
     if let Some(url) = &request.database {
         ctx.progress.stage(Stage::Connect, 0);
         snapshot::beforehand(ctx, request, url).await?;

@@ -125,7 +125,7 @@ impl Reader {
         let session = self.session.clone();
         let doing = format!("reading {}", shared.tables[read.table].listed.name);
         asked.spawn(async move {
-            let rows = session.copy_out(&doing, &read.sql).await?;
+            let rows = session.copy_out(&doing, &read.sql()).await?;
             Ok((read, rows))
         });
     }

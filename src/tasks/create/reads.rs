@@ -1,10 +1,12 @@
 //! The COPY statements of a backup, and who runs which.
 
 use super::selected::Sized;
-use crate::core::ident::{self};
+use super::tids::Tids;
+use crate::core::ident;
 use crate::core::manifest::TableKind;
 use crate::core::ranges;
 use crate::core::segmenter::Cut;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,10 +15,29 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Read {
     /// Index of the table in the selection.
     pub table: usize,
-    pub sql: String,
+    pub what: What,
     pub cut: Cut,
     /// Heap blocks; small reads are asked for ahead of time.
     pub blocks: u32,
+}
+
+#[derive(Debug, Clone)]
+pub enum What {
+    /// The statement.
+    Statement(String),
+    /// The rows that a query gives where these alone are taken. Spelled out they are many times as long.
+    Rows(String, Tids),
+}
+
+impl Read {
+    pub fn sql(&self) -> Cow<'_, str> {
+        match &self.what {
+            What::Statement(sql) => sql.into(),
+            What::Rows(query, rows) => {
+                format!("COPY ({query} WHERE ctid = ANY({})) TO STDOUT", rows.sql()).into()
+            }
+        }
+    }
 }
 
 /// Reads that are still to be done; clones share them.
@@ -74,7 +95,7 @@ pub fn plan(
         let sql = format!("COPY (SELECT {columns} FROM ONLY {name}) TO STDOUT");
         return vec![Read {
             table,
-            sql,
+            what: What::Statement(sql),
             cut: Cut::Whole { range: 0 },
             blocks: sized.blocks,
         }];
@@ -92,9 +113,9 @@ pub fn plan(
         }
         Read {
             table,
-            sql: format!(
+            what: What::Statement(format!(
                 "COPY (SELECT ctid, xmin{comma}{columns} FROM ONLY {name} WHERE {filter}) TO STDOUT"
-            ),
+            )),
             cut: Cut::Ranges {
                 first: group.start,
                 starts: starts[group.clone()].to_vec(),

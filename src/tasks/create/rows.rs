@@ -7,7 +7,7 @@ use super::schema::Definitions;
 use super::selected::{Selected, Sized};
 use super::snapshot::{self, LockBudget, Snapshot};
 use super::writer::Writer;
-use super::{CreateRequest, schema, scope, waiters};
+use super::{CreateRequest, platform, schema, scope, waiters};
 use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table, Trigger};
 use crate::core::progress::Stage;
 use crate::error::{Code, Error, Result};
@@ -58,10 +58,13 @@ pub async fn back_up(
     let (captured, found) = reading.run(readers).await?;
     // Whoever chose a part knows that there is more.
     if request.selection.is_whole() {
-        let left_out = ctx.or_cancelled(left_out::find(&snapshot.session)).await?;
+        let held = platform::held(&snapshot.selected);
+        let left_out = left_out::find(&snapshot.session, &held);
+        let left_out = ctx.or_cancelled(left_out).await?;
         manifest.warnings.extend(left_out.lost);
         manifest.left_out = left_out.notes;
     }
+    manifest.left_out.extend(platform::told(&snapshot.selected));
     // The rows are read: nothing of the snapshot is needed any more, and its locks go.
     let Snapshot {
         session, selected, ..

@@ -5,8 +5,9 @@
 //! key from the rows found in the round before, so cycles end.
 
 use super::owners::{Owners, below};
-use super::reads::Read;
+use super::reads::{Read, What};
 use super::selected::{Selected, Sized};
+use super::tids::Tids;
 use crate::core::fingerprint::Ctid;
 use crate::core::ident::{self, literal, quote};
 use crate::core::manifest::{Range, Scope};
@@ -16,7 +17,7 @@ use crate::ports::postgres::scope_value::{require_canonical, unfit};
 use crate::ports::postgres::source::{ForeignKey, foreign_keys};
 use crate::ports::postgres::{Session, from_postgres};
 use futures_util::{StreamExt, pin_mut};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 /// Tables (`$1`) that have a column (`$2`), and its type there.
 const COLUMN: &str = "SELECT a.attrelid, format_type(a.atttypid, a.atttypmod) FROM pg_attribute a \
@@ -27,7 +28,7 @@ const ROWS_AT_ONCE: usize = 20_000;
 /// The rows of one table that belong to a scoped backup.
 #[derive(Debug, Default)]
 pub struct Scoped {
-    pub rows: BTreeSet<u64>,
+    pub rows: Tids,
     /// Whether the tenant owns them, or some of them; else they are shared rows that the tenant's rows need.
     pub owned: bool,
 }
@@ -149,7 +150,7 @@ impl Walk<'_> {
                 .await
                 .map_err(|e| unfit(e, &table.listed.name.to_string(), type_name, scope))?;
             if !rows.is_empty() {
-                self.found.entry(i).or_default().rows.extend(rows);
+                self.found.entry(i).or_default().rows = rows;
             }
         }
         if (with_column.is_empty() || !may_be_empty) && self.found.is_empty() {
@@ -181,20 +182,17 @@ impl Walk<'_> {
     }
 
     async fn follow(&mut self, steps: &[Step]) -> Result<()> {
-        let mut fresh: HashMap<usize, Vec<u64>> = self
-            .found
-            .iter()
-            .map(|(i, s)| (*i, s.rows.iter().copied().collect()))
-            .collect();
+        let found = self.found.iter();
+        let mut fresh: HashMap<usize, Tids> = found.map(|(i, s)| (*i, s.rows.clone())).collect();
         while !fresh.is_empty() {
-            let mut next: HashMap<usize, Vec<u64>> = HashMap::new();
+            let mut next: HashMap<usize, Tids> = HashMap::new();
             for step in steps {
                 let Some(rows) = fresh.get(&step.from) else {
                     continue;
                 };
-                for some in rows.chunks(ROWS_AT_ONCE) {
-                    let new = self.step(step, some).await?;
-                    next.entry(step.to).or_default().extend(new);
+                for some in rows.parts(ROWS_AT_ONCE) {
+                    let new = self.step(step, &some).await?;
+                    next.entry(step.to).or_default().add(&new);
                 }
             }
             next.retain(|_, rows| !rows.is_empty());
@@ -204,81 +202,59 @@ impl Walk<'_> {
     }
 
     /// Rows to which the step leads from some rows and that were not found before.
-    async fn step(&mut self, step: &Step, rows: &[u64]) -> Result<Vec<u64>> {
+    async fn step(&mut self, step: &Step, rows: &Tids) -> Result<Tids> {
         let tables = &self.selected.tables;
         let sql = format!(
             "SELECT t.ctid FROM ONLY {} f JOIN ONLY {} t ON {} WHERE f.ctid = ANY({})",
             tables[step.from].listed.name.sql(),
             tables[step.to].listed.name.sql(),
             step.condition,
-            array(rows),
+            rows.sql(),
         );
         let reached = self.ctids(&tables[step.to], &sql).await?;
         let known = &mut self.found.entry(step.to).or_default().rows;
-        Ok(reached
-            .into_iter()
-            .filter(|row| known.insert(*row))
-            .collect())
+        Ok(known.add(&reached))
     }
 
-    async fn ctids(&self, table: &Sized, sql: &str) -> Result<Vec<u64>> {
+    async fn ctids(&self, table: &Sized, sql: &str) -> Result<Tids> {
         let doing = format!("finding the tenant's rows in {}", table.listed.name);
         let rows = self
             .session
             .copy_out(&doing, &format!("COPY ({sql}) TO STDOUT"))
             .await?;
         pin_mut!(rows);
-        let mut found = Vec::new();
+        let mut found = Tids::default();
         while let Some(row) = rows.next().await {
             let row = row.map_err(|e| from_postgres(&doing, e))?;
             let ctid = Ctid::parse(row.strip_suffix(b"\n").unwrap_or(&row))
                 .ok_or_else(|| Error::new(Code::Internal, format!("{doing}: no ctid came")))?;
-            found.push(u64::from(ctid.block) << 16 | u64::from(ctid.offset));
+            found.insert(ctid);
         }
         Ok(found)
     }
 }
 
-fn array(rows: &[u64]) -> String {
-    let texts: Vec<String> = rows
-        .iter()
-        .map(|row| format!("\"{}\"", ctid(*row)))
-        .collect();
-    format!("'{{{}}}'::tid[]", texts.join(","))
-}
-
-#[allow(clippy::cast_possible_truncation)]
-fn ctid(row: u64) -> Ctid {
-    Ctid {
-        block: (row >> 16) as u32,
-        offset: row as u16,
-    }
-}
-
 /// The reads of one table, each a range of its own, and these ranges.
-pub fn plan(table: usize, sized: &Sized, rows: &BTreeSet<u64>) -> (Vec<Read>, Vec<Range>) {
+pub fn plan(table: usize, sized: &Sized, rows: &Tids) -> (Vec<Read>, Vec<Range>) {
     let columns = ident::list(sized.listed.columns.iter().map(|c| c.name.as_str()));
-    let rows: Vec<u64> = rows.iter().copied().collect();
-    let parts: Vec<&[u64]> = rows.chunks(ROWS_AT_ONCE).collect();
+    let query = format!("SELECT {columns} FROM ONLY {}", sized.listed.name.sql());
+    let parts: Vec<Tids> = rows.parts(ROWS_AT_ONCE).collect();
     let mut reads = Vec::new();
     let mut ranges = Vec::new();
     for (i, part) in parts.iter().enumerate() {
-        let sql = format!(
-            "COPY (SELECT {columns} FROM ONLY {} WHERE ctid = ANY({})) TO STDOUT",
-            sized.listed.name.sql(),
-            array(part)
-        );
         reads.push(Read {
             table,
-            sql,
+            what: What::Rows(query.clone(), part.clone()),
             cut: Cut::Whole { range: i },
             blocks: sized.blocks,
         });
-        let start_block = if i == 0 { 0 } else { ctid(part[0]).block };
-        let end_block = parts.get(i + 1).map(|next| ctid(next[0]).block);
+        let start_block = match i {
+            0 => 0,
+            _ => part.first_block().unwrap_or(0),
+        };
         ranges.push(Range {
             start_block,
-            end_block,
+            end_block: parts.get(i + 1).and_then(Tids::first_block),
             fingerprint: None,
             segments: Vec::new(),
         });

@@ -1,6 +1,6 @@
 //! What of a listing a backup takes, and whether it may.
 
-use super::CreateRequest;
+use super::{CreateRequest, platform};
 use crate::core::ident::QName;
 use crate::core::managed;
 use crate::core::manifest::{Selection, Sequence, TableKind, Warning};
@@ -84,12 +84,12 @@ pub fn select(listing: Listing, request: &CreateRequest) -> Result<Selected> {
             "Move them into bytea columns or Storage, or choose the schemas or tables to back up.",
         ));
     }
-    all_found(&listing, selection)?;
-    let tables: Vec<Listed> = listing
-        .tables
-        .into_iter()
-        .filter(|t| chosen(&t.name) || t.above.iter().any(|root| selection.tables.contains(root)))
-        .collect();
+    let taken =
+        |t: &Listed| chosen(&t.name) || t.above.iter().any(|root| selection.tables.contains(root));
+    let platform = platform::chosen(&listing, request, taken)?;
+    all_found(&listing, &platform, selection)?;
+    let tables: Vec<Listed> = listing.tables.into_iter().filter(taken).collect();
+    refuse_unreadable(&platform, listing.bypasses_row_security)?;
     refuse_unreadable(&tables, listing.bypasses_row_security)?;
     let names: HashSet<&QName> = tables.iter().map(|t| &t.name).collect();
     // A sequence comes with its schema, with the table that owns it, and with one that takes numbers from it.
@@ -122,8 +122,10 @@ pub fn select(listing: Listing, request: &CreateRequest) -> Result<Selected> {
         catalog_tables: listing.catalog_tables,
         catalog_schemas: listing.catalog_schemas,
         warnings,
-        tables: tables
+        // Whoever restores in this order has the parents first.
+        tables: platform
             .into_iter()
+            .chain(tables)
             .map(|listed| Sized {
                 listed,
                 blocks: 0,
@@ -145,10 +147,11 @@ fn unlogged(tables: &[Listed]) -> Vec<Warning> {
 }
 
 /// Every name that was asked for exists; else a typo would pass for a backup.
-fn all_found(listing: &Listing, selection: &Selection) -> Result<()> {
+fn all_found(listing: &Listing, platform: &[Listed], selection: &Selection) -> Result<()> {
     let mut missing: Vec<String> = Vec::new();
     for schema in &selection.schemas {
-        let known = listing.tables.iter().any(|t| t.name.schema == *schema)
+        let tables = || listing.tables.iter().chain(platform);
+        let known = tables().any(|t| t.name.schema == *schema)
             || listing.sequences.iter().any(|s| s.name.schema == *schema)
             || listing
                 .materialized_views
@@ -162,7 +165,11 @@ fn all_found(listing: &Listing, selection: &Selection) -> Result<()> {
         }
     }
     for table in &selection.tables {
-        let known = listing.tables.iter().any(|t| t.name == *table);
+        let known = listing
+            .tables
+            .iter()
+            .chain(platform)
+            .any(|t| t.name == *table);
         if !known && !listing.partitioned_tables.contains(table) {
             missing.push(format!("table {table}"));
         }

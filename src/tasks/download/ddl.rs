@@ -16,8 +16,10 @@ pub struct Ddl {
     pub post_data: Vec<Entry>,
     /// Of a part of a database there are none.
     pub extras: Extras,
-    /// Tables whose rows the backup holds.
+    /// Tables of the app whose rows the backup holds.
     present: BTreeSet<QName>,
+    /// Tables of the platform of which it holds rows.
+    platform: BTreeSet<QName>,
     filter: Filter,
     whole: bool,
     rows_alone: bool,
@@ -48,6 +50,7 @@ impl Ddl {
             post_data: kept(ddl::parse(&post_data).entries),
             extras,
             present,
+            platform: platform_tables(manifest),
             filter,
             whole: schema.pre_data.is_some() && schema.post_data.is_some(),
             rows_alone: false,
@@ -61,6 +64,7 @@ impl Ddl {
             post_data: Vec::new(),
             extras: Extras::default(),
             present: BTreeSet::new(),
+            platform: BTreeSet::new(),
             filter: Filter::new(&[&manifest.selection], &[]),
             whole: false,
             rows_alone: true,
@@ -79,9 +83,17 @@ impl Ddl {
 
     /// Foreign keys that the script makes without a look at the rows, since those they refer to are not in the backup.
     pub fn unchecked_keys(&self) -> impl Iterator<Item = String> {
+        let held = |t: &QName| self.present.contains(t) || self.platform.contains(t);
         let keys = self.post_data.iter();
-        let keys = keys.filter(|e| e.references().is_some_and(|t| !self.present.contains(&t)));
+        let keys = keys.filter(move |e| e.references().is_some_and(|t| !held(&t)));
         keys.filter_map(Entry::key_to)
+    }
+
+    /// Foreign keys into the platform's rows, made without a look at them and checked at the end: the target may not have
+    /// taken all of these.
+    pub fn keys_into_the_platform(&self) -> impl Iterator<Item = &Entry> {
+        let keys = self.post_data.iter().filter(|e| e.kind == Kind::ForeignKey);
+        keys.filter(|e| e.references().is_some_and(|t| self.platform.contains(&t)))
     }
 
     /// Whether only some schemas or tables were chosen.
@@ -117,16 +129,14 @@ async fn text(store: &Store, object: Option<&Object>) -> Result<String> {
 }
 
 fn tables(manifest: &Manifest) -> BTreeSet<QName> {
-    let roots = manifest
-        .tables
-        .iter()
-        .filter_map(|t| t.partition_root.clone());
-    manifest
-        .tables
-        .iter()
-        .map(|t| t.name.clone())
-        .chain(roots)
-        .collect()
+    let own = || manifest.tables.iter().filter(|t| !t.platform);
+    let roots = own().filter_map(|t| t.partition_root.clone());
+    own().map(|t| t.name.clone()).chain(roots).collect()
+}
+
+fn platform_tables(manifest: &Manifest) -> BTreeSet<QName> {
+    let theirs = manifest.tables.iter().filter(|t| t.platform);
+    theirs.map(|t| t.name.clone()).collect()
 }
 
 /// Adds `NOT VALID` to foreign keys into tables whose rows are not in the backup (`auth.users`), which

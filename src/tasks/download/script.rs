@@ -3,11 +3,11 @@
 use super::ddl::Ddl;
 use super::definitions::Definitions;
 use super::tolerant::{Tolerance, block, execute};
-use crate::core::ddl::{Entry, Kind, parse};
+use crate::core::ddl::{Entry, Kind, parse, statement};
 use crate::core::extras::{Extras, Item, ManagedSchema};
 use crate::core::ident::{QName, list, literal, quote};
 use crate::core::manifest::{Manifest, Scope, Table};
-use crate::core::{grants, loaded};
+use crate::core::{grants, loaded, missing_rows};
 use crate::ports::postgres::NO_ENCODING;
 use std::fmt::Write;
 
@@ -73,7 +73,8 @@ pub fn after_rows(manifest: &Manifest, ddl: &Ddl) -> String {
     match ddl.is_whole() {
         true => definitions_after_rows(&mut out, ddl),
         false => {
-            let tables = || manifest.tables.iter().flat_map(with_root);
+            let own = || manifest.tables.iter().filter(|t| !t.platform);
+            let tables = || own().flat_map(with_root);
             out.push_str(&loaded::advance_sequences(tables()));
             out.push_str(&loaded::tell_broken_references(tables()));
         }
@@ -139,6 +140,9 @@ fn definitions_after_rows(out: &mut String, ddl: &Ddl) {
     for entry in &ddl.post_data {
         definitions.write(out, entry, false);
     }
+    for key in ddl.keys_into_the_platform() {
+        check_key(out, key);
+    }
     let extras = &ddl.extras;
     for (title, list) in [
         ("Triggers on managed tables", &extras.triggers),
@@ -155,6 +159,20 @@ fn definitions_after_rows(out: &mut String, ddl: &Ddl) {
         items(out, title, list);
     }
     settings_of_new_roles(out, extras);
+}
+
+fn check_key(out: &mut String, key: &Entry) {
+    let name = key.statements.first();
+    let name = name.and_then(|s| statement::word_after(s, "CONSTRAINT"));
+    if let (Some(table), Some(name)) = (&key.table, name) {
+        let check = format!(
+            "ALTER TABLE {} VALIDATE CONSTRAINT {}",
+            table.sql(),
+            quote(&name)
+        );
+        let label = format!("the check of {}", key.label());
+        out.push_str(&block(&label, &execute(&check), Tolerance::Of));
+    }
 }
 
 /// A role that was there before keeps its settings: they hold in every database of the server.
@@ -230,13 +248,39 @@ fn roles(out: &mut String, ddl: &Ddl, definitions: &Definitions) {
     out.push('\n');
 }
 
+/// Where rows of the platform's tables wait until those that are missing are added.
+const WAITING: &str = "pg_temp.rovodev_platform_rows";
+
 /// `COPY … ` up to `FROM` or `TO`. A table without columns has no list.
 pub fn copy_target(table: &Table) -> String {
     let columns = list(table.columns.iter().map(|c| c.name.as_str()));
+    let name = match table.platform {
+        true => WAITING.into(),
+        false => table.name.sql(),
+    };
     match table.columns.is_empty() {
-        true => table.name.sql(),
-        false => format!("{} ({columns})", table.name.sql()),
+        true => name,
+        false => format!("{name} ({columns})"),
     }
+}
+
+/// What the rows of a table of the platform need first; nothing for the app's.
+pub fn before_copy(table: &Table) -> String {
+    match table.platform {
+        true => format!("CREATE TABLE {WAITING} ({});\n", missing_rows::texts(table)),
+        false => String::new(),
+    }
+}
+
+/// Adds such rows where they are missing.
+pub fn after_copy(table: &Table) -> String {
+    if !table.platform {
+        return String::new();
+    }
+    let label = format!("rows of {}", table.name);
+    let add = missing_rows::add(table, WAITING, None);
+    let add = block(&label, &add, Tolerance::Of);
+    format!("{add}DROP TABLE {WAITING};\n\n")
 }
 
 fn header(manifest: &Manifest, ddl: &Ddl) -> String {

@@ -16,9 +16,13 @@ pub async fn layout(manifest: &Manifest, ddl: &Ddl, codec: Codec) -> Result<Layo
             continue;
         }
         let copy = format!("COPY {} FROM stdin;\n", script::copy_target(table));
+        let copy = script::before_copy(table) + &copy;
         layout.text(frame(codec, copy).await?);
         layout.table(number, table);
         layout.text(end.clone());
+        if table.platform {
+            layout.text(frame(codec, script::after_copy(table)).await?);
+        }
     }
     layout.text(frame(codec, script::after_rows(manifest, ddl)).await?);
     Ok(layout)

@@ -63,11 +63,10 @@ fn copies(manifest: &Manifest) -> String {
     let mut out = String::new();
     for (_, name, table) in row_files(manifest) {
         let program = literal(&format!("{unpack} {name}"));
-        let _ = writeln!(
-            out,
-            "\\copy {} FROM PROGRAM {program}",
-            script::copy_target(table)
-        );
+        let target = script::copy_target(table);
+        out.push_str(&script::before_copy(table));
+        let _ = writeln!(out, "\\copy {target} FROM PROGRAM {program}");
+        out.push_str(&script::after_copy(table));
     }
     out
 }

@@ -1,9 +1,9 @@
 //! Taking a backup that somebody asked for.
 
 use super::compared::compared;
-use super::{Job, Workshop};
+use super::{BackupRow, Job, Workshop};
 use crate::core::keys;
-use crate::core::manifest::{BackupType, Manifest};
+use crate::core::manifest::{BackupType, Manifest, Selection};
 use crate::error::{Code, Result};
 use crate::tasks::create::{self, CreateRequest};
 use crate::tasks::{Context, backups, open_store};
@@ -27,7 +27,7 @@ pub async fn run(ctx: &Context, workshop: &Workshop, job: &Job) -> Result<Map<St
         codec: row.codec,
         name: Some(row.name.clone()),
         tenant: tenant.clone(),
-        selection: row.selection.clone(),
+        selection: selection(row),
         project: workshop.project.clone(),
         pg_dump: workshop.pg_dump.clone(),
         readers: workshop.readers,
@@ -35,6 +35,15 @@ pub async fn run(ctx: &Context, workshop: &Workshop, job: &Job) -> Result<Map<St
     };
     let manifest = create::create(ctx, &opened, &request).await?;
     Ok(completed(workshop, job, &manifest).await)
+}
+
+/// Rows of the platform are left out whatever the row says: password hashes and e-mail addresses of everybody are for who
+/// has the store and the database at hand.
+fn selection(row: &BackupRow) -> Selection {
+    Selection {
+        platform_rows: false,
+        ..row.selection.clone()
+    }
 }
 
 async fn completed(workshop: &Workshop, job: &Job, manifest: &Manifest) -> Map<String, Value> {
@@ -98,4 +107,24 @@ fn contents(manifest: &Manifest) -> Value {
         contents["leftOut"] = json!(manifest.left_out);
     }
     contents
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_job_takes_rows_of_the_platform() {
+        let row = json!({
+            "id": uuid::Uuid::nil(), "name": "b", "backup_type": "database", "trigger": "manual", "codec": "zstd",
+            "selection": {"schemas": ["auth"], "platformRows": true, "platform_rows": true},
+        });
+        let row: BackupRow = serde_json::from_value(row).unwrap();
+        assert!(row.selection.platform_rows, "it is what would be read");
+        let asked = selection(&row);
+        assert_eq!(
+            (asked.platform_rows, asked.schemas),
+            (false, vec!["auth".into()])
+        );
+    }
 }

@@ -12,6 +12,7 @@ mod finish;
 mod foreign_keys;
 mod missed;
 mod outside;
+mod platform;
 mod post_data;
 mod pre_data;
 mod publications;
@@ -77,6 +78,8 @@ async fn look<'a>(ctx: &Context, store: &Store, request: &'a RestoreRequest) -> 
         left_out: Vec::new(),
         notes: Vec::new(),
     };
+    let unfit = platform::look(&mut ready.content, &ready.target).await?;
+    ready.left_out.extend(unfit);
     if ready.content.has_definitions() {
         missed::look(&mut ready, request).await?;
     }
@@ -87,7 +90,7 @@ fn told(request: &RestoreRequest, ready: Ready<'_>) -> Plan {
     let Ready {
         content, target, ..
     } = &ready;
-    let tables = content.tables().map(|table| TablePlan {
+    let tables = content.with_platform().map(|table| TablePlan {
         table: table.name.clone(),
         rows_in_backup: table.rows,
         add: table.rows,
@@ -168,7 +171,7 @@ pub async fn apply(
         Ok((rows, warnings)) => Ok(Outcome {
             operation: plan.operation,
             backup: plan.backup,
-            tables: content.tables().count() as u64,
+            tables: content.with_platform().count() as u64,
             changes: Vec::new(),
             rows_added: rows,
             rows_changed: 0,

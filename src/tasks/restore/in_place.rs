@@ -161,7 +161,7 @@ async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Told)> {
             let taken_over = staging::interrupted(&session, &stamp)
                 .await?
                 .filter(|found| request.operation.is_none_or(|promised| promised == *found));
-            operations::clear(&session, taken_over).await;
+            operations::clear(&request.target, &session, taken_over).await;
             expiry::clear(&session).await;
             (taken_over, stamp)
         }

@@ -2,6 +2,7 @@
 //! again where the restore was for nothing.
 
 use super::RestoreRequest;
+use crate::core::managed;
 use crate::core::manifest::{BackupType, Manifest, Selection, Trigger};
 use crate::error::{Code, Result};
 use crate::ports::store::Store;
@@ -70,14 +71,24 @@ impl Keeper<'_> {
 /// a tenant's rows of a whole backup, unless tables are chosen, which are then kept whole.
 pub fn touched(chosen: &Selection, backed_up: &Selection) -> Selection {
     let everything = chosen.schemas.is_empty() && chosen.tables.is_empty();
+    let theirs = chosen
+        .schemas
+        .iter()
+        .chain(chosen.tables.iter().map(|t| &t.schema));
+    let by_name = theirs
+        .into_iter()
+        .any(|schema| managed::is_platform(schema));
     match (&backed_up.scope, everything) {
         (Some(_), _) => backed_up.clone(),
         (None, false) => Selection {
             scope: None,
+            platform_rows: by_name && chosen.scope.is_none(),
             ..chosen.clone()
         },
+        // One tenant's restore brings no rows of the platform.
         (None, true) => Selection {
             scope: chosen.scope.clone(),
+            platform_rows: backed_up.platform_rows && chosen.scope.is_none(),
             ..backed_up.clone()
         },
     }
@@ -94,7 +105,26 @@ mod tests {
             schemas: schemas.iter().map(ToString::to_string).collect(),
             tables: tables.iter().map(|t| QName::new("app", *t)).collect(),
             scope: tenant.map(|value| Scope::new("tenant_id", value)),
+            platform_rows: false,
         }
+    }
+
+    #[test]
+    fn rows_of_the_platform_are_kept_where_they_come_back() {
+        let with = |selection: Selection| Selection {
+            platform_rows: true,
+            ..selection
+        };
+        let (whole, tenants) = (Selection::default(), selection(&[], &[], Some("1")));
+        let users = Selection {
+            tables: vec![QName::new("auth", "users")],
+            ..Selection::default()
+        };
+        let calls = selection(&[], &["calls"], None);
+        assert_eq!(touched(&whole, &with(whole.clone())), with(whole.clone()));
+        assert_eq!(touched(&calls, &with(whole.clone())), calls);
+        assert_eq!(touched(&users, &with(whole.clone())), with(users.clone()));
+        assert_eq!(touched(&tenants, &with(whole.clone())), tenants);
     }
 
     #[test]

@@ -40,6 +40,7 @@ pub async fn start(answer: impl Fn(usize) -> Answer + Send + Sync + 'static) -> 
     let (answer, sessions) = (Arc::new(answer), Arc::new(AtomicUsize::new(0)));
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
+            socket.set_nodelay(true).unwrap();
             let (answer, sessions) = (answer.clone(), sessions.clone());
             tokio::spawn(async move {
                 // A session that breaks off is what these tests are about.
@@ -86,6 +87,7 @@ async fn serve(
             of_client,
         } => {
             let mut server = TcpStream::connect(to).await?;
+            server.set_nodelay(true)?;
             server.write_u32(body.len() as u32 + 8).await?;
             server.write_u32(kind).await?;
             server.write_all(&body).await?;
@@ -108,6 +110,7 @@ async fn serve(
                 _ => body,
             };
             let mut server = TcpStream::connect(to).await?;
+            server.set_nodelay(true)?;
             server.write_u32(body.len() as u32 + 8).await?;
             server.write_u32(kind).await?;
             server.write_all(&body).await?;

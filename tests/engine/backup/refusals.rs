@@ -126,6 +126,7 @@ async fn a_choice_that_is_not_there() {
             schemas,
             tables,
             scope: None,
+            ..Selection::default()
         };
         let error = source
             .back_up(|r| r.selection = selection)

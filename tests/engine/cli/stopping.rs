@@ -96,6 +96,9 @@ fn freezable(server: String) -> (String, Arc<AtomicBool>) {
     std::thread::spawn(move || {
         for client in listener.incoming() {
             let (client, server) = (client.unwrap(), TcpStream::connect(&server).unwrap());
+            for end in [&client, &server] {
+                end.set_nodelay(true).unwrap();
+            }
             let (up, down) = (client.try_clone().unwrap(), server.try_clone().unwrap());
             let open = seen.clone();
             std::thread::spawn(move || pass_on(up, server, || !open.load(Ordering::SeqCst)));

@@ -100,6 +100,8 @@ async fn serve(mut client: TcpStream, state: &State) -> std::io::Result<()> {
         client.write_all(b"N").await?;
     };
     let mut server = TcpStream::connect(state.to).await?;
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
     server.write_u32(length).await?;
     server.write_u32(kind).await?;
     server.write_all(&body).await?;

@@ -11,6 +11,8 @@ mod expiry;
 mod faults;
 pub mod fixture;
 mod kept;
+mod kill_points;
+mod kill_proxy;
 pub mod killed;
 mod lock_table;
 mod many_tables;

@@ -273,6 +273,7 @@ async fn a_name_that_the_backup_does_not_hold_is_no_smaller_restore() {
             tables: tables.iter().map(|t| QName::new("public", *t)).collect(),
             schemas: schemas.into_iter().map(String::from).collect(),
             scope: None,
+            ..Selection::default()
         };
         let refused = f.prepare(&request).await.err().unwrap();
         assert_eq!(refused.code, Code::NothingSelected);

@@ -67,6 +67,7 @@ async fn serve(
         return write.write_all(told.as_bytes()).await;
     }
     let mut server = TcpStream::connect(to.trim_start_matches("http://")).await?;
+    server.set_nodelay(true)?;
     server
         .write_all(format!("{head}connection: close\r\n\r\n").as_bytes())
         .await?;

@@ -104,6 +104,7 @@ impl Sample<'_> {
                 segments,
             }],
             owned: true,
+            platform: false,
             unknown: Map::new(),
         }
     }

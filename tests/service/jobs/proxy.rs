@@ -4,6 +4,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{Method, Response, StatusCode, Uri, header};
+use axum::serve::ListenerExt;
 use rovodev::ports::web;
 use std::future::pending;
 use std::net::Ipv4Addr;
@@ -44,6 +45,7 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let routes = Router::new().fallback(pass).with_state(way);
+        let listener = listener.tap_io(|socket| socket.set_nodelay(true).unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
         Proxy {
             url,

@@ -16,6 +16,10 @@ pub struct Listing {
     pub tables: Vec<Listed>,
     /// Their partitions stand among the tables.
     pub partitioned_tables: Vec<QName>,
+    /// Tables of the platform's schemas, which take part where that is asked for.
+    pub platform_tables: Vec<Listed>,
+    /// Foreign keys into these: a table, and the one to which it refers.
+    pub platform_keys: Vec<(QName, QName)>,
     pub materialized_views: Vec<QName>,
     pub foreign_tables: Vec<QName>,
     pub sequences: Vec<Sequence>,
@@ -93,6 +97,11 @@ const FEEDS: &str = "SELECT sn.nspname::text, s.relname::text, tn.nspname::text,
    JOIN pg_attrdef a ON a.oid = d.objid JOIN pg_class t ON t.oid = a.adrelid JOIN pg_namespace tn ON tn.oid = t.relnamespace \
    WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass ORDER BY 1, 2, 3, 4";
 
+const PLATFORM_KEYS: &str = "SELECT DISTINCT cn.nspname::text, c.relname::text, pn.nspname::text, p.relname::text FROM pg_constraint k \
+   JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace cn ON cn.oid = c.relnamespace \
+   JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace \
+   WHERE k.contype = 'f' AND pn.nspname ~ $1 AND c.oid <> p.oid ORDER BY 1, 2, 3, 4";
+
 /// Materialized views in the order in which they can be refreshed: those that others read come first.
 const REFRESH_ORDER: &str = "WITH RECURSIVE uses AS ( \
      SELECT DISTINCT r.ev_class AS view, d.refobjid AS used FROM pg_rewrite r \
@@ -109,16 +118,19 @@ const CATALOG_SCHEMAS: &str = "SELECT n.nspname::text FROM pg_namespace n \
 const ROLE: &str = "SELECT r.rolsuper OR r.rolbypassrls, r.rolsuper, (SELECT count(*) FROM pg_largeobject_metadata) \
    FROM pg_roles r WHERE r.rolname = current_user";
 
-/// Lists the database. Seven queries, sent together.
+/// Lists the database. Eight queries, sent together.
 pub async fn list(session: &Session) -> Result<Listing> {
     let doing = "listing the tables";
     let marker = format!("{CATALOG_MARKER}%");
     let values: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&marker];
-    let (relations, columns, sequences, feeds, order, catalog, role) = tokio::try_join!(
+    let not_app = managed::not_app_regex();
+    let schemas: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [&not_app];
+    let (relations, columns, sequences, feeds, keys, order, catalog, role) = tokio::try_join!(
         session.query(doing, RELATIONS, &values),
         session.query(doing, COLUMNS, &[]),
         session.query(doing, SEQUENCES, &values),
         session.query(doing, FEEDS, &[]),
+        session.query(doing, PLATFORM_KEYS, &schemas),
         session.query(doing, REFRESH_ORDER, &[]),
         session.query(doing, CATALOG_SCHEMAS, &values),
         session.query_one(doing, ROLE, &[]),
@@ -133,12 +145,18 @@ pub async fn list(session: &Session) -> Result<Listing> {
     (listing.sequences, listing.unreadable_sequences) = read_sequences(session, &sequences).await?;
     let name = |r: &Row, at: usize| QName::new(r.get::<_, String>(at), r.get::<_, String>(at + 1));
     listing.feeds = feeds.iter().map(|r| (name(r, 0), name(r, 2))).collect();
+    listing.platform_keys = keys.iter().map(|r| (name(r, 0), name(r, 2))).collect();
     let mut shapes = shapes(&columns);
     let depth: HashMap<u32, i32> = order.iter().map(|r| (r.get(0), r.get(1))).collect();
     let mut views = Vec::new();
     for row in &relations {
         let name = QName::new(row.get::<_, String>(1), row.get::<_, String>(2));
         if !managed::is_app(&name.schema) {
+            let is_table = row.get::<_, i8>(3).cast_unsigned() == b'r' && !row.get::<_, bool>(9);
+            if is_table && managed::is_platform(&name.schema) {
+                let listed = table(row, name, &mut shapes);
+                listing.platform_tables.push(listed);
+            }
             continue;
         }
         match row.get::<_, i8>(3).cast_unsigned() {

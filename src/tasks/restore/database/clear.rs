@@ -1,5 +1,6 @@
 //! Drops what is in the way of a restore, or what a restore that failed has made.
 
+use super::platform;
 use super::target::{Target, UserSchema, part_of_catalog};
 use crate::core::ident::{self, QName};
 use crate::core::managed;
@@ -43,6 +44,7 @@ impl Before {
             let sql = format!("DROP {kind} IF EXISTS {} CASCADE", ident::quote(name));
             target.session.batch("removing what was made", &sql).await?;
         }
+        platform::take_back(&target.session, marker).await?;
         let sql = format!("DROP SCHEMA IF EXISTS {} CASCADE", ident::quote(marker));
         target.session.batch("removing the marker", &sql).await
     }
@@ -82,6 +84,7 @@ pub async fn filled(session: &Session, marker: &str) -> Result<Option<Vec<String
 /// forbids TRUNCATE; none of their rows does, for the tables were empty before.
 pub async fn take_back(session: &Session, marker: &str) -> Result<()> {
     let tables = filled(session, marker).await?.unwrap_or_default();
+    platform::take_back(session, marker).await?;
     let mut steps = vec!["BEGIN".to_string()];
     if !tables.is_empty() {
         steps.push("SET LOCAL session_replication_role = replica".into());

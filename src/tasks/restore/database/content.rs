@@ -19,6 +19,9 @@ pub struct Content<'a> {
     /// What the backup defines, chosen or not.
     pub defined: BTreeSet<QName>,
     pub filter: Filter,
+    choice: &'a Selection,
+    /// Tables of the platform that the target does not take rows of.
+    unfit: BTreeSet<QName>,
 }
 
 impl<'a> Content<'a> {
@@ -49,6 +52,8 @@ impl<'a> Content<'a> {
             post_data: chosen(post_data, &filter),
             extras,
             filter,
+            choice: selection,
+            unfit: BTreeSet::new(),
         };
         content.holds(selection)?;
         Ok(content)
@@ -60,9 +65,10 @@ impl<'a> Content<'a> {
             let named = |t: &Table| t.name == *name || t.partition_root.as_ref() == Some(name);
             all.iter().any(named) || self.pre_data.iter().any(|e| e.table.as_ref() == Some(name))
         };
-        let made = self.schemas();
+        let theirs = self.platform_tables().map(|t| t.name.schema.as_str());
+        let made: BTreeSet<&str> = self.schemas().into_iter().chain(theirs).collect();
         all_there(selection, is_table, |schema| made.contains(schema))?;
-        if self.tables().next().is_some() || !self.pre_data.is_empty() {
+        if self.with_platform().next().is_some() || !self.pre_data.is_empty() {
             return Ok(());
         }
         let message = "the backup holds nothing of the chosen schemas or tables";
@@ -88,9 +94,26 @@ impl<'a> Content<'a> {
         self.filter.is_partial()
     }
 
+    /// The app's tables.
     pub fn tables(&self) -> impl Iterator<Item = &'a Table> {
-        let all = self.backup.tables.iter();
+        let all = self.backup.tables.iter().filter(|t| !t.platform);
         all.filter(|t| self.filter.keeps_rows(&t.name, t.partition_root.as_ref()))
+    }
+
+    /// Tables of the platform of which rows are added where they are missing, parents first. No choice but one of their
+    /// own leaves them out: a backup of a part holds them where that was asked for.
+    pub fn platform_tables(&self) -> impl Iterator<Item = &'a Table> {
+        let all = self.backup.tables.iter().filter(|t| t.platform);
+        all.filter(|t| self.choice.takes(&t.name) && !self.unfit.contains(&t.name))
+    }
+
+    pub fn with_platform(&self) -> impl Iterator<Item = &'a Table> {
+        self.tables().chain(self.platform_tables())
+    }
+
+    /// Leaves a table of the platform out.
+    pub fn leave_out(&mut self, table: &QName) {
+        self.unfit.insert(table.clone());
     }
 
     /// Schemas in which the restore makes something.
@@ -127,7 +150,7 @@ impl<'a> Content<'a> {
 
     /// Bytes of COPY text of the chosen tables.
     pub fn raw_bytes(&self) -> u64 {
-        self.tables().map(|t| t.raw_bytes).sum()
+        self.with_platform().map(|t| t.raw_bytes).sum()
     }
 }
 

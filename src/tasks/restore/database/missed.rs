@@ -4,6 +4,7 @@ use super::content::Content;
 use super::pre_data::Platform;
 use super::roles::Roles;
 use super::{Ready, dropped, outside, publications};
+use crate::core::ident::QName;
 use crate::core::managed;
 use crate::core::manifest::Warning;
 use crate::error::Result;
@@ -65,7 +66,8 @@ fn platforms(content: &Content<'_>) -> Vec<Warning> {
 fn into_the_platform(content: &Content<'_>) -> Option<Warning> {
     let keys = content.post_data.iter().filter(|entry| {
         let parent = entry.references();
-        parent.is_some_and(|table| managed::is_platform(&table.schema))
+        let brought = |table: &QName| content.platform_tables().any(|t| t.name == *table);
+        parent.is_some_and(|table| managed::is_platform(&table.schema) && !brought(&table))
     });
     let keys: Vec<String> = keys.filter_map(|entry| entry.key_to()).collect();
     (!keys.is_empty()).then(|| Warning {

@@ -47,7 +47,7 @@ pub async fn segments(ctx: &Context, store: &Store, content: &Content<'_>) -> Re
 /// Rows that tables share are fetched once.
 fn distinct<'a>(content: &Content<'a>) -> Vec<(String, &'a Segment)> {
     let mut seen = HashSet::new();
-    let tables = content.tables();
+    let tables = content.with_platform();
     let segments = tables.flat_map(|t| t.segments().map(|s| (t.name.to_string(), s)));
     segments
         .filter(|(_, s)| seen.insert((s.id.as_str(), s.stored_hash.as_str())))

@@ -7,7 +7,7 @@ use super::roles::Roles;
 use super::steps::{self, Warnings};
 use super::target::Target;
 use super::writers::Writers;
-use super::{clear, finish, foreign_keys, rows};
+use super::{clear, finish, foreign_keys, platform, rows};
 use crate::core::ident;
 use crate::core::manifest::Warning;
 use crate::core::progress::Stage;
@@ -56,12 +56,13 @@ impl Work<'_> {
         .await?;
         let new_tables = made.is_some();
         let count = self.request.writers;
-        let written = rows::load(ctx, &writers, self.store, content, count, new_tables).await?;
+        let mut written = rows::load(ctx, &writers, self.store, content, count, new_tables).await?;
         finish::set_sequences(ctx, session, content, &warnings).await?;
         match made {
-            Some(made) => self.after_rows(&writers, made, &warnings).await?,
+            Some(made) => written += self.after_rows(&writers, made, marker, &warnings).await?,
             None => {
                 finish::pass_rows(session, content).await?;
+                written += platform::add(self, marker, &warnings).await?;
                 foreign_keys::check(ctx, session, content, &warnings).await?;
             }
         }
@@ -87,7 +88,14 @@ impl Work<'_> {
         Ok(Made { platform, roles })
     }
 
-    async fn after_rows(&self, writers: &Writers, made: Made, warnings: &Warnings) -> Result<()> {
+    /// Answers the rows added to the platform's tables.
+    async fn after_rows(
+        &self,
+        writers: &Writers,
+        made: Made,
+        marker: &str,
+        warnings: &Warnings,
+    ) -> Result<u64> {
         let Self { ctx, content, .. } = *self;
         let session = &self.target.session;
         let Made {
@@ -101,11 +109,14 @@ impl Work<'_> {
         warnings.extend(roles.left_out());
         post_data::build_indexes(ctx, writers, content, post.by_table, warnings).await?;
         steps::run(ctx, session, &post.partitioned, warnings).await?;
+        // Their keys are there by now, and the app's refer to them.
+        let added = platform::add(self, marker, warnings).await?;
         foreign_keys::build(ctx, writers, session, post.foreign_keys, content, warnings).await?;
         steps::run(ctx, session, &post.rest, warnings).await?;
         finish::refresh(ctx, writers.first(), content, warnings).await?;
         finish::write_extras(ctx, session, content, &roles, warnings).await?;
-        steps::run(ctx, session, &post.event_triggers, warnings).await
+        steps::run(ctx, session, &post.event_triggers, warnings).await?;
+        Ok(added)
     }
 }
 

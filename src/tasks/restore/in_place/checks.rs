@@ -53,14 +53,15 @@ fn rights(work: &Work) -> Result<()> {
     }
     for (index, unit) in work.merged() {
         let table = &work.targets[index];
-        if !table.missing_rights.is_empty() {
+        // Rows of the platform are added, taken away again by an undo, and never changed.
+        let needed = |right: &&String| !unit.platform || *right != "UPDATE";
+        let missing: Vec<&str> = (table.missing_rights.iter().filter(needed))
+            .map(String::as_str)
+            .collect();
+        if !missing.is_empty() {
             return Err(Error::new(
                 Code::PermissionDenied,
-                format!(
-                    "the role lacks {} on {}",
-                    table.missing_rights.join(", "),
-                    unit.table
-                ),
+                format!("the role lacks {} on {}", missing.join(", "), unit.table),
             )
             .hint("Grant the rights, or connect as the owner (on Supabase: postgres)."));
         }
@@ -253,10 +254,8 @@ pub async fn rows(work: &Work, counts: &HashMap<i32, Counts>) -> Result<()> {
 /// Why the merge would fail at a value that must be unique and that another row took since. None can have where all rows
 /// become those of the backup.
 pub async fn taken(work: &Work, session: &Session) -> Result<Option<Error>> {
-    if work.mode == Mode::Exact && work.scope.is_none() {
-        return Ok(None);
-    }
-    for (index, unit) in work.merged() {
+    let becomes_whole = |unit: &Unit| unit.mode(work.mode) == Mode::Exact && work.scope.is_none();
+    for (index, unit) in work.merged().filter(|(_, unit)| !becomes_whole(unit)) {
         for unique in &work.targets[index].unique {
             let Some(sql) = constraints::taken(&work.names, unit, unique) else {
                 continue;

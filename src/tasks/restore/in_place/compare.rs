@@ -124,7 +124,7 @@ async fn compare_at_once(
         let begin = format!("BEGIN ISOLATION LEVEL REPEATABLE READ; DELETE FROM {found}");
         session.batch(doing, &begin).await?;
         for (_, unit) in work.merged() {
-            let sql = compare::full(&work.names, unit, work.mode, &found);
+            let sql = compare::full(&work.names, unit, unit.mode(work.mode), &found);
             session.execute(doing, &sql, &[]).await?;
         }
         let shared = match &work.scope {
@@ -249,7 +249,7 @@ async fn look(work: &Work, session: &Session, group: &[usize]) -> Result<Vec<(i3
     let asked = Vec::from_iter(units.iter().map(|(_, unit)| (*unit, horizon)));
     let counts = count_touched(session, &asked).await?;
     let full = |(_, unit): &(usize, &Unit)| {
-        compare::full(&work.names, unit, work.mode, &work.names.found())
+        compare::full(&work.names, unit, unit.mode(work.mode), &work.names.found())
     };
     let all = Vec::from_iter(units.iter().map(full)).join("; ");
     session.batch(&doing, &format!("{all}; COMMIT")).await?;

@@ -257,7 +257,12 @@ fn steps(
 ) -> Option<Vec<String>> {
     let again = || {
         let into = work.names.decided();
-        Some(vec![sql::full(&work.names, unit, work.mode, &into)])
+        Some(vec![sql::full(
+            &work.names,
+            unit,
+            unit.mode(work.mode),
+            &into,
+        )])
     };
     let (Some(seen), Some((old, touched))) = (comparable(work, unit, now), counted) else {
         return again();
@@ -279,7 +284,7 @@ fn steps(
     steps.extend(sql::refine(
         &work.names,
         unit,
-        work.mode,
+        unit.mode(work.mode),
         seen.horizon,
         vanished,
     ));

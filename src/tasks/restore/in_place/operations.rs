@@ -1,7 +1,7 @@
 //! What restores did here, and what dead ones left behind.
 
-use super::commit::moment;
-use super::work;
+use super::commit::{exists, moment};
+use super::{refresh, work};
 use crate::core::ident;
 use crate::core::managed::{STAGING, UNDO};
 use crate::core::manifest::Scope;
@@ -242,12 +242,16 @@ pub fn not_found(target: &DatabaseUrl, operation: &str) -> Error {
 pub async fn drop_leftovers(target: &DatabaseUrl) -> Result<Vec<String>> {
     match work::lead(target).await {
         Err(e) if e.code == Code::RestoreRunning => Ok(Vec::new()),
-        session => drop_dead(&session?, None).await,
+        session => drop_dead(target, &session?, None).await,
     }
 }
 
 /// Drops every staging schema but that of `spared`; the session leads, so that no restore owns any. Dry runs may.
-async fn drop_dead(session: &Session, spared: Option<Uuid>) -> Result<Vec<String>> {
+async fn drop_dead(
+    target: &DatabaseUrl,
+    session: &Session,
+    spared: Option<Uuid>,
+) -> Result<Vec<String>> {
     let rows = session
         .query(
             "looking for leftovers",
@@ -262,6 +266,7 @@ async fn drop_dead(session: &Session, spared: Option<Uuid>) -> Result<Vec<String
     };
     let (dry_runs, restores): (Vec<_>, Vec<_>) =
         rows.iter().filter(dead).partition(|r| r.get::<_, bool>(1));
+    finish(target, session, &restores).await;
     let mut dropped = drop_all(session, &restores).await?;
     if !dry_runs.is_empty() && lock::hold_off_dry_runs(session).await? {
         let done = drop_all(session, &dry_runs).await;
@@ -272,9 +277,31 @@ async fn drop_dead(session: &Session, spared: Option<Uuid>) -> Result<Vec<String
 }
 
 /// Drops what died before this restore; what cannot be dropped does not keep it from going on.
-pub(super) async fn clear(session: &Session, spared: Option<Uuid>) {
-    if let Err(e) = drop_dead(session, spared).await {
+pub(super) async fn clear(target: &DatabaseUrl, session: &Session, spared: Option<Uuid>) {
+    if let Err(e) = drop_dead(target, session, spared).await {
         tracing::warn!("leftovers of an earlier restore stay: {e}");
+    }
+}
+
+/// One that died between its commit and the end of its work may not have refreshed the materialized views over what it
+/// changed, and the next restore finds no row to change any more.
+async fn finish(target: &DatabaseUrl, session: &Session, staged: &[&tokio_postgres::Row]) {
+    for schema in staged.iter().map(|r| r.get::<_, &str>(0)) {
+        let Some(operation) = names::operation_of(schema, STAGING) else {
+            continue;
+        };
+        let refreshed = async {
+            match exists(session, &names::undo_schema(operation)).await? {
+                true => refresh::refresh_after(target, operation).await,
+                false => Ok(Vec::new()),
+            }
+        };
+        match refreshed.await {
+            Ok(warnings) => warnings
+                .iter()
+                .for_each(|w| tracing::warn!("{}", w.message)),
+            Err(e) => tracing::warn!("views of restore {operation} were not refreshed: {e}"),
+        }
     }
 }
 

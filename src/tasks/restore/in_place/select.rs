@@ -129,6 +129,8 @@ fn chosen<'a>(
     let chosen: Vec<_> = backup
         .tables
         .iter()
+        // They are everybody's: nothing of them is a tenant's.
+        .filter(|t| !(scoped && t.platform))
         .map(|t| {
             (
                 t,
@@ -204,8 +206,11 @@ fn differences(
     drift: &mut Vec<String>,
 ) -> Option<String> {
     let name = &target.name;
+    // The platform's tables differ by its version: what both have comes back.
+    let fits_any = sources.iter().any(|t| t.platform);
     for column in sources.iter().flat_map(|t| &t.columns) {
         let what = match target.columns.iter().find(|c| c.name == column.name) {
+            _ if fits_any => continue,
             None => "does not exist any more".to_string(),
             Some(now) if now.generated => "is generated now".to_string(),
             Some(now) if now.type_name != column.type_name => {
@@ -291,7 +296,12 @@ fn unit(number: i32, source: &Table, target: &TargetTable, merged: bool) -> Unit
             identity_always: now.is_some_and(|c| c.identity_always),
         }
     };
-    let columns: Vec<Column> = source.columns.iter().map(|c| column(&c.name)).collect();
+    let written = |name: &str| {
+        let now = target.columns.iter().find(|c| c.name == name);
+        !source.platform || now.is_some_and(|c| !c.generated)
+    };
+    let (own, ignored): (Vec<_>, Vec<_>) = source.columns.iter().partition(|c| written(&c.name));
+    let columns: Vec<Column> = own.iter().map(|c| column(&c.name)).collect();
     let is_staged = |name: &String| columns.iter().any(|c| c.name == *name);
     let extra = target
         .columns
@@ -339,5 +349,7 @@ fn unit(number: i32, source: &Table, target: &TargetTable, merged: bool) -> Unit
         key: target.key.clone(),
         special,
         merged,
+        platform: source.platform,
+        ignored: ignored.iter().map(|c| c.name.clone()).collect(),
     }
 }

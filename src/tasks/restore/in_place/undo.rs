@@ -67,7 +67,7 @@ async fn reverse(ctx: &Context, target: &DatabaseUrl, request: UndoRequest) -> R
     };
     let (reversed, record) = find(target, &session, operation).await?;
     if !dry_run {
-        operations::clear(&session, None).await;
+        operations::clear(target, &session, None).await;
     }
     let own = request.operation.unwrap_or_else(Uuid::now_v7);
     let mut work = open(target, session, &reversed, own).await?;
