@@ -14,6 +14,15 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
+/// Text between dollars, readable as it is; the tag is one that the text does not hold.
+pub fn dollars(text: &str) -> String {
+    let mut tag = "$sql".to_string();
+    while text.contains(&tag) {
+        tag.push('_');
+    }
+    format!("{tag}${text}{tag}$")
+}
+
 /// Quoted names, joined by commas.
 pub fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(quote).collect::<Vec<_>>().join(", ")
@@ -107,6 +116,14 @@ fn closing_quote(quoted: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_never_ends_its_own_quoting() {
+        assert_eq!(dollars("a"), "$sql$a$sql$");
+        assert_eq!(dollars("$sql$a$sql$"), "$sql_$$sql$a$sql$$sql_$");
+        assert_eq!(dollars("it's $sql"), "$sql_$it's $sql$sql_$");
+        assert_eq!(dollars("$sql_"), "$sql__$$sql_$sql__$");
+    }
 
     #[test]
     fn quotes_hostile_names() {

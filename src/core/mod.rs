@@ -8,6 +8,7 @@ pub mod ddl;
 pub mod extras;
 pub mod fingerprint;
 pub mod format;
+pub mod grants;
 pub mod ident;
 pub mod keys;
 pub mod loaded;

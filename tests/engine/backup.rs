@@ -4,7 +4,7 @@ mod cancelling;
 mod configuration;
 mod connections;
 mod definitions;
-mod exact;
+pub mod exact;
 mod faults;
 mod fingerprints;
 mod moving;

@@ -13,6 +13,7 @@ mod pg_dump_bundle;
 mod platform_rows;
 mod restore_database;
 mod restore_in_place;
+mod round_trips;
 mod store;
 mod support;
 mod tls;

@@ -3,6 +3,7 @@
 
 use super::tolerant::{Tolerance, block, execute, may_give_to, warning_unless};
 use crate::core::ddl::{Entry, Kind, statement};
+use crate::core::grants;
 use crate::core::ident::{QName, quote};
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -79,7 +80,7 @@ impl Definitions {
             // One grantee that is missing keeps nothing from the others.
             Some(tolerance) if matches!(entry.kind, Kind::Acl | Kind::DefaultAcl) => {
                 for statement in &entry.statements {
-                    out.push_str(&block(&label, &execute(statement), tolerance));
+                    out.push_str(&block(&label, &grants::run(entry, statement), tolerance));
                 }
             }
             Some(tolerance) => out.push_str(&block(&label, &self.tolerated(entry), tolerance)),

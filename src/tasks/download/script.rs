@@ -7,7 +7,7 @@ use crate::core::ddl::{Entry, Kind, parse, statement};
 use crate::core::extras::{Extras, Item, ManagedSchema};
 use crate::core::ident::{QName, list, literal, quote};
 use crate::core::manifest::{Manifest, Scope, Table};
-use crate::core::{loaded, missing_rows};
+use crate::core::{grants, loaded, missing_rows};
 use crate::ports::postgres::NO_ENCODING;
 use std::fmt::Write;
 
@@ -110,13 +110,21 @@ fn definitions_before_rows(out: &mut String, ddl: &Ddl) {
     definitions.extension_schemas(out, &ddl.pre_data);
     let is_first = |e: &&Entry| matches!(e.kind, Kind::Schema | Kind::Extension);
     let (first, rest): (Vec<_>, Vec<_>) = ddl.pre_data.iter().partition(is_first);
+    let defaults = grants::without_defaults(&ddl.pre_data);
+    out.push_str(&defaults.before);
     for entry in first {
         definitions.write(out, entry, false);
     }
     for (i, (_, pre_data, _)) in platform.0.iter().enumerate() {
         platforms(out, &mut definitions, i, pre_data);
     }
-    for entry in rest {
+    let (grants, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|e| e.kind == Kind::Acl);
+    for entry in &rest {
+        definitions.write(out, entry, false);
+    }
+    out.push_str("-- What default privileges grant\n");
+    out.extend([&defaults.after, "\n"]);
+    for entry in grants {
         definitions.write(out, entry, false);
     }
 }

@@ -1,7 +1,7 @@
 //! SQL whose failure must not stop a script, as blocks that turn the failure into a warning. So it holds under
 //! `ON_ERROR_STOP` and in one transaction alike.
 
-use crate::core::ident::literal;
+use crate::core::ident::{dollars, literal};
 
 /// What may fail: as a restore into another database has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,26 +49,4 @@ pub fn may_give_to(role: &str) -> String {
          ELSE pg_catalog.pg_has_role(oid, 'MEMBER') END)",
         literal(role)
     )
-}
-
-/// Text between dollars, readable as it is; the tag is one that the text does not hold.
-fn dollars(text: &str) -> String {
-    let mut tag = "$sql".to_string();
-    while text.contains(&tag) {
-        tag.push('_');
-    }
-    format!("{tag}${text}{tag}$")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_never_ends_its_own_quoting() {
-        assert_eq!(dollars("a"), "$sql$a$sql$");
-        assert_eq!(dollars("$sql$a$sql$"), "$sql_$$sql$a$sql$$sql_$");
-        assert_eq!(dollars("it's $sql"), "$sql_$it's $sql$sql_$");
-        assert_eq!(dollars("$sql_"), "$sql__$$sql_$sql__$");
-    }
 }

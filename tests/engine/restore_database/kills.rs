@@ -2,7 +2,7 @@
 
 use super::support::{EVERYTHING, PLATFORM, Source, assert_same, dumped, one, request};
 use crate::pg_dump::Database;
-use crate::support::{TENANT, assert_told, directory};
+use crate::support::{TENANT, assert_told, changed, directory};
 use rovodev::core::manifest::{Manifest, Scope, Selection};
 use rovodev::error::Code;
 use rovodev::ports::postgres::{DatabaseUrl, unfinished};
@@ -11,6 +11,7 @@ use rovodev::tasks::restore::database;
 use rovodev::tasks::{Context, backups};
 use rustix::process::{Signal, getpid, kill_process};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 
 const STORE: &str = "ROVODEV_TEST_CHILD_STORE";
@@ -21,13 +22,17 @@ const STAGE: &str = "ROVODEV_TEST_CHILD_STAGE";
 /// Restores into `target`, which is the tests' server's, and dies as soon as the stage begins.
 fn child(source: &Source, backup: &Manifest, target: &Database, stage: &str) -> ExitStatus {
     let server = std::env::var("ROVODEV_TEST_SUPERUSER_URL").unwrap();
-    let mut url = url::Url::parse(&server).unwrap();
-    url.set_path(target.url.database());
+    let url = changed(&server, |url| url.set_path(target.url.database()));
+    child_at(source.folder.path(), backup, &url, stage)
+}
+
+/// The same with a store's folder and the address of a target, as whom that names.
+pub fn child_at(store: &Path, backup: &Manifest, target: &str, stage: &str) -> ExitStatus {
     let name = "restore_database::kills::child_process";
     Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--ignored", "--nocapture"])
-        .env(STORE, source.folder.path())
-        .env(TARGET, url.as_str())
+        .env(STORE, store)
+        .env(TARGET, target)
         .env(BACKUP, backup.id.to_string())
         .env(STAGE, stage)
         .status()

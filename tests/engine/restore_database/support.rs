@@ -115,11 +115,17 @@ pub fn dumped(url: &DatabaseUrl, arguments: &[&str]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The first lines in which two texts differ.
+/// The first lines in which two texts differ, and the header of `pg_dump` above them.
+#[track_caller]
 pub fn assert_same(before: &str, after: &str) {
     let mut pairs = before.lines().zip(after.lines()).enumerate();
     let different = pairs.find(|(_, (a, b))| a != b);
-    assert_eq!(different, None, "first difference");
+    let at = different.map_or(0, |(line, _)| line);
+    let headers = before
+        .lines()
+        .take(at)
+        .filter(|l| l.starts_with("-- Name: "));
+    assert_eq!(different, None, "first difference, in {:?}", headers.last());
     assert_eq!(before.lines().count(), after.lines().count());
 }
 

@@ -6,7 +6,7 @@ use rovodev::core::restore_plan::Mode;
 const EVERYTHING: &str = include_str!("../restore_database/everything.sql");
 
 /// Breaks every table: a third of the rows gone, others changed, new ones added.
-const BREAK: &str = r#"
+pub const BREAK: &str = r#"
 SET session_replication_role = replica;
 DO $$ DECLARE t text; BEGIN
   FOR t IN SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -91,7 +91,7 @@ fn kill(mut child: Child) {
 }
 
 /// Starts children until one could be killed while the query gave true: a lock that it waits for may time out.
-async fn kill_when(f: &Fixture, start: impl Fn() -> Child, sql: &str) {
+pub async fn kill_when(f: &Fixture, start: impl Fn() -> Child, sql: &str) {
     let deadline = Instant::now() + PATIENCE * 2;
     let mut child = start();
     while Instant::now() < deadline {
@@ -109,13 +109,13 @@ async fn kill_when(f: &Fixture, start: impl Fn() -> Child, sql: &str) {
     panic!("never: {sql}");
 }
 
-async fn staged(f: &Fixture) -> (String, Uuid) {
+pub async fn staged(f: &Fixture) -> (String, Uuid) {
     let schema = f.own_schemas("staging_").await.remove(0);
     let operation = names::operation_of(&schema, "staging_").unwrap();
     (schema, operation)
 }
 
-const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
+pub const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() \
     AND application_name = 'rovodev' AND wait_event_type = 'Lock' AND query LIKE 'UPDATE%')";
 
 #[tokio::test(flavor = "multi_thread")]

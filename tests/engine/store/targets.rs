@@ -94,6 +94,12 @@ async fn state(url: &str) -> String {
     format!("{rows:#?}\n{outside}\n{}", lines.collect::<String>())
 }
 
+/// Who may do what with the app's tables, views and functions, whatever the target grants by default.
+fn grants(url: &str) -> String {
+    let dump = "pg_dump --schema-only --schema public \"$1\" | grep -E '^(GRANT|REVOKE) .* ON (TABLE|SEQUENCE|FUNCTION|TYPE)' | sort";
+    shell(&std::env::temp_dir(), dump, &[url])
+}
+
 /// Loads with `load` into every kind of target.
 async fn every_target_is_filled(source: &Source, load: impl Fn(&str)) {
     let before = state(&source.url).await;
@@ -136,6 +142,7 @@ async fn a_download_loads_into_every_target_with_its_owners_rights() {
         every_target_is_filled(&source, |url| {
             let told = shell(folder, script, &[url]);
             assert!(!told.contains("ERROR"), "{told}");
+            super::psql::assert_same(&grants(&source.url), &grants(url));
         })
         .await;
         let target = Target::create(true, false).await;

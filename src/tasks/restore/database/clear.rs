@@ -103,7 +103,9 @@ pub async fn take_back(session: &Session, marker: &str) -> Result<()> {
     done
 }
 
-/// Drops whole schemas; one that holds the catalog too loses the app's objects alone. `public` is made again as it was, without what it held.
+/// Drops whole schemas; one that holds the catalog too loses the app's objects alone, and so does `public` where it has
+/// default privileges: nobody but their roles may set them again. Else `public` is made again as it was, without what it
+/// held.
 pub async fn drop_schemas(ctx: &Context, session: &Session, schemas: &[UserSchema]) -> Result<()> {
     if let Some(foreign) = schemas.iter().find(|s| !s.owned) {
         return Err(Error::new(
@@ -117,7 +119,7 @@ pub async fn drop_schemas(ctx: &Context, session: &Session, schemas: &[UserSchem
     }
     for schema in schemas {
         ctx.check()?;
-        if schema.catalog {
+        if schema.catalog || schema.name == "public" && public_has_defaults(session).await? {
             drop_around_catalog(ctx, session, &schema.name).await?;
             continue;
         }
@@ -202,6 +204,12 @@ async fn drop_tables(ctx: &Context, session: &Session, schema: &str) -> Result<(
     Ok(())
 }
 
+async fn public_has_defaults(session: &Session) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_default_acl WHERE defaclnamespace = 'public'::pg_catalog.regnamespace)";
+    let doing = "looking at the default privileges of schema public";
+    Ok(session.query_one(doing, sql, &[]).await?.get(0))
+}
+
 /// The statements that make `public` again with its owner and its grants.
 async fn public_again(session: &Session) -> Result<String> {
     let doing = "reading the owner and the grants of schema public";
@@ -216,8 +224,9 @@ async fn public_again(session: &Session) -> Result<String> {
             ident::literal(comment)
         ));
     }
-    let grants = "SELECT DISTINCT pg_catalog.format('GRANT %s ON SCHEMA public TO %s;', a.privilege_type,
-                    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END)
+    let grants = "SELECT DISTINCT pg_catalog.format('GRANT %s ON SCHEMA public TO %s%s;', a.privilege_type,
+                    CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END,
+                    CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
                   FROM pg_catalog.pg_namespace n CROSS JOIN LATERAL pg_catalog.aclexplode(n.nspacl) a
                  WHERE n.nspname = 'public' AND a.grantee <> n.nspowner";
     for row in session.query(doing, grants, &[]).await? {

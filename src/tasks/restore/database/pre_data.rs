@@ -6,8 +6,8 @@ use super::steps::{self, IfRefused, Step, Warnings};
 use super::target::Target;
 use crate::core::ddl::{self, Entry, Kind, statement};
 use crate::core::extras::Item;
-use crate::core::ident;
 use crate::core::progress::Stage;
+use crate::core::{grants, ident};
 use crate::error::Result;
 use crate::tasks::Context;
 
@@ -55,13 +55,19 @@ pub async fn build(
         .create_missing(&target.session, &all, defined, warnings)
         .await?;
     let is_first = |e: &&Entry| matches!(e.kind, Kind::Schema | Kind::Extension);
-    let mut sequence = extension_schemas(content, target);
+    let defaults = grants::without_defaults(&content.pre_data);
+    let mut sequence = vec![of_defaults(defaults.before)];
+    sequence.extend(extension_schemas(content, target));
     let (first, rest): (Vec<_>, Vec<_>) = content.pre_data.iter().partition(is_first);
     sequence.extend(first.into_iter().map(|e| roles.step(e, false)));
     sequence.extend(platform.pre_data.iter().map(|e| roles.step(e, true)));
     // When only tables are chosen, functions come along in case a default calls them; some need other tables.
     let may_fail = |e: &Entry| content.is_partial() && e.table.is_none();
-    sequence.extend(rest.into_iter().map(|e| roles.step(e, may_fail(e))));
+    // Grants come last in what pg_dump says of it.
+    let (grants, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(|e| e.kind == Kind::Acl);
+    sequence.extend(rest.iter().map(|e| roles.step(e, may_fail(e))));
+    sequence.push(of_defaults(defaults.after));
+    sequence.extend(grants.into_iter().map(|e| roles.step(e, may_fail(e))));
     if !content.is_partial() {
         // Before the sessions that write and refresh begin: they follow them.
         sequence.extend(optional(&content.extras.database_settings));
@@ -69,6 +75,14 @@ pub async fn build(
         sequence.extend(optional(&content.extras.extension_rows));
     }
     steps::run(ctx, &target.session, &sequence, warnings).await
+}
+
+fn of_defaults(sql: String) -> Step {
+    Step {
+        label: "what default privileges grant".into(),
+        sql,
+        if_refused: IfRefused::Stop,
+    }
 }
 
 /// Extras as steps.

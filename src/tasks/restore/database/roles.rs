@@ -3,8 +3,8 @@
 use super::steps::{IfRefused, Step, Warnings};
 use crate::core::ddl::{Entry, Kind, statement};
 use crate::core::extras::Item;
-use crate::core::ident;
 use crate::core::manifest::Warning;
+use crate::core::{grants, ident};
 use crate::error::{Code, Result};
 use crate::ports::postgres::Session;
 use std::collections::{BTreeMap, BTreeSet};
@@ -137,6 +137,9 @@ impl Roles {
             } else if let Some(reason) = self.obstacle(entry, statement) {
                 let objects = self.left_out.entry(reason).or_default();
                 objects.insert(entry.label());
+            } else if entry.kind == Kind::Acl {
+                let block = format!("BEGIN\n{}END", grants::run(entry, statement));
+                sql.push_str(&format!("DO {};\n", ident::dollars(&block)));
             } else if let Some(schema) = statement.strip_prefix("CREATE SCHEMA ") {
                 sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {schema}\n"));
             } else {
@@ -148,6 +151,9 @@ impl Roles {
             label: entry.label(),
             sql,
             if_refused: match entry.kind {
+                Kind::Comment if entry.name.starts_with("EXTENSION ") => {
+                    IfRefused::TellUnlessTheirs
+                }
                 kind if may_fail || kind.may_be_refused() => IfRefused::Tell,
                 kind if kind.may_lead_out() => IfRefused::TellOfMissing,
                 _ => IfRefused::Stop,

@@ -27,6 +27,8 @@ pub enum IfRefused {
     TellOfMissing,
     /// It goes on with a warning.
     Tell,
+    /// It goes on with a warning, but where the role may not: the platform's own is there.
+    TellUnlessTheirs,
 }
 
 impl Step {
@@ -34,8 +36,14 @@ impl Step {
         match self.if_refused {
             IfRefused::Stop => false,
             IfRefused::TellOfMissing => is_missing(error),
-            IfRefused::Tell => true,
+            IfRefused::Tell | IfRefused::TellUnlessTheirs => true,
         }
+    }
+
+    fn is_told(&self, error: &Error) -> bool {
+        let theirs =
+            self.if_refused == IfRefused::TellUnlessTheirs && error.code == Code::PermissionDenied;
+        !theirs && !is_there_already(error)
     }
 }
 
@@ -114,7 +122,7 @@ async fn one_by_one(
         match session.cancellable(&ctx.cancel, work).await {
             Err(e) if is_final(&e) => return Err(e),
             Err(e) if step.may_fail(&e) => {
-                if !is_there_already(&e) {
+                if step.is_told(&e) {
                     warnings.add("not_restored", format!("{}: {e}", step.label));
                 }
             }
