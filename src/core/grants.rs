@@ -22,14 +22,26 @@ pub fn without_defaults<'e>(made: impl IntoIterator<Item = &'e Entry>) -> Defaul
         let each: Vec<String> = names.iter().map(|n| literal(part(n))).collect();
         format!("ARRAY[{}]::text[]", each.join(", "))
     };
-    let objects = OBJECTS
+    let named = NAMED
         .replace("$schemas", &list(|n| &n.0))
         .replace("$names", &list(|n| &n.1));
-    let run = |body: &str| format!("DO {};\n", dollars(&body.replace("$objects", &objects)));
+    let run = |body: &str| format!("DO {};\n", dollars(&among(&named, body)));
     Defaults {
         before: run(BEFORE),
         after: run(AFTER),
     }
+}
+
+/// For whoever restores by hand: the query for what is there, whose answer is to be `rovodev.there`, and what follows the
+/// making.
+pub fn by_hand() -> [String; 2] {
+    let after = format!("DO {};", dollars(&among(ALL, AFTER)));
+    [format!("{};", among(ALL, THERE)), after]
+}
+
+fn among(candidates: &str, sql: &str) -> String {
+    let objects = OBJECTS.replace("$candidates", candidates);
+    sql.replace("$there", THERE).replace("$objects", &objects)
 }
 
 /// The PL/pgSQL that runs a statement on grants of this entry. Who has the right to grant on schema `public` from its owner,
@@ -59,10 +71,15 @@ fn grantable(entry: &Entry) -> Option<(String, String)> {
     }
 }
 
+const NAMED: &str = "SELECT n.oid, x.name FROM unnest($schemas, $names) AS x(schema, name)
+        JOIN pg_catalog.pg_namespace n ON n.nspname = x.schema";
+
+const ALL: &str = "SELECT relnamespace, relname FROM pg_catalog.pg_class UNION SELECT pronamespace, proname FROM pg_catalog.pg_proc
+      UNION SELECT typnamespace, typname FROM pg_catalog.pg_type UNION SELECT oid, '' FROM pg_catalog.pg_namespace";
+
 const OBJECTS: &str = "\
-made AS (
-      SELECT n.oid AS schema, x.name FROM unnest($schemas, $names) AS x(schema, name)
-        JOIN pg_catalog.pg_namespace n ON n.nspname = x.schema
+made(schema, name) AS (
+      $candidates
     ), object(id, name, acl, plain) AS (
       SELECT 'SCHEMA ' || n.oid, 'SCHEMA ' || n.oid::pg_catalog.regnamespace, n.nspacl, pg_catalog.acldefault('n', n.nspowner)
         FROM made m JOIN pg_catalog.pg_namespace n ON n.oid = m.schema AND m.name = ''
@@ -79,11 +96,12 @@ made AS (
         FROM made m JOIN pg_catalog.pg_type t ON t.typnamespace = m.schema AND t.typname = m.name
     )";
 
+const THERE: &str = "WITH $objects
+    SELECT coalesce(pg_catalog.array_agg(id), '{}')::text FROM object";
+
 const BEFORE: &str = "
 BEGIN
-  PERFORM pg_catalog.set_config('rovodev.there', (
-    WITH $objects
-    SELECT coalesce(pg_catalog.array_agg(id), '{}')::text FROM object), false);
+  PERFORM pg_catalog.set_config('rovodev.there', ($there), false);
 END
 ";
 

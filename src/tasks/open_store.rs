@@ -2,8 +2,8 @@
 
 use super::Context;
 use crate::core::format::{Format, StoreKeys};
-use crate::core::keys;
 use crate::core::manifest::Codec;
+use crate::core::{grants, keys};
 use crate::error::{Code, During, Error, Result};
 use crate::ports::store::{Put, Store};
 use bytes::Bytes;
@@ -141,9 +141,7 @@ async fn make(store: &Store, store_key: Option<&str>) -> Result<Format> {
         return Ok(format);
     }
     let format = Format::new(Uuid::new_v4(), Utc::now(), Codec::Zstd, store_key)?;
-    store
-        .put_new(keys::RECOVERY, Bytes::from_static(RECOVERY.as_bytes()))
-        .await?;
+    store.put_new(keys::RECOVERY, recovery()).await?;
     match store
         .put_new(keys::FORMAT, format.to_json()?.into())
         .await?
@@ -152,6 +150,13 @@ async fn make(store: &Store, store_key: Option<&str>) -> Result<Format> {
         // Somebody else made the store at the same moment.
         Put::Existed => read(store).await?.ok_or_else(|| no_store(store)),
     }
+}
+
+/// How to restore by hand, with the SQL that a restore runs too.
+fn recovery() -> Bytes {
+    let [there, after] = grants::by_hand();
+    let text = RECOVERY.replace("@what is there@", &there);
+    text.replace("@what defaults grant@", &after).into()
 }
 
 /// Where no format was seen: that of the backups that came meanwhile, for they come after it; none where there are
