@@ -137,7 +137,7 @@ BEGIN
     END LOOP;
     -- Vercel may have begun another run of a check that was ended, or given up: it is decided anew, from what is there now.
     UPDATE public.rovodev_deploy_checks c SET ended_at = NULL, opened_at = NULL, conclusion = NULL, reason = NULL,
-        asked = c.asked + 1, asked_at = now()
+        asked = c.asked + 1, asked_at = now(), next_try_at = now()
         WHERE c.deployment = wanted;
     IF answer = '[]' THEN
         PERFORM rovodev.audit(t.id, 'hook', 'hook.call', 'tenant', t.id, 'done', NULL, address,

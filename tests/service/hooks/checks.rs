@@ -78,11 +78,7 @@ async fn a_deployment_waits_for_its_backup_and_goes_on() {
     assert_eq!(api.held("dpl_1").len(), 1);
     let opened = |c: &&(Method, String)| c.0 == Method::POST;
     assert_eq!(api.book().calls.iter().filter(opened).count(), 1);
-    let open = "SELECT count(*)::text FROM public.rovodev_deploy_checks WHERE ended_at IS NULL";
-    while one(&running, open).await.as_deref() != Some("0") {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    // A run that Vercel begins afterwards ends too.
+    // A run that Vercel begins afterwards ends too, also while whoever ended the first has not noted that yet.
     let run = json!({ "id": "run_late", "checkId": "chk_1", "status": "queued" });
     api.book().runs.get_mut("dpl_1").unwrap().push(run);
     let mut started = created("del_2", "dpl_1");

@@ -98,12 +98,13 @@ impl Year {
             }
             self.people().await;
             if self.luck.below(3) == 0 {
-                self.expire().await;
+                self.expire(true).await;
             }
         }
         self.work().await;
+        // Who died between its look and the deletion leaves it to the next day's look.
         self.now += TimeDelta::days(2);
-        self.expire().await;
+        self.expire(false).await;
         self.work().await;
         for (number, schedule) in self.schedules.iter().enumerate() {
             let of_it = self.of(number);
@@ -308,18 +309,19 @@ impl Year {
             .collect()
     }
 
-    /// By one or two at once, one of which may die. Nothing goes that the policy keeps.
-    async fn expire(&mut self) {
+    /// By one alone, or beside another that may die. Nothing goes that the policy keeps.
+    async fn expire(&mut self, beside_another: bool) {
         let must: BTreeSet<Uuid> = (0..self.schedules.len())
             .flat_map(|number| kept(&self.schedules[number].plan, self.now, &self.of(number)))
             .collect();
-        let dies = Duration::from_micros(self.luck.below(20_000));
-        let one = expire_due(&self.catalog, self.now, patience());
-        let (first, _) = tokio::join!(
-            one,
-            tokio::time::timeout(dies, expire_due(&self.catalog, self.now, patience()))
-        );
-        first.unwrap();
+        let one = || expire_due(&self.catalog, self.now, patience());
+        if beside_another {
+            let dies = Duration::from_micros(self.luck.below(20_000));
+            let (first, _) = tokio::join!(one(), tokio::time::timeout(dies, one()));
+            first.unwrap();
+        } else {
+            one().await.unwrap();
+        }
         let sql = "SELECT coalesce(jsonb_agg(id), '[]')::text FROM public.backups WHERE deleted_at IS NOT NULL";
         let gone: String = self.client.query_one(sql, &[]).await.unwrap().get(0);
         let gone: Vec<Value> = serde_json::from_str(&gone).unwrap();
