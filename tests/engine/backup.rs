@@ -7,6 +7,7 @@ mod definitions;
 pub mod exact;
 mod faults;
 mod fingerprints;
+mod killed;
 mod moving;
 mod objects;
 mod own_server;

@@ -131,9 +131,13 @@ parameters = {{ "query.link" = "{link}" }}
 include-operation-id = ["callHook", "createChannel", "createSchedule", "health", "listBackups", "listSchedules", "readWorkspace", "showProgress"]
 checks = {{ positive_data_acceptance = {{ enabled = false }} }}
 
-# A key that was used for another request is refused, good as both may be, and so is a name of a table that has more bytes than
-# PostgreSQL's have, which no schema counts. Of several ways to show who one is, sequences of
-# calls make up tokens of their own.
+# A name of a table that has more bytes than PostgreSQL's have is refused, which no schema counts.
+[[operations]]
+include-operation-id = "restoreBackup"
+checks = {{ positive_data_acceptance = {{ expected-statuses = ["2xx", "400", "401", "403", "404", "409", "429", "5xx"] }} }}
+
+# The same here, and a key that was used for another request is refused, good as both may be. Of several ways to show who one
+# is, sequences of calls make up tokens of their own.
 [[operations]]
 include-operation-id = "createBackup"
 parameters = {{ "header.Authorization" = "Bearer {admin}" }}
