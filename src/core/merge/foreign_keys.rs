@@ -151,9 +151,12 @@ pub fn recheck_parents(names: &Names, fk: &ForeignKey, parent: &Unit) -> String 
     } else {
         "true".into()
     };
+    // One step after another, for the reason that `parents` gives.
     counted(&format!(
-        "SELECT {} AS shown FROM {} c WHERE {} AND {taken} AND NOT EXISTS (SELECT FROM {} p WHERE {})",
+        "WITH referring AS MATERIALIZED (SELECT {} AS {SHOWN}, {} FROM {} c WHERE {} AND {taken}) \
+         SELECT c.{SHOWN} AS shown FROM referring c WHERE NOT EXISTS (SELECT FROM {} p WHERE {})",
         fk.shown_child("c", None),
+        fk.child_columns("c"),
         relation(&fk.child, fk.child_partitioned),
         fk.refers("c"),
         fk.parent_live(),

@@ -12,6 +12,7 @@ mod hold;
 mod merge;
 mod operations;
 mod reach;
+mod recheck;
 mod references;
 mod refresh;
 pub(super) mod room;

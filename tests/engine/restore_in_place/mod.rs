@@ -14,6 +14,7 @@ mod kept;
 mod kill_points;
 pub mod kill_proxy;
 pub mod killed;
+mod large_changes;
 mod lock_table;
 mod many_tables;
 mod modes;

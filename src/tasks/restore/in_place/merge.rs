@@ -1,12 +1,12 @@
 //! The merge: one transaction that locks, decides by what is there under the lock, writes and rechecks.
 
 use super::work::{Seen, Work};
-use super::{checks, compare, hold, references, staging, tenant};
+use super::{checks, compare, hold, recheck, references, staging, tenant};
 use crate::core::counted::counted;
 use crate::core::merge::apply::{self, Counts};
-use crate::core::merge::{ForeignKey, Unit, compare as sql, constraints, foreign_keys, relation};
+use crate::core::merge::{Unit, compare as sql, foreign_keys, relation};
 use crate::core::progress::Stage;
-use crate::core::restore_plan::{Broken, refuse};
+use crate::core::restore_plan::refuse;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
 use crate::ports::postgres::target::{self, Fires, TargetTable, TargetTrigger};
@@ -340,7 +340,7 @@ pub async fn write(ctx: &Context, work: &Work) -> Result<Done> {
         ctx.progress.add(&unit.table.to_string(), counts.total(), 0);
     }
     ctx.progress.stage(Stage::ForeignKeys, 0);
-    recheck(work, &counts).await?;
+    recheck::recheck(work, &counts).await?;
     Ok(counts)
 }
 
@@ -348,48 +348,4 @@ async fn run(work: &Work, unit: &Unit, doing: &str, sql: &str) -> Result<u64> {
     work.session
         .execute(&format!("{doing} rows of {}", unit.table), sql, &[])
         .await
-}
-
-/// What triggers would have checked: foreign keys, and unique constraints that may be checked late.
-async fn recheck(work: &Work, counts: &Done) -> Result<()> {
-    let written =
-        |index: usize| work.units[index].merged && counts.contains_key(&work.units[index].number);
-    for key in work.keys.iter().filter(|k| k.validated) {
-        if let Some(child) = key.child_unit.filter(|c| written(*c)) {
-            let sql = foreign_keys::recheck_children(&work.names, key, &work.units[child]);
-            orphaned(work, key, Broken::ParentMissing, &sql).await?;
-        }
-        for parent in key.parents().filter(|p| written(*p)) {
-            let sql = foreign_keys::recheck_parents(&work.names, key, &work.units[parent]);
-            orphaned(work, key, Broken::ParentRemoved, &sql).await?;
-        }
-    }
-    for (index, unit) in work.merged().filter(|(index, _)| written(*index)) {
-        for constraint in work.targets[index]
-            .deferrable
-            .iter()
-            .filter(|d| d.can_be_rechecked(unit))
-        {
-            let sql = constraints::collisions(&work.names, unit, constraint);
-            let doing = format!("rechecking {}", constraint.name);
-            let count: i64 = work.session.query_one(&doing, &sql, &[]).await?.get(0);
-            if count > 0 {
-                return Err(Error::new(
-                    Code::ConstraintViolated,
-                    format!(
-                        "{} of {} does not hold for {} to be restored",
-                        constraint.name,
-                        unit.table,
-                        counted(count.unsigned_abs(), "row")
-                    ),
-                ));
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn orphaned(work: &Work, key: &ForeignKey, why: Broken, sql: &str) -> Result<()> {
-    let broken = references::look(work, &work.session, key, why, sql).await?;
-    refuse(broken.as_slice())
 }
