@@ -33,28 +33,34 @@ impl Compressor {
         })
     }
 
-    pub fn compress(&mut self, raw: &[u8]) -> Result<Vec<u8>> {
+    /// Into memory of an earlier object, or into none.
+    pub fn compress(&mut self, raw: &[u8], mut into: Vec<u8>) -> Result<Vec<u8>> {
+        into.clear();
         match self {
             Self::Zstd(zstd) => {
-                let mut stored = zstd.compress(raw).map_err(failed)?;
-                // It was made as large as the worst case, and waits for the store.
-                stored.shrink_to_fit();
-                Ok(stored)
+                into.reserve_exact(zstd::zstd_safe::compress_bound(raw.len()));
+                zstd.compress_to_buffer(raw, &mut into).map_err(failed)?;
+                Ok(into)
             }
             Self::Gzip => {
-                let mut out =
-                    flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+                let mut out = flate2::write::GzEncoder::new(into, flate2::Compression::default());
                 out.write_all(raw).map_err(failed)?;
                 out.finish().map_err(failed)
             }
-            Self::None => Ok(raw.to_vec()),
+            Self::None => {
+                into.extend_from_slice(raw);
+                Ok(into)
+            }
         }
     }
 }
 
 /// Compresses one object.
 pub fn compress(codec: Codec, raw: &[u8]) -> Result<Vec<u8>> {
-    Compressor::new(codec)?.compress(raw)
+    let mut stored = Compressor::new(codec)?.compress(raw, Vec::new())?;
+    // It was made as large as the worst case.
+    stored.shrink_to_fit();
+    Ok(stored)
 }
 
 /// Decompresses one object that must hold exactly `raw_bytes`; never allocates more than that for a hostile one.

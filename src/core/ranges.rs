@@ -30,15 +30,39 @@ pub fn cut(table_blocks: u32, range_blocks: u32) -> Vec<u32> {
         .collect()
 }
 
-/// Groups of adjacent ranges (as indexes into [`cut`]), each for one COPY. `share` is the number of blocks
-/// after which another reader should have a turn.
-pub fn reads(ranges: usize, range_blocks: u32, share: u32) -> Vec<Range<usize>> {
-    let blocks = share.clamp(range_blocks, READ_BLOCKS.max(range_blocks));
-    let per_read = (blocks / range_blocks).max(1) as usize;
-    (0..ranges)
-        .step_by(per_read)
-        .map(|start| start..(start + per_read).min(ranges))
-        .collect()
+/// How much one COPY reads.
+#[derive(Debug, Clone, Copy)]
+pub struct Share {
+    /// This part of what is left of the table: small ones remain for the end, which is then the same for all readers.
+    one_in: usize,
+    /// But no fewer heap blocks, so that a small table among many large ones is not read in pieces.
+    least: u32,
+}
+
+impl Share {
+    /// `total`: heap blocks of all tables.
+    pub fn of(total: u64, readers: usize) -> Self {
+        let readers = readers.max(1);
+        Self {
+            one_in: readers * 2,
+            least: u32::try_from(total / (readers as u64 * 64)).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// Groups of adjacent ranges (as indexes into [`cut`]), each for one COPY.
+pub fn reads(ranges: usize, range_blocks: u32, share: Share) -> Vec<Range<usize>> {
+    let most = (READ_BLOCKS / range_blocks).max(1);
+    let least = (share.least / range_blocks).clamp(1, most) as usize;
+    let mut reads = Vec::new();
+    let mut start = 0;
+    while start < ranges {
+        let left = ranges - start;
+        let length = (left / share.one_in).clamp(least, most as usize).min(left);
+        reads.push(start..start + length);
+        start += length;
+    }
+    reads
 }
 
 #[cfg(test)]
@@ -48,13 +72,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reads_cover_every_range_once(blocks in 0u32..3_000_000, share in 0u32..100_000) {
+        fn reads_cover_every_range_once(blocks in 0u32..3_000_000, others in 0u64..100_000_000, readers in 0usize..20) {
             let size = range_blocks(blocks, None);
             let starts = cut(blocks, size);
             prop_assert_eq!(starts[0], 0);
             prop_assert!(starts.windows(2).all(|w| w[1] - w[0] == size));
             prop_assert!(u64::from(*starts.last().unwrap()) + u64::from(size) >= u64::from(blocks));
-            let reads = reads(starts.len(), size, share);
+            let reads = reads(starts.len(), size, Share::of(u64::from(blocks) + others, readers));
+            prop_assert!(reads.windows(2).all(|w| w[0].len() >= w[1].len()));
             let covered: Vec<usize> = reads.into_iter().flatten().collect();
             prop_assert_eq!(covered, (0..starts.len()).collect::<Vec<_>>());
         }

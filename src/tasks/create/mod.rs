@@ -1,6 +1,7 @@
 //! Taking a backup: one snapshot, parallel readers, segments into the store, the manifest last.
 
 mod assemble;
+mod buffers;
 mod config;
 mod owners;
 mod platform;

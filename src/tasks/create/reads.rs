@@ -4,7 +4,7 @@ use super::selected::Sized;
 use super::tids::Tids;
 use crate::core::ident;
 use crate::core::manifest::TableKind;
-use crate::core::ranges;
+use crate::core::ranges::{self, Share};
 use crate::core::segmenter::Cut;
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -78,13 +78,13 @@ pub fn cut(table: &Sized, parent_range_blocks: Option<u32>) -> (u32, Vec<u32>) {
     (size, ranges::cut(table.blocks, size))
 }
 
-/// The reads of one table. `share`: blocks after which another reader should have a turn.
+/// The reads of one table.
 pub fn plan(
     table: usize,
     sized: &Sized,
     range_blocks: u32,
     starts: &[u32],
-    share: u32,
+    share: Share,
 ) -> Vec<Read> {
     if sized.is_surely_empty() {
         return Vec::new();

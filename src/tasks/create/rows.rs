@@ -10,6 +10,7 @@ use super::writer::Writer;
 use super::{CreateRequest, platform, schema, scope, waiters};
 use crate::core::manifest::{Manifest, Range, SchemaStatus, Segment, Table, Trigger};
 use crate::core::progress::Stage;
+use crate::core::ranges::Share;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, left_out, unfinished};
 use crate::tasks::Context;
@@ -204,7 +205,7 @@ async fn plan(
         .map(|t| (&t.name, t))
         .collect();
     let total: u64 = selected.tables.iter().map(|t| u64::from(t.blocks)).sum();
-    let share = u32::try_from(total / (request.readers.max(1) as u64 * 4)).unwrap_or(u32::MAX);
+    let share = Share::of(total, request.readers);
     for (i, table) in selected.tables.iter().enumerate() {
         let kept = before.get(&table.listed.name).map(|t| t.range_blocks);
         let (range_blocks, starts) = reads::cut(table, kept);

@@ -1,5 +1,6 @@
 //! Segments on their way into the store: hashed, compressed, written once.
 
+use super::buffers::Buffers;
 use crate::core::codec::{self, Compressor};
 use crate::core::keys;
 use crate::core::manifest::{Codec, Segment};
@@ -26,7 +27,8 @@ pub struct Writer {
     key: [u8; 32],
     /// Segments of the parent backup, which need not be compressed or written again.
     known: HashMap<String, Segment>,
-    buffers: Mutex<Vec<Vec<u8>>>,
+    texts: Buffers,
+    outputs: Buffers,
     compressors: Mutex<Vec<Compressor>>,
     /// Bounds the segments in memory; a permit is [`SEGMENT_BYTES`].
     permits: Arc<Semaphore>,
@@ -47,7 +49,8 @@ impl Writer {
             codec,
             key,
             known,
-            buffers: Mutex::default(),
+            texts: Buffers::up_to(KEPT_CAPACITY),
+            outputs: Buffers::up_to(KEPT_CAPACITY),
             compressors: Mutex::default(),
             permits: Arc::new(Semaphore::new(at_once)),
             at_once,
@@ -71,7 +74,7 @@ impl Writer {
 
     /// An empty buffer, with memory of an earlier segment where there is one.
     pub fn buffer(&self) -> Vec<u8> {
-        let kept = lock(&self.buffers).pop();
+        let kept = self.texts.take();
         kept.unwrap_or_else(|| Vec::with_capacity(SEGMENT_BYTES + SEGMENT_BYTES / 16))
     }
 
@@ -86,7 +89,7 @@ impl Writer {
             Packed::Known { segment, text } => {
                 let key = keys::segment(&segment.id, self.codec);
                 if self.store.keeps(&key, &segment.stored()).await? {
-                    self.give_back(text);
+                    self.texts.give_back(text);
                     return Ok(segment);
                 }
                 tracing::warn!(
@@ -135,17 +138,10 @@ impl Writer {
     fn compressed(&self, text: Vec<u8>) -> Result<Bytes> {
         let kept = lock(&self.compressors).pop();
         let mut compressor = kept.map_or_else(|| Compressor::new(self.codec), Ok)?;
-        let stored = compressor.compress(&text)?;
+        let stored = compressor.compress(&text, self.outputs.take().unwrap_or_default())?;
         lock(&self.compressors).push(compressor);
-        self.give_back(text);
-        Ok(stored.into())
-    }
-
-    fn give_back(&self, mut text: Vec<u8>) {
-        if text.capacity() <= KEPT_CAPACITY {
-            text.clear();
-            lock(&self.buffers).push(text);
-        }
+        self.texts.give_back(text);
+        Ok(self.outputs.lend(stored))
     }
 
     /// An object that is there already is taken only after it proved to hold these rows.
