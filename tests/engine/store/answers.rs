@@ -255,3 +255,11 @@ async fn a_bucket_with_versions_conforms() {
         conforms(&store).await;
     }
 }
+
+/// Every version is locked for a day: what is replaced or deleted stays, and we see what is new.
+#[tokio::test]
+async fn a_bucket_with_object_lock_conforms() {
+    if let Some(store) = places::localstack_with_locks().await {
+        conforms(&store).await;
+    }
+}

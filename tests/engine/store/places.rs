@@ -1,7 +1,10 @@
 //! Fresh, empty stores of every kind.
 
 use aws_sdk_s3::config::{BehaviorVersion, Builder, Credentials, Region};
-use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
+use aws_sdk_s3::types::{
+    BucketVersioningStatus, DefaultRetention, ObjectLockConfiguration, ObjectLockEnabled,
+    ObjectLockRetentionMode, ObjectLockRule, VersioningConfiguration,
+};
 use local::s3;
 use rovodev::ports::store::{S3Settings, Store};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -51,6 +54,33 @@ pub async fn localstack_with_versions() -> Option<Store> {
         .put_bucket_versioning()
         .bucket(&name)
         .versioning_configuration(on)
+        .send()
+        .await
+        .unwrap();
+    Some(Store::open(&format!("s3://{name}/some/prefix"), &settings).unwrap())
+}
+
+/// The same with Object Lock, under which nobody can end a version before its day is over.
+pub async fn localstack_with_locks() -> Option<Store> {
+    let endpoint = std::env::var("ROVODEV_TEST_LOCALSTACK_ENDPOINT").ok()?;
+    let settings = settings(endpoint, "test".into(), "test".into());
+    let name = format!("b-{}", Uuid::new_v4().simple());
+    let made = client(&settings).create_bucket().bucket(&name);
+    made.object_lock_enabled_for_bucket(true)
+        .send()
+        .await
+        .unwrap();
+    let retention = DefaultRetention::builder()
+        .mode(ObjectLockRetentionMode::Compliance)
+        .days(1);
+    let rule = ObjectLockRule::builder().default_retention(retention.build());
+    let lock = ObjectLockConfiguration::builder()
+        .object_lock_enabled(ObjectLockEnabled::Enabled)
+        .rule(rule.build());
+    client(&settings)
+        .put_object_lock_configuration()
+        .bucket(&name)
+        .object_lock_configuration(lock.build())
         .send()
         .await
         .unwrap();
