@@ -1,9 +1,10 @@
 //! Two workers on one job: the one whose lease ran out writes nothing more.
 
 use super::workplace::Workplace;
+use local::demo;
 use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
 use rovodev::tasks::Context;
-use rovodev::tasks::jobs::work_off;
+use rovodev::tasks::jobs::{clean_up, work_off};
 use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,6 +43,66 @@ async fn the_worker_that_was_given_up_ends_without_a_word() {
         assert_eq!(place.told(asked.id, "done").await, 1);
         assert_eq!(place.told(asked.id, "failed").await, 0);
         place.assert_store_and_catalog_agree().await;
+    }
+}
+
+/// It stands still while it reads what it will restore; the other one restores meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_is_done_once_though_the_worker_that_was_given_up_wakes_up() {
+    let mut place = Workplace::start().await;
+    let backup = place.ask_for_backup().await.id;
+    work_off(&place.workshop(), &Context::default())
+        .await
+        .unwrap();
+    let before = place.contents().await;
+    for call in [2, 37] {
+        demo::damage(&mut place.owner).await.unwrap();
+        let asked = place.ask_for_restore(backup).await;
+        let slow = Rule::new(When::Call(call), Fault::Stall(Duration::from_secs(4)));
+        let watched = Unreliable::new(place.workshop().store().clone(), [slow]);
+        let slow = place
+            .workshop()
+            .with_store(Store::Unreliable(watched.clone()));
+        let first = tokio::spawn(async move { work_off(&slow, &Context::default()).await });
+        while watched.calls() < call {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        place.time_passes().await;
+        for _ in 0..4 {
+            work_off(&place.workshop(), &Context::default())
+                .await
+                .unwrap();
+            if place.row("restore_operations", asked.operation_id).await["status"] == "completed" {
+                break;
+            }
+            place.time_passes().await;
+        }
+        let after_second = place.row("restore_operations", asked.operation_id).await;
+        let error = place.last_error(asked.operation_id).await;
+        assert_eq!(after_second["status"], "completed", "{call}: {error:?}");
+        let changed = "UPDATE public.calls SET summary = 'written since' WHERE number = 1";
+        place.owner.batch_execute(changed).await.unwrap();
+        let since = place.contents().await;
+        first.await.unwrap().unwrap();
+        assert_eq!(place.contents().await, since, "{call}: written once more");
+        let row = place.row("restore_operations", asked.operation_id).await;
+        assert_eq!(row, after_second, "{call}");
+        assert_eq!(place.told(asked.operation_id, "done").await, 1, "{call}");
+        assert_eq!(place.told(asked.operation_id, "failed").await, 0, "{call}");
+        clean_up(&place.workshop(), &Context::default())
+            .await
+            .unwrap();
+        assert_eq!(place.staging().await, 0, "{call}");
+        place.assert_store_and_catalog_agree().await;
+        let undone = place.ask_for_restore(backup).await.operation_id;
+        work_off(&place.workshop(), &Context::default())
+            .await
+            .unwrap();
+        assert_eq!(
+            place.row("restore_operations", undone).await["status"],
+            "completed"
+        );
+        assert_eq!(place.contents().await, before, "{call}");
     }
 }
 

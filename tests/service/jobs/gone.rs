@@ -116,6 +116,53 @@ async fn a_restore_whose_row_goes_changes_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_backup_whose_row_goes_while_it_is_deleted_is_deleted() {
+    let place = Workplace::start().await;
+    for way in WAYS {
+        let asked = place.ask_for_backup().await;
+        work_off(&place.workshop(), &Context::default())
+            .await
+            .unwrap();
+        place.ask_for_deletion(asked.id).await;
+        let work = begun(&place, 1).await;
+        place
+            .run(&way.replace("$id", &format!("'{}'", asked.id)))
+            .await;
+        work.await.unwrap();
+        assert!(!is_stored(&place, asked.id).await, "{way}");
+        nothing_is_left(&place).await;
+        place.assert_store_and_catalog_agree().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_whose_row_goes_leaves_no_file() {
+    let place = Workplace::start().await;
+    let backup = place.ask_for_backup().await.id;
+    work_off(&place.workshop(), &Context::default())
+        .await
+        .unwrap();
+    let ways = [
+        "DELETE FROM public.rovodev_jobs WHERE export_id = $id; DELETE FROM public.rovodev_exports WHERE id = $id",
+        "BEGIN; SET LOCAL session_replication_role = replica; DELETE FROM public.rovodev_exports WHERE id = $id; COMMIT",
+        "DELETE FROM public.rovodev_jobs WHERE export_id = $id",
+    ];
+    for way in ways {
+        for call in [1, 6] {
+            let export = place.ask_for_export(backup).await;
+            let work = begun(&place, call).await;
+            place
+                .run(&way.replace("$id", &format!("'{}'", export.id)))
+                .await;
+            work.await.unwrap();
+            nothing_is_left(&place).await;
+            let left = place.workshop().store().list(keys::EXPORTS).await.unwrap();
+            assert!(left.is_empty(), "{way} at {call}: {left:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_asked_may_leave_and_so_may_the_tenant() {
     let place = Workplace::start().await;
     let asked = place.ask_for_backup().await;

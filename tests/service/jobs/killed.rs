@@ -20,7 +20,7 @@ const FOREVER: Duration = Duration::from_secs(3600);
 
 /// Where a worker dies.
 #[derive(Debug, Clone, Copy)]
-enum Death {
+pub enum Death {
     /// Before its n-th call to the store.
     AtStore(u64),
     /// Before its n-th call to the catalog.
@@ -69,7 +69,7 @@ fn worker(place: &Workplace, call: u64, catalog: &str) -> Child {
 }
 
 /// Whether the worker was killed there; else it ended before, having done its work.
-async fn killed_at(place: &Workplace, death: Death) -> bool {
+pub async fn killed_at(place: &Workplace, death: Death) -> bool {
     let (mut child, reached) = match death {
         Death::AtStore(call) => {
             let mut child = worker(place, call, &place.project.url());
@@ -103,7 +103,7 @@ async fn killed_at(place: &Workplace, death: Death) -> bool {
 }
 
 /// A tick of a healthy process once the lease of the dead one has run out.
-async fn tick(place: &Workplace) {
+pub async fn tick(place: &Workplace) {
     place.time_passes().await;
     let (workshop, ctx) = (place.workshop(), Context::default());
     work_off(&workshop, &ctx).await.unwrap();
@@ -112,7 +112,7 @@ async fn tick(place: &Workplace) {
 
 /// Calls all over the work, ever more apart (`tests/engine/killed.rs` takes each in turn), and the first to the catalog.
 /// Each list ends where the work ends before its death.
-fn deaths() -> impl Iterator<Item = Vec<Death>> {
+pub fn deaths() -> impl Iterator<Item = Vec<Death>> {
     let store = [1, 2, 4, 7, 11, 16, 22, 29, 37].map(Death::AtStore);
     let before: Vec<Death> = (1..6).map(Death::BeforeCatalog).collect();
     let behind: Vec<Death> = (1..6).map(Death::BehindCatalog).collect();
@@ -222,4 +222,36 @@ async fn an_undo_whose_worker_was_killed_is_completed_by_the_next_tick() {
         }
         assert!(killed > 1);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_that_dies_five_times_fails_with_its_reason_and_the_next_one_works() {
+    let mut place = Workplace::start().await;
+    let backup = place.ask_for_backup().await.id;
+    tick(&place).await;
+    let before = place.contents().await;
+    local::demo::damage(&mut place.owner).await.unwrap();
+    let damaged = place.contents().await;
+    let asked = place.ask_for_restore(backup).await;
+    for attempt in 1..=5 {
+        assert!(killed_at(&place, Death::AtStore(4)).await, "{attempt}");
+        place.time_passes().await;
+    }
+    tick(&place).await;
+    let row = place.row("restore_operations", asked.operation_id).await;
+    assert_eq!(row["status"], "failed", "{row}");
+    let reason = row["error_message"].as_str().unwrap();
+    assert!(reason.contains("5 attempts"), "{reason}");
+    assert_eq!(place.told(asked.operation_id, "failed").await, 1);
+    let safety = place.row("backups", asked.safety_backup_id.unwrap()).await;
+    assert_ne!(safety["status"], "completed", "{safety}");
+    assert_eq!(place.contents().await, damaged);
+    assert_eq!((place.staging().await, place.open_jobs().await), (0, 0));
+    place.assert_store_and_catalog_agree().await;
+
+    let next = place.ask_for_restore(backup).await;
+    tick(&place).await;
+    let death = Death::AtStore(0);
+    restored(&mut place, next.operation_id, next.safety_backup_id, death).await;
+    assert_eq!(place.contents().await, before);
 }

@@ -10,5 +10,6 @@ mod killed;
 pub mod lines;
 mod logged;
 mod proxy;
+mod removed;
 mod shared;
 pub mod workplace;

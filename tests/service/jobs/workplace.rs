@@ -12,7 +12,7 @@ use rovodev::http::MAX_DURATION;
 use rovodev::ports::catalog::{ApiKey, Catalog};
 use rovodev::ports::web;
 use rovodev::tasks::cataloged::{
-    Asked, Asker, CreateAnswer, CreateBackup, RestoreAnswer, RestoreBackup,
+    Asked, Asker, CreateAnswer, CreateBackup, DownloadBackup, Export, RestoreAnswer, RestoreBackup,
 };
 use rovodev::tasks::jobs::Workshop;
 use rovodev::tasks::{backups, cataloged};
@@ -125,6 +125,28 @@ impl Workplace {
         let catalog = catalog(&self.settings());
         let asked = cataloged::delete(&catalog, &self.asker, backup).await;
         done(asked.unwrap());
+    }
+
+    /// The whole backup as a file of the store.
+    pub async fn ask_for_export(&self, backup: Uuid) -> Export {
+        let wanted = DownloadBackup {
+            format: "sql.gz".into(),
+            table: None,
+            file: None,
+            export: true,
+        };
+        let (catalog, secret) = (catalog(&self.settings()), "0".repeat(64));
+        let asked = cataloged::download(&catalog, &self.asker, backup, &wanted, &secret, None);
+        done(asked.await.unwrap()).export.unwrap()
+    }
+
+    pub async fn revoke_downloads(&self, backup: Uuid) {
+        let catalog = catalog(&self.settings());
+        done(
+            cataloged::revoke(&catalog, &self.asker, backup)
+                .await
+                .unwrap(),
+        );
     }
 
     /// As whoever asks for all else.
