@@ -37,7 +37,7 @@ variables! {
     DATABASE_URL secret None,
         "The database to back up and to restore in place: postgres://USER:PASSWORD@HOST:5432/DATABASE. On Supabase the direct connection or the session pooler (port 5432), never port 6543.";
     BACKUP_STORE open Some("./backups"),
-        "Where backups lie: a directory, or s3://BUCKET/PREFIX.";
+        "Where backups lie: a directory, or s3://BUCKET/PREFIX. Beside a catalog it must be set, the same for functions, workers and operators.";
     STORE_KEY secret None,
         "64 hex digits that segment names are keyed with; `rovodev init` makes it. Restoring does not need it.";
     AWS_ACCESS_KEY_ID open None,

@@ -23,7 +23,7 @@ impl Workplace {
         let workshop = Workshop::new(settings, operator.catalog().clone(), None)?;
         Ok(Self {
             operator,
-            store: places::store(settings)?,
+            store: places::shared_store(settings)?,
             workshop,
         })
     }

@@ -9,7 +9,7 @@ use super::caller::caller_within;
 use super::guard::Failure;
 use super::query::{one, parameters};
 use super::{Answer, Problem, Request, Service};
-use crate::config;
+use crate::config::{self, Origin};
 use crate::error::{Code, Error, Result};
 use crate::ports::catalog::{As, Repeat};
 use crate::tasks::cataloged::{Asked, Asker, Filter, Page, list};
@@ -113,7 +113,7 @@ fn whole(service: &Service, parts: &Parts, services: Value) -> Value {
     let source = parts.source.ok();
     let missing: Vec<&str> = NEEDED
         .iter()
-        .filter(|v| service.settings().get(v).is_none())
+        .filter(|v| matches!(service.settings().origin(v), None | Some(Origin::Default)))
         .map(|v| v.name)
         .collect();
     json!({

@@ -1,7 +1,7 @@
 //! From settings to the places they name.
 
-use crate::config::{self, Settings};
-use crate::error::Result;
+use crate::config::{self, Origin, Settings};
+use crate::error::{Code, Error, Result};
 use crate::ports::postgres::DatabaseUrl;
 use crate::ports::store::{S3Settings, Store};
 
@@ -13,6 +13,19 @@ pub fn source(settings: &Settings) -> Result<DatabaseUrl> {
 /// The store, by `BACKUP_STORE` and the settings of S3. Reaches for nothing yet.
 pub fn store(settings: &Settings) -> Result<Store> {
     Store::open(settings.require(&config::BACKUP_STORE)?, &s3(settings))
+}
+
+/// The store that functions, workers and operators of one catalog share. The default will not do: it is a folder of whoever
+/// asks, where nobody else finds what the catalog says is there.
+pub fn shared_store(settings: &Settings) -> Result<Store> {
+    if settings.origin(&config::BACKUP_STORE) == Some(Origin::Default) {
+        return Err(Error::new(
+            Code::Config,
+            "BACKUP_STORE is not set; beside a catalog the store has no default",
+        )
+        .hint("Set BACKUP_STORE to s3://BUCKET/PREFIX, the same for functions, workers and operators."));
+    }
+    store(settings)
 }
 
 pub fn s3(settings: &Settings) -> S3Settings {

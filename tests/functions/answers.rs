@@ -97,3 +97,28 @@ async fn a_function_without_its_settings_answers_and_does_not_die() {
         list.end(number).await;
     }
 }
+
+/// It would be completed, and gone with the function.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_of_vercel_keeps_no_backup_on_its_own_disk() {
+    let platform = Platform::start().await;
+    let path = "/api/backups/create";
+    for (store, status) in [
+        ("/tmp/backups".to_string(), 500),
+        (platform.variable("BACKUP_STORE"), 202),
+    ] {
+        let more = [
+            ("BACKUP_STORE", store),
+            ("VERCEL_ENV", "production".to_string()),
+        ];
+        let create = platform.function_with("backups/create", more).await;
+        let (number, told) = platform
+            .post(&create, path, json!({ "type": "config" }), status)
+            .await;
+        assert!(told["id"].is_string() == (status == 202), "{told}");
+        create.end(number).await;
+        assert!(create.stop().await.success());
+    }
+    let list = platform.function("backups/list").await;
+    assert_eq!(platform.get(&list, "/api/backups/list").await["total"], 1);
+}

@@ -32,11 +32,24 @@ impl Platform {
         Function::start(Program::of(name), &self.demo.variables).await
     }
 
+    /// With these variables, whatever the project's are.
+    pub async fn function_with(&self, name: &str, more: [(&'static str, String); 2]) -> Function {
+        let others = self.demo.variables.iter();
+        let others = others.filter(|(name, _)| more.iter().all(|(other, _)| other != name));
+        let variables: Vec<_> = others.cloned().chain(more.iter().cloned()).collect();
+        Function::start(Program::of(name), &variables).await
+    }
+
     pub async fn get(&self, function: &Function, path: &str) -> Value {
         let (_, request) = function.request("GET", path);
         let answer = request.bearer_auth(&self.token).send().await.unwrap();
         assert_eq!(answer.status(), 200);
         serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    }
+
+    pub fn variable(&self, name: &str) -> String {
+        let mut all = self.demo.variables.iter();
+        all.find(|(other, _)| *other == name).unwrap().1.clone()
     }
 
     /// The number of the request, and its answer of this status.

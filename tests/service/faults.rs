@@ -103,6 +103,33 @@ async fn with_parts_that_take_their_time() {
     }
 }
 
+/// Whoever asks is told that it is not his fault, and no row says that something goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_setting_nothing_is_begun() {
+    let mut broken = Broken::start().await;
+    let begun = broken.begun().await;
+    for setting in ["DATABASE_URL", "BACKUP_STORE"] {
+        broken.begin_without(setting);
+        for call in broken.calls() {
+            if matches!(call.name, "create" | "preview" | "tick") {
+                let told = broken.ask(&call).await;
+                assert_eq!(told.status, 500, "{} {setting}: {told:?}", call.name);
+                let text = told.body.to_string();
+                assert!(!text.contains("127.0.0.1"), "{text}");
+            }
+        }
+        assert_eq!(broken.begun().await, begun, "{setting}");
+        let health = broken.health().await;
+        assert_eq!(
+            health.body["config"]["missing"],
+            json!([setting]),
+            "{health:?}"
+        );
+    }
+    broken.begin_anew();
+    all_is_well(&broken, None).await;
+}
+
 /// A stream outlasts it, and tells what changed meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_go_on_when_the_catalog_is_back() {

@@ -68,7 +68,7 @@ impl Workshop {
             vercel: Vercel::new(settings, catalog.http().clone()),
             catalog,
             source: places::source(settings)?,
-            store: places::store(settings)?,
+            store: places::shared_store(settings)?,
             store_key: settings.get(&config::STORE_KEY).map(str::to_string),
             pg_dump: settings.get(&config::PG_DUMP).map(PathBuf::from),
             project: PathBuf::from("."),

@@ -4,6 +4,7 @@ use crate::proxy::{Cut, Proxy};
 use crate::stack::{CRON_SECRET, Person, Running};
 use http::{Request, Response, header};
 use http_body_util::BodyExt;
+use local::settings::Variables;
 use rovodev::config::Settings;
 use rovodev::http::{Answer, Body, Service, routes};
 use serde_json::{Value, json};
@@ -41,7 +42,7 @@ pub struct Told {
 
 pub struct Broken {
     service: Service,
-    settings: Settings,
+    variables: Variables,
     secrets: Vec<String>,
     token: String,
     /// A whole backup, and a link to it.
@@ -85,11 +86,11 @@ impl Broken {
         ];
         let secrets = variables.iter().filter(|(name, _)| secret.contains(name));
         let secrets: Vec<String> = secrets.map(|(_, value)| value.clone()).collect();
-        let settings = Settings::of(variables);
+        let settings = Settings::of(variables.clone());
         let token = running.signed_for(Person::Admin, &project.url()).await;
         let mut broken = Self {
-            service: Service::new(settings.clone()).unwrap(),
-            settings,
+            service: Service::new(settings).unwrap(),
+            variables,
             secrets,
             token,
             backup,
@@ -106,7 +107,21 @@ impl Broken {
 
     /// Another process, which remembers nothing.
     pub fn begin_anew(&mut self) {
-        self.service = Service::new(self.settings.clone()).unwrap();
+        self.begin_without("");
+    }
+
+    /// A process of a deployment that lacks this variable.
+    pub fn begin_without(&mut self, name: &str) {
+        let others = self.variables.iter().filter(|(n, _)| *n != name).cloned();
+        self.service = Service::new(Settings::of(others)).unwrap();
+    }
+
+    /// Backups, restores, exports and jobs that the catalog knows of.
+    pub async fn begun(&self) -> i64 {
+        let query = "SELECT (SELECT count(*) FROM public.backups) + (SELECT count(*) FROM public.restore_operations) + \
+            (SELECT count(*) FROM public.rovodev_exports) + (SELECT count(*) FROM public.rovodev_jobs)";
+        let superuser = self.running.superuser().await;
+        superuser.query_one(query, &[]).await.unwrap().get(0)
     }
 
     /// Of the project the path tells the part; nobody listens for both.
