@@ -137,6 +137,7 @@ fn a_limit_that_is_none_is_refused() {
     for text in ["0", "101", "many"] {
         let settings = Settings::of([
             ("DATABASE_URL", "postgres://a:b@127.0.0.1:1/c".to_string()),
+            ("BACKUP_STORE", "s3://bucket/prefix".to_string()),
             ("SUPABASE_URL", "http://127.0.0.1:1".to_string()),
             ("SUPABASE_PUBLISHABLE_KEY", "p".to_string()),
             ("SUPABASE_SECRET_KEY", "s".to_string()),
