@@ -24,7 +24,8 @@ pub fn roles() -> String {
     )
 }
 
-/// From 16 on a membership says what it is good for; what a server gives by itself is left out.
+/// From 16 on a membership says what it is good for; what a server gives by itself is left out. Who may give a role on
+/// has that from somebody else, and may not say it once more.
 pub fn memberships(version: u32) -> String {
     let since_16 = if version >= 160_000 {
         ", CASE WHEN m.inherit_option <> b.rolinherit THEN 'INHERIT ' || pg_catalog.upper(m.inherit_option::text) END,
@@ -33,10 +34,13 @@ pub fn memberships(version: u32) -> String {
         ""
     };
     format!(
-        "{USED_ROLES} SELECT pg_catalog.format('membership of %s in %s', b.rolname, a.rolname),
-            pg_catalog.format('GRANT %I TO %I', a.rolname, b.rolname)
-            || coalesce(' WITH ' || nullif(pg_catalog.concat_ws(', ', CASE WHEN m.admin_option THEN 'ADMIN OPTION' END{since_16}), ''), '')
-         FROM pg_catalog.pg_auth_members m JOIN used a ON a.oid = m.roleid JOIN used b ON b.oid = m.member ORDER BY 1"
+        "{USED_ROLES}, said AS (SELECT a.rolname AS role, b.rolname AS member, m.admin_option, pg_catalog.format('GRANT %I TO %I', a.rolname, b.rolname)
+            || coalesce(' WITH ' || nullif(pg_catalog.concat_ws(', ', CASE WHEN m.admin_option THEN 'ADMIN OPTION' END{since_16}), ''), '') AS sql
+         FROM pg_catalog.pg_auth_members m JOIN used a ON a.oid = m.roleid JOIN used b ON b.oid = m.member)
+         SELECT pg_catalog.format('membership of %s in %s', member, role), CASE WHEN admin_option THEN pg_catalog.format('DO %L', pg_catalog.format(
+            'BEGIN IF NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members WHERE roleid = %L::pg_catalog.regrole AND member = %L::pg_catalog.regrole AND admin_option) THEN %s; END IF; END',
+            pg_catalog.quote_ident(role), pg_catalog.quote_ident(member), sql)) ELSE sql END
+         FROM said ORDER BY 1"
     )
 }
 
