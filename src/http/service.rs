@@ -5,7 +5,7 @@ use super::jwks::Pace;
 use super::origin;
 use super::token::Verifier;
 use crate::config::{self, Settings};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use crate::ports::catalog::{ApiKey, Catalog};
 use crate::ports::store::Store;
 use crate::ports::web;
@@ -88,7 +88,6 @@ impl Service {
 
     /// For work behind the response.
     pub fn workshop(&self) -> Result<Workshop> {
-        self.store()?;
         let deadline = self.deadline();
         let workshop = Workshop::new(self.settings(), self.catalog().clone(), Some(deadline))?;
         Ok(workshop.with_notifier(self.notifier().clone()))
@@ -96,15 +95,7 @@ impl Service {
 
     /// Where backups lie.
     pub fn store(&self) -> Result<Store> {
-        let store = places::shared_store(self.settings())?;
-        if matches!(store, Store::Dir(_)) && std::env::var_os("VERCEL_ENV").is_some() {
-            return Err(Error::new(
-                Code::Config,
-                "BACKUP_STORE names a directory, and the disk of a function goes with it",
-            )
-            .hint("Set BACKUP_STORE to s3://BUCKET/PREFIX."));
-        }
-        Ok(store)
+        places::shared_store(self.settings())
     }
 
     pub fn origins(&self) -> &[String] {

@@ -16,7 +16,7 @@ pub fn store(settings: &Settings) -> Result<Store> {
 }
 
 /// The store that functions, workers and operators of one catalog share. The default will not do: it is a folder of whoever
-/// asks, where nobody else finds what the catalog says is there.
+/// asks, where nobody else finds what the catalog says is there. Nor will any folder where Vercel runs us.
 pub fn shared_store(settings: &Settings) -> Result<Store> {
     if settings.origin(&config::BACKUP_STORE) == Some(Origin::Default) {
         return Err(Error::new(
@@ -25,7 +25,15 @@ pub fn shared_store(settings: &Settings) -> Result<Store> {
         )
         .hint("Set BACKUP_STORE to s3://BUCKET/PREFIX, the same for functions, workers and operators."));
     }
-    store(settings)
+    let store = store(settings)?;
+    if matches!(store, Store::Dir(_)) && std::env::var_os("VERCEL_ENV").is_some() {
+        return Err(Error::new(
+            Code::Config,
+            "BACKUP_STORE names a directory, and the disk of a function goes with it",
+        )
+        .hint("Set BACKUP_STORE to s3://BUCKET/PREFIX."));
+    }
+    Ok(store)
 }
 
 pub fn s3(settings: &Settings) -> S3Settings {

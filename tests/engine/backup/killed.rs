@@ -26,26 +26,8 @@ async fn run(shell: &Shell, url: &str, point: Point) -> Option<Vec<String>> {
     command.env("DATABASE_URL", &proxy.address);
     command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
-    let ended = async {
-        loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                return status;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let ended = tokio::select! {
-        () = proxy.reached() => None,
-        status = ended => Some(status),
-        () = tokio::time::sleep(PATIENCE) => panic!("{point:?}: neither there nor at the end"),
-    };
-    child.kill().unwrap();
-    child.wait().unwrap();
-    proxy.let_go();
-    ended.map(|status| {
-        assert!(status.success(), "{point:?}: {status}");
-        proxy.seen()
-    })
+    let ended = proxy.kill_there(&mut child).await;
+    ended.map(|_| proxy.seen())
 }
 
 /// Until the server has noticed that its clients are dead.

@@ -6,7 +6,6 @@ use super::faults::{TABLES, gone};
 use super::fixture::{Contents, Fixture};
 use super::kill_proxy::{KillProxy, Point};
 use crate::cli::Shell;
-use crate::support::PATIENCE;
 use Point::{After, Before, Call, Never};
 use rovodev::tasks::restore::in_place;
 use std::collections::BTreeSet;
@@ -94,27 +93,8 @@ impl Killed {
         assert_eq!(self.f.contents().await, self.new, "{point:?}");
         let proxy = KillProxy::start(&self.url, point).await;
         let mut child = self.start(&proxy.address);
-        let ended = async {
-            loop {
-                if let Some(status) = child.try_wait().unwrap() {
-                    return status;
-                }
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-            }
-        };
-        let ended = tokio::select! {
-            () = proxy.reached() => None,
-            status = ended => Some(status),
-            () = tokio::time::sleep(PATIENCE) => panic!("{point:?}: neither there nor at the end"),
-        };
-        child.kill().unwrap();
-        child.wait().unwrap();
-        proxy.let_go();
+        let ended = proxy.kill_there(&mut child).await;
         gone(&self.f).await;
-        if let Some(status) = ended {
-            assert!(status.success(), "{point:?}: {status}");
-        }
-
         let done: Vec<Uuid> = self.done().await.difference(&before).copied().collect();
         let now_told: Vec<Uuid> = self.told().difference(&told).copied().collect();
         assert_eq!(done, now_told, "{point:?}: status tells what was done");

@@ -1,8 +1,11 @@
 //! A network that stops exactly at one statement, for a process that is killed there.
 
 use crate::backup::proxy::{address, connected, first_message, listen, through};
+use crate::support::PATIENCE;
 use std::net::SocketAddr;
+use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -56,6 +59,31 @@ impl KillProxy {
             address: url,
             state,
         }
+    }
+
+    /// Kills the process once it comes there; how it ended where it ended before.
+    pub async fn kill_there(&self, child: &mut Child) -> Option<ExitStatus> {
+        let ended = async {
+            loop {
+                if let Some(status) = child.try_wait().unwrap() {
+                    return status;
+                }
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let point = self.state.point;
+        let ended = tokio::select! {
+            () = self.reached() => None,
+            status = ended => Some(status),
+            () = tokio::time::sleep(PATIENCE) => panic!("{point:?}: neither there nor at the end"),
+        };
+        child.kill().unwrap();
+        child.wait().unwrap();
+        self.let_go();
+        if let Some(status) = ended {
+            assert!(status.success(), "{point:?}: {status}");
+        }
+        ended
     }
 
     /// Waits until a session is held.

@@ -2,25 +2,33 @@
 
 use super::workplace::Workplace;
 use local::demo;
+use rovodev::error::Result;
 use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
 use rovodev::tasks::Context;
 use rovodev::tasks::jobs::{clean_up, work_off};
 use std::time::Duration;
+use tokio::task::JoinHandle;
+
+/// It stands still at its n-th call to the store, where it is when this returns.
+async fn slow_worker(place: &Workplace, call: u64) -> JoinHandle<Result<usize>> {
+    let pause = Rule::new(When::Call(call), Fault::Stall(Duration::from_secs(4)));
+    let watched = Unreliable::new(place.workshop().store().clone(), [pause]);
+    let slow = place
+        .workshop()
+        .with_store(Store::Unreliable(watched.clone()));
+    let work = tokio::spawn(async move { work_off(&slow, &Context::default()).await });
+    while watched.calls() < call {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    work
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worker_that_was_given_up_ends_without_a_word() {
     let place = Workplace::start().await;
     for call in [3, 8, 12] {
         let asked = place.ask_for_backup().await;
-        let slow = Rule::new(When::Call(call), Fault::Stall(Duration::from_secs(4)));
-        let watched = Unreliable::new(place.workshop().store().clone(), [slow]);
-        let slow = place
-            .workshop()
-            .with_store(Store::Unreliable(watched.clone()));
-        let first = tokio::spawn(async move { work_off(&slow, &Context::default()).await });
-        while watched.calls() < call {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let first = slow_worker(&place, call).await;
         place.time_passes().await;
         work_off(&place.workshop(), &Context::default())
             .await
@@ -58,15 +66,7 @@ async fn a_restore_is_done_once_though_the_worker_that_was_given_up_wakes_up() {
     for call in [2, 37] {
         demo::damage(&mut place.owner).await.unwrap();
         let asked = place.ask_for_restore(backup).await;
-        let slow = Rule::new(When::Call(call), Fault::Stall(Duration::from_secs(4)));
-        let watched = Unreliable::new(place.workshop().store().clone(), [slow]);
-        let slow = place
-            .workshop()
-            .with_store(Store::Unreliable(watched.clone()));
-        let first = tokio::spawn(async move { work_off(&slow, &Context::default()).await });
-        while watched.calls() < call {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let first = slow_worker(&place, call).await;
         place.time_passes().await;
         for _ in 0..4 {
             work_off(&place.workshop(), &Context::default())
