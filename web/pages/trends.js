@@ -20,6 +20,7 @@ export default async function page({ show, signal, query }) {
 
 class Trends {
   #turn = 0;
+  #opened = new Set();
 
   constructor(query, signal) {
     Object.assign(this, { query, signal });
@@ -83,7 +84,7 @@ class Trends {
     const since = days[0].day;
     this.drawn = new AbortController();
     const signal = AbortSignal.any([this.signal, this.drawn.signal]);
-    replace(this.body, summary(days, storage), heatmap(year), charts(days, signal), bySchedule(schedules), byDoor(doors.filter(({ day }) => day >= since)));
+    replace(this.body, summary(days, storage), heatmap(year), charts(days, this.#opened, signal), bySchedule(schedules), byDoor(doors.filter(({ day }) => day >= since)));
   }
 }
 

@@ -20,14 +20,15 @@ const CHARTS = {
   restore: { lines: [[series.p50, (day) => day.restoreP50Ms, "--accent"], [series.p95, (day) => day.restoreP95Ms, "--warn"]], text: format.elapsed, seldom: true },
 };
 
-export function charts(days, signal) {
-  return element("div", { class: "charts" }, Object.entries(CHARTS).filter(([, chart]) => isThere(chart, days)).map(([name, chart]) => one(words.trends.charts[name], chart, days, signal)));
+/** `opened` are the titles whose table is open; it is kept up to date. */
+export function charts(days, opened, signal) {
+  return element("div", { class: "charts" }, Object.entries(CHARTS).filter(([, chart]) => isThere(chart, days)).map(([name, chart]) => one(words.trends.charts[name], chart, days, opened, signal)));
 }
 
 /** What happens seldom has no chart before it happened. */
 const isThere = ({ lines, seldom }, days) => !seldom || days.some((day) => lines.some(([, value]) => value(day) !== null));
 
-function one(title, { lines, text, bars }, days, signal) {
+function one(title, { lines, text, bars }, days, opened, signal) {
   const times = days.map(({ day }) => format.midnight(day).getTime() / 1000);
   const values = lines.map(([, value]) => days.map(value));
   const told = values[0].filter((value) => value !== null);
@@ -42,15 +43,16 @@ function one(title, { lines, text, bars }, days, signal) {
   });
   say(null);
   draw(canvas, { data: [times, ...values], lines, text, bars, say, signal });
-  return section(title, readout, canvas, table(title, lines, values, days, text));
+  return section(title, readout, canvas, table(title, lines, values, days, text, opened));
 }
 
 const written = (value, text) => (value === null ? words.none : text(value));
 
-function table(title, lines, values, days, text) {
+function table(title, lines, values, days, text, opened) {
   const rows = () => days.map(({ day }, at) => ({ day, at })).filter(({ at }) => values.some((line) => line[at] !== null && line[at] !== 0)).reverse();
   const box = element("details", {
-    class: "fold", ontoggle: () => {
+    class: "fold", open: opened.has(title), ontoggle: () => {
+      opened[box.open ? "add" : "delete"](title);
       if (box.children.length > 1) return;
       box.append(element("table", { class: "table figures-table", "aria-label": title },
         element("thead", {}, element("tr", {}, [words.trends.day, ...lines.map(([label]) => label)].map((head) => element("th", { scope: "col" }, head)))),
