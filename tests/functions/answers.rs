@@ -30,7 +30,7 @@ async fn work_goes_on_behind_the_response_and_ends_before_the_invocation() {
 }
 
 /// What was written to the stream by the time the platform was told that its invocation is over.
-async fn last_event(platform: &Platform, backup: &str) -> Value {
+pub async fn last_event(platform: &Platform, backup: &str) -> Value {
     let status = platform.function("backups/[id]/restore/status").await;
     let path = format!("/api/backups/{backup}/restore/status");
     let told = status.events_at_end(&path, &platform.token).await;
@@ -71,13 +71,7 @@ async fn a_restore_takes_its_safety_backup_and_brings_rows_back() {
 async fn the_tick_takes_up_what_waits() {
     let platform = Platform::start().await;
     let backup = platform.asked_for().await;
-    let tick = platform.function("cron/tick").await;
-    let variables = &platform.demo.variables;
-    let secret = variables.iter().find(|(name, _)| *name == "CRON_SECRET");
-    let (number, request) = tick.request("GET", "/api/cron/tick");
-    let request = request.bearer_auth(&secret.unwrap().1);
-    assert_eq!(request.send().await.unwrap().status(), 200);
-    tick.end(number).await;
+    platform.tick().await;
     assert_eq!(last_event(&platform, &backup).await["status"], "completed");
     assert_eq!(platform.schema_of(&backup).await, "captured");
 }

@@ -134,6 +134,11 @@ impl Function {
         kill_process(pid, signal).unwrap();
     }
 
+    /// The process is gone, and what it had in mind with it.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// Asks the process to end, as the platform does, and waits for it.
     pub async fn stop(mut self) -> std::process::ExitStatus {
         self.signal(Signal::TERM);

@@ -6,6 +6,7 @@ mod downloads;
 mod emitted;
 mod function;
 mod health;
+mod killed;
 mod panics;
 mod platform;
 mod program;

@@ -40,6 +40,15 @@ impl Platform {
         Function::start(Program::of(name), &variables).await
     }
 
+    /// Calls the tick, as Vercel Cron does, and waits until its work is done.
+    pub async fn tick(&self) {
+        let tick = self.function("cron/tick").await;
+        let (number, request) = tick.request("GET", "/api/cron/tick");
+        let request = request.bearer_auth(self.variable("CRON_SECRET"));
+        assert_eq!(request.send().await.unwrap().status(), 200);
+        tick.end(number).await;
+    }
+
     pub async fn get(&self, function: &Function, path: &str) -> Value {
         let (_, request) = function.request("GET", path);
         let answer = request.bearer_auth(&self.token).send().await.unwrap();

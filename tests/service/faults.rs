@@ -103,6 +103,33 @@ async fn with_parts_that_take_their_time() {
     }
 }
 
+/// It says what it knows in time, and claims what is due behind its answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_whose_catalog_is_slow_goes_on_behind_its_answer() {
+    let broken = Broken::start().await;
+    let running = &broken.running;
+    let admin = running.sign_in(Person::Admin).await;
+    let daily = json!({ "name": "Nightly", "cron": "0 2 * * *", "type": "database" });
+    running.scheduled(&admin, daily).await;
+    let due = "UPDATE public.backup_schedules SET next_run_at = now() - interval '1 hour'";
+    running.superuser().await.batch_execute(due).await.unwrap();
+    let late = Cut::Late(Duration::from_millis(1200));
+    broken.breaks(Catalog, Some(late)).await;
+    let told = broken.ask(&broken.call("tick")).await;
+    let known = (told.status, &told.body["overdue"], &told.body["claimed"]);
+    assert_eq!(known, (200, &json!(0), &json!(null)), "{told:?}");
+    broken.mend().await;
+    let path = "/api/backups/list?trigger=scheduled";
+    for _ in 0..600 {
+        let (_, listed) = running.call(&admin, "GET", path, None).await;
+        if listed["backups"][0]["status"] == "completed" {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("what was due was not taken");
+}
+
 /// Whoever asks is told that it is not his fault, and no row says that something goes on.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_setting_nothing_is_begun() {

@@ -36,6 +36,8 @@ pub enum Fault {
     LoseAnswer,
     /// A write or delete is not carried out and reported as done.
     Lie,
+    /// The caller meets an error of our own.
+    Panic,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -212,6 +214,7 @@ async fn apply<T>(
             tokio::time::sleep(time).await;
             call.await
         }
+        Some(Fault::Panic) => panic!("a panic of the test"),
         Some(Fault::LoseAnswer) => call.await.and_then(|_| Err(scripted(true))),
         Some(Fault::Lie) => match lie {
             Some(answer) => Ok(answer),

@@ -51,7 +51,7 @@ pub struct Broken {
     project: Proxy,
     store: Proxy,
     source: Proxy,
-    running: Running,
+    pub running: Running,
 }
 
 fn whole(_: &str, _: usize) -> Cut {
@@ -151,7 +151,7 @@ impl Broken {
         }
     }
 
-    fn call(&self, name: &str) -> Call {
+    pub fn call(&self, name: &str) -> Call {
         let calls = self.calls().into_iter();
         calls.into_iter().find(|call| call.name == name).unwrap()
     }

@@ -1,34 +1,23 @@
 //! Two workers on one job: the one whose lease ran out writes nothing more.
 
+use super::killed::{asleep_at, wake};
 use super::workplace::Workplace;
 use local::demo;
-use rovodev::error::Result;
 use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
 use rovodev::tasks::Context;
 use rovodev::tasks::jobs::{clean_up, work_off};
 use std::time::Duration;
-use tokio::task::JoinHandle;
+use uuid::Uuid;
 
-/// It stands still at its n-th call to the store, where it is when this returns.
-async fn slow_worker(place: &Workplace, call: u64) -> JoinHandle<Result<usize>> {
-    let pause = Rule::new(When::Call(call), Fault::Stall(Duration::from_secs(4)));
-    let watched = Unreliable::new(place.workshop().store().clone(), [pause]);
-    let slow = place
-        .workshop()
-        .with_store(Store::Unreliable(watched.clone()));
-    let work = tokio::spawn(async move { work_off(&slow, &Context::default()).await });
-    while watched.calls() < call {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    work
-}
+/// So long the slow worker stands still.
+const PAUSE: Duration = Duration::from_secs(4);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worker_that_was_given_up_ends_without_a_word() {
     let place = Workplace::start().await;
     for call in [3, 8, 12] {
         let asked = place.ask_for_backup().await;
-        let first = slow_worker(&place, call).await;
+        let first = place.slow_worker(call, PAUSE).await;
         place.time_passes().await;
         work_off(&place.workshop(), &Context::default())
             .await
@@ -54,56 +43,70 @@ async fn the_worker_that_was_given_up_ends_without_a_word() {
     }
 }
 
-/// It stands still while it reads what it will restore; the other one restores meanwhile.
+/// What of the two workers on it was told, and that nothing of either is left.
+async fn restored_once(place: &Workplace, restore: Uuid) {
+    assert_eq!(place.told(restore, "done").await, 1);
+    assert_eq!(place.told(restore, "failed").await, 0);
+    clean_up(&place.workshop(), &Context::default())
+        .await
+        .unwrap();
+    assert_eq!(place.staging().await, 0);
+    place.assert_store_and_catalog_agree().await;
+}
+
+async fn works(place: &Workplace) {
+    place.time_passes().await;
+    work_off(&place.workshop(), &Context::default())
+        .await
+        .unwrap();
+}
+
+/// It sleeps, with all its heartbeats, before it came to the database; the other one restores meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_is_done_once_though_the_worker_that_was_given_up_wakes_up() {
     let mut place = Workplace::start().await;
     let backup = place.ask_for_backup().await.id;
-    work_off(&place.workshop(), &Context::default())
-        .await
-        .unwrap();
-    let before = place.contents().await;
-    for call in [2, 37] {
-        demo::damage(&mut place.owner).await.unwrap();
-        let asked = place.ask_for_restore(backup).await;
-        let first = slow_worker(&place, call).await;
-        place.time_passes().await;
-        for _ in 0..4 {
-            work_off(&place.workshop(), &Context::default())
-                .await
-                .unwrap();
-            if place.row("restore_operations", asked.operation_id).await["status"] == "completed" {
-                break;
-            }
-            place.time_passes().await;
-        }
-        let after_second = place.row("restore_operations", asked.operation_id).await;
-        let error = place.last_error(asked.operation_id).await;
-        assert_eq!(after_second["status"], "completed", "{call}: {error:?}");
-        let changed = "UPDATE public.calls SET summary = 'written since' WHERE number = 1";
-        place.owner.batch_execute(changed).await.unwrap();
-        let since = place.contents().await;
-        first.await.unwrap().unwrap();
-        assert_eq!(place.contents().await, since, "{call}: written once more");
-        let row = place.row("restore_operations", asked.operation_id).await;
-        assert_eq!(row, after_second, "{call}");
-        assert_eq!(place.told(asked.operation_id, "done").await, 1, "{call}");
-        assert_eq!(place.told(asked.operation_id, "failed").await, 0, "{call}");
-        clean_up(&place.workshop(), &Context::default())
-            .await
-            .unwrap();
-        assert_eq!(place.staging().await, 0, "{call}");
-        place.assert_store_and_catalog_agree().await;
-        let undone = place.ask_for_restore(backup).await.operation_id;
-        work_off(&place.workshop(), &Context::default())
-            .await
-            .unwrap();
-        assert_eq!(
-            place.row("restore_operations", undone).await["status"],
-            "completed"
-        );
-        assert_eq!(place.contents().await, before, "{call}");
-    }
+    works(&place).await;
+    demo::damage(&mut place.owner).await.unwrap();
+    let asked = place.ask_for_restore(backup).await.operation_id;
+    let mut first = asleep_at(&place, 2).await;
+    works(&place).await;
+    let after_second = place.row("restore_operations", asked).await;
+    let error = place.last_error(asked).await;
+    assert_eq!(after_second["status"], "completed", "{error:?}");
+    let changed = "UPDATE public.calls SET summary = 'written since' WHERE number = 1";
+    place.owner.batch_execute(changed).await.unwrap();
+    let since = place.contents().await;
+    wake(&first);
+    assert!(first.wait().await.unwrap().success());
+    assert_eq!(place.contents().await, since, "written once more");
+    assert_eq!(place.row("restore_operations", asked).await, after_second);
+    restored_once(&place, asked).await;
+}
+
+/// It sleeps while it reads what it will restore: while its session lives, the database lets no other restore in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restore_waits_for_the_sleeper_in_the_database_who_writes_nothing_more() {
+    let mut place = Workplace::start().await;
+    let backup = place.ask_for_backup().await.id;
+    works(&place).await;
+    let whole = place.contents().await;
+    demo::damage(&mut place.owner).await.unwrap();
+    let damaged = place.contents().await;
+    let asked = place.ask_for_restore(backup).await.operation_id;
+    let mut first = asleep_at(&place, 37).await;
+    works(&place).await;
+    let error = place.last_error(asked).await.unwrap();
+    assert!(error.contains("restore_running"), "{error}");
+    wake(&first);
+    assert!(first.wait().await.unwrap().success());
+    assert_eq!(place.contents().await, damaged, "it had lost the job");
+    assert_eq!(place.told(asked, "done").await, 0);
+    works(&place).await;
+    let row = place.row("restore_operations", asked).await;
+    assert_eq!(row["status"], "completed", "{row}");
+    assert_eq!(place.contents().await, whole);
+    restored_once(&place, asked).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

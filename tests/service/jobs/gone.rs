@@ -3,14 +3,14 @@
 use super::workplace::Workplace;
 use local::demo;
 use rovodev::core::keys;
-use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
 use rovodev::tasks::Context;
 use rovodev::tasks::backups;
-use rovodev::tasks::jobs::{clean_up, work_off};
+use rovodev::tasks::jobs::work_off;
 use std::time::Duration;
-use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+/// So long the worker stands still.
+const PAUSE: Duration = Duration::from_secs(2);
 /// How rows go. `$id` is the backup's or the restore's.
 const WAYS: [&str; 3] = [
     "DELETE FROM public.rovodev_jobs WHERE $id IN (backup_id, operation_id); \
@@ -20,33 +20,6 @@ const WAYS: [&str; 3] = [
      DELETE FROM public.backups WHERE id = $id; COMMIT",
     "DELETE FROM public.rovodev_jobs WHERE $id IN (backup_id, operation_id)",
 ];
-
-/// A worker that stands still for a while at its n-th call to the store, where it is when this returns.
-async fn begun(place: &Workplace, call: u64) -> JoinHandle<()> {
-    let pause = Rule::new(When::Call(call), Fault::Stall(Duration::from_secs(2)));
-    let watched = Unreliable::new(place.workshop().store().clone(), [pause]);
-    let slow = Store::Unreliable(watched.clone());
-    let workshop = place.workshop().with_store(slow);
-    let work = tokio::spawn(async move {
-        work_off(&workshop, &Context::default()).await.unwrap();
-    });
-    while watched.calls() < call && !work.is_finished() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-    assert!(!work.is_finished(), "it never makes {call} calls");
-    work
-}
-
-/// Nothing waits, nothing is held, and the next tick finds nothing to do.
-async fn nothing_is_left(place: &Workplace) {
-    place.time_passes().await;
-    let (workshop, ctx) = (place.workshop(), Context::default());
-    assert_eq!(work_off(&workshop, &ctx).await.unwrap(), 0);
-    clean_up(&workshop, &ctx).await.unwrap();
-    assert_eq!(place.open_jobs().await, 0);
-    assert_eq!(place.messages().await, 0);
-    assert_eq!(place.staging().await, 0);
-}
 
 async fn is_stored(place: &Workplace, backup: Uuid) -> bool {
     let listed = backups::list(place.workshop().store(), "default").await;
@@ -59,13 +32,13 @@ async fn a_backup_whose_row_goes_is_in_no_list() {
     for way in WAYS {
         for call in [1, 6, 11] {
             let asked = place.ask_for_backup().await;
-            let work = begun(&place, call).await;
+            let work = place.slow_worker(call, PAUSE).await;
             place
                 .run(&way.replace("$id", &format!("'{}'", asked.id)))
                 .await;
-            work.await.unwrap();
+            work.await.unwrap().unwrap();
             assert!(!is_stored(&place, asked.id).await, "{way} at {call}");
-            nothing_is_left(&place).await;
+            place.nothing_is_left().await;
             place.assert_store_and_catalog_agree().await;
         }
     }
@@ -76,7 +49,7 @@ async fn a_backup_whose_row_goes_is_in_no_list() {
 async fn a_backup_whose_row_goes_at_the_last_moment_is_taken_out_of_the_store() {
     let place = Workplace::start().await;
     let asked = place.ask_for_backup().await;
-    let work = begun(&place, 3).await;
+    let work = place.slow_worker(3, PAUSE).await;
     let id = format!("'{}'", asked.id);
     place
         .run(&format!("BEGIN; {}", WAYS[0].replace("$id", &id)))
@@ -86,9 +59,9 @@ async fn a_backup_whose_row_goes_at_the_last_moment_is_taken_out_of_the_store() 
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     place.run("COMMIT").await;
-    work.await.unwrap();
+    work.await.unwrap().unwrap();
     assert!(!is_stored(&place, asked.id).await);
-    nothing_is_left(&place).await;
+    place.nothing_is_left().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -103,13 +76,13 @@ async fn a_restore_whose_row_goes_changes_nothing() {
             demo::damage(&mut place.owner).await.unwrap();
             let damaged = place.contents().await;
             let asked = place.ask_for_restore(backup).await;
-            let work = begun(&place, call).await;
+            let work = place.slow_worker(call, PAUSE).await;
             place
                 .run(&way.replace("$id", &format!("'{}'", asked.operation_id)))
                 .await;
-            work.await.unwrap();
+            work.await.unwrap().unwrap();
             assert_eq!(place.contents().await, damaged, "{way} at {call}");
-            nothing_is_left(&place).await;
+            place.nothing_is_left().await;
             place.assert_store_and_catalog_agree().await;
         }
     }
@@ -124,13 +97,13 @@ async fn a_backup_whose_row_goes_while_it_is_deleted_is_deleted() {
             .await
             .unwrap();
         place.ask_for_deletion(asked.id).await;
-        let work = begun(&place, 1).await;
+        let work = place.slow_worker(1, PAUSE).await;
         place
             .run(&way.replace("$id", &format!("'{}'", asked.id)))
             .await;
-        work.await.unwrap();
+        work.await.unwrap().unwrap();
         assert!(!is_stored(&place, asked.id).await, "{way}");
-        nothing_is_left(&place).await;
+        place.nothing_is_left().await;
         place.assert_store_and_catalog_agree().await;
     }
 }
@@ -150,12 +123,12 @@ async fn an_export_whose_row_goes_leaves_no_file() {
     for way in ways {
         for call in [1, 6] {
             let export = place.ask_for_export(backup).await;
-            let work = begun(&place, call).await;
+            let work = place.slow_worker(call, PAUSE).await;
             place
                 .run(&way.replace("$id", &format!("'{}'", export.id)))
                 .await;
-            work.await.unwrap();
-            nothing_is_left(&place).await;
+            work.await.unwrap().unwrap();
+            place.nothing_is_left().await;
             let left = place.workshop().store().list(keys::EXPORTS).await.unwrap();
             assert!(left.is_empty(), "{way} at {call}: {left:?}");
         }
@@ -166,15 +139,15 @@ async fn an_export_whose_row_goes_leaves_no_file() {
 async fn who_asked_may_leave_and_so_may_the_tenant() {
     let place = Workplace::start().await;
     let asked = place.ask_for_backup().await;
-    let work = begun(&place, 3).await;
+    let work = place.slow_worker(3, PAUSE).await;
     place.run("DELETE FROM public.rovodev_members").await;
-    work.await.unwrap();
+    work.await.unwrap().unwrap();
     assert_eq!(place.row("backups", asked.id).await["status"], "completed");
     assert!(is_stored(&place, asked.id).await);
     place.run(local::project::TENANTS).await;
 
     let asked = place.ask_for_backup().await;
-    let work = begun(&place, 3).await;
+    let work = place.slow_worker(3, PAUSE).await;
     let own = "WHERE tenant_id = (SELECT id FROM public.rovodev_tenants WHERE slug = 'default')";
     let tables = [
         "rovodev_jobs",
@@ -190,7 +163,7 @@ async fn who_asked_may_leave_and_so_may_the_tenant() {
     place
         .run("DELETE FROM public.rovodev_tenants WHERE slug = 'default'")
         .await;
-    work.await.unwrap();
+    work.await.unwrap().unwrap();
     assert!(!is_stored(&place, asked.id).await);
-    nothing_is_left(&place).await;
+    place.nothing_is_left().await;
 }

@@ -6,6 +6,7 @@ use rovodev::config::Settings;
 use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
 use rovodev::tasks::Context;
 use rovodev::tasks::jobs::{clean_up, work_off};
+use rustix::process::{Pid, Signal, kill_process};
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -14,9 +15,13 @@ use tokio::process::{Child, Command};
 use uuid::Uuid;
 
 const CALL: &str = "ROVODEV_TEST_KILLED_CALL";
+const PAUSE: &str = "ROVODEV_TEST_KILLED_PAUSE";
 const REACHED: &str = "the call is reached";
 /// Longer than any test: the process waits at its call until it is killed.
 const FOREVER: Duration = Duration::from_secs(3600);
+
+/// So long it stands at its call, that it is suspended there and not behind.
+const NAP: Duration = Duration::from_secs(1);
 
 /// Where a worker dies.
 #[derive(Debug, Clone, Copy)]
@@ -34,9 +39,10 @@ pub enum Death {
 fn child_process() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let call = std::env::var(CALL).unwrap().parse().unwrap();
+        let number = |variable| std::env::var(variable).unwrap().parse().unwrap();
+        let (call, pause) = (number(CALL), Duration::from_secs(number(PAUSE)));
         let workshop = workshop(&Settings::load(Path::new("/nonexistent/.env")).unwrap());
-        let stop = Rule::new(When::Call(call), Fault::Stall(FOREVER));
+        let stop = Rule::new(When::Call(call), Fault::Stall(pause));
         let watched = Unreliable::new(workshop.store().clone(), [stop]);
         let workshop = workshop.with_store(Store::Unreliable(watched.clone()));
         std::thread::spawn(move || {
@@ -50,7 +56,7 @@ fn child_process() {
     });
 }
 
-fn worker(place: &Workplace, call: u64, catalog: &str) -> Child {
+fn worker(place: &Workplace, call: u64, pause: Duration, catalog: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -61,6 +67,7 @@ fn worker(place: &Workplace, call: u64, catalog: &str) -> Child {
         .envs(place.variables.iter().cloned())
         .env("SUPABASE_URL", catalog)
         .env(CALL, call.to_string())
+        .env(PAUSE, pause.as_secs().to_string())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)
@@ -68,25 +75,46 @@ fn worker(place: &Workplace, call: u64, catalog: &str) -> Child {
         .unwrap()
 }
 
+async fn is_reached(child: &mut Child) -> bool {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if line.contains(REACHED) {
+            return true;
+        }
+    }
+    false
+}
+
+/// A worker that is suspended at its n-th call to the store: it neither works nor says that it lives.
+pub async fn asleep_at(place: &Workplace, call: u64) -> Child {
+    let mut child = worker(place, call, NAP, &place.project.url());
+    assert!(is_reached(&mut child).await, "it never makes {call} calls");
+    signal(&child, Signal::STOP);
+    child
+}
+
+/// It goes on where it was.
+pub fn wake(child: &Child) {
+    signal(child, Signal::CONT);
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let id = i32::try_from(child.id().unwrap()).unwrap();
+    kill_process(Pid::from_raw(id).unwrap(), signal).unwrap();
+}
+
 /// Whether the worker was killed there; else it ended before, having done its work.
 pub async fn killed_at(place: &Workplace, death: Death) -> bool {
     let (mut child, reached) = match death {
         Death::AtStore(call) => {
-            let mut child = worker(place, call, &place.project.url());
-            let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-            let mut reached = false;
-            while let Ok(Some(line)) = lines.next_line().await {
-                if line.contains(REACHED) {
-                    reached = true;
-                    break;
-                }
-            }
+            let mut child = worker(place, call, FOREVER, &place.project.url());
+            let reached = is_reached(&mut child).await;
             (child, reached)
         }
         Death::BeforeCatalog(call) | Death::BehindCatalog(call) => {
             let behind = matches!(death, Death::BehindCatalog(_));
             let proxy = Proxy::start(place.project.url(), call, behind).await;
-            let mut child = worker(place, u64::MAX, &proxy.url);
+            let mut child = worker(place, u64::MAX, FOREVER, &proxy.url);
             let reached = tokio::select! {
                 () = proxy.reached.notified() => true,
                 _ = child.wait() => false,

@@ -9,6 +9,7 @@ mod gone;
 mod killed;
 pub mod lines;
 mod logged;
+mod panicked;
 mod proxy;
 mod removed;
 mod shared;

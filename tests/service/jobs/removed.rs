@@ -25,7 +25,7 @@ async fn a_backup_of_its_own(place: &Workplace) -> Uuid {
 }
 
 /// The dead one's claim on the store ends with its time; until then the job waits.
-async fn outlast_the_claim(place: &Workplace, store: &Store) {
+pub async fn outlast_the_claim(place: &Workplace, store: &Store) {
     if place.open_jobs().await > 0 {
         let why = "SELECT last_error::text FROM public.rovodev_jobs WHERE state = 'queued'";
         let why = place.text(why).await.unwrap();

@@ -8,16 +8,20 @@ use local::visitor::{ADMIN, Visitor};
 use local::{demo, supabase};
 use rovodev::config::{self, Settings};
 use rovodev::core::manifest::{BackupType, Codec};
+use rovodev::error::Result;
 use rovodev::http::MAX_DURATION;
 use rovodev::ports::catalog::{ApiKey, Catalog};
+use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
 use rovodev::ports::web;
+use rovodev::tasks::Context;
 use rovodev::tasks::cataloged::{
     Asked, Asker, CreateAnswer, CreateBackup, DownloadBackup, Export, RestoreAnswer, RestoreBackup,
 };
-use rovodev::tasks::jobs::Workshop;
+use rovodev::tasks::jobs::{Workshop, clean_up, work_off};
 use rovodev::tasks::{backups, cataloged};
 use serde_json::Value;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
@@ -79,6 +83,32 @@ impl Workplace {
 
     pub fn workshop(&self) -> Workshop {
         workshop(&self.settings())
+    }
+
+    /// One that stands still for a while at its n-th call to the store, where it is when this returns.
+    pub async fn slow_worker(&self, call: u64, pause: Duration) -> JoinHandle<Result<usize>> {
+        let stop = Rule::new(When::Call(call), Fault::Stall(pause));
+        let watched = Unreliable::new(self.workshop().store().clone(), [stop]);
+        let slow = self
+            .workshop()
+            .with_store(Store::Unreliable(watched.clone()));
+        let work = tokio::spawn(async move { work_off(&slow, &Context::default()).await });
+        while watched.calls() < call && !work.is_finished() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        assert!(!work.is_finished(), "it never makes {call} calls");
+        work
+    }
+
+    /// Nothing waits, nothing is held, and the next tick finds nothing to do.
+    pub async fn nothing_is_left(&self) {
+        self.time_passes().await;
+        let (workshop, ctx) = (self.workshop(), Context::default());
+        assert_eq!(work_off(&workshop, &ctx).await.unwrap(), 0);
+        clean_up(&workshop, &ctx).await.unwrap();
+        assert_eq!(self.open_jobs().await, 0);
+        assert_eq!(self.messages().await, 0);
+        assert_eq!(self.staging().await, 0);
     }
 
     pub async fn ask_for_backup(&self) -> CreateAnswer {
