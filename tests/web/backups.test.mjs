@@ -8,6 +8,12 @@ import { admin, backedUp, nightly, operator, rested, sql, url } from "./stack.mj
 
 beforeEach(rested);
 
+/** Of "1.24 MB". */
+const bytes = (text) => {
+  const [, number, unit] = text.match(/([\d.]+)\s(\w+)/);
+  return number * 1000 ** ["B", "kB", "MB"].indexOf(unit);
+};
+
 test("an empty workspace shows the first step", () => {
   sql("UPDATE backups SET deleted_at = now()");
   return visit(admin, async (page) => {
@@ -28,6 +34,9 @@ test("a backup is taken, watched, changed, pinned and deleted", () => visit(admi
   await page.getByText("Never restored.").waitFor();
   await heading(page, "Backup: before the import").waitFor();
   await seen(page, "backup");
+  const whole = bytes(await page.locator("dt", { hasText: "Size" }).locator("+ dd").innerText());
+  const parts = (await page.locator(".part > span:not(.soft)").allInnerTexts()).map(bytes).reduce((sum, each) => sum + each);
+  assert.ok(Math.abs(whole - parts) < whole / 100, `components of ${parts} bytes make a backup of ${whole}`);
   await button(page, "Edit").click();
   await page.getByLabel("Name", { exact: true }).fill("before the big import");
   await page.getByLabel("Note").fill("All is well");

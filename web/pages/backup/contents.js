@@ -15,7 +15,7 @@ const FEW = 20;
 export function contents(backup) {
   const { tables = [], files = [], leftOut = [] } = backup.contents;
   return [
-    section(words.details.components, parts(backup, tables, files)),
+    section(words.details.components, parts(backup, files)),
     tables.length > 0 && section(words.details.tables, list(tables.map((table) => row(backup, {
       name: table.schema === "public" ? table.name : `${table.schema}.${table.name}`, file: false,
       wanted: { format: "csv", table: quoted(table) }, told: [words.details.records(format.count(table.records), table.records), format.size(table.size)],
@@ -30,12 +30,13 @@ export function contents(backup) {
 /** As the functions read a table's name, whatever is in it. */
 const quoted = ({ schema, name }) => [schema, name].map((part) => `"${part.replaceAll('"', '""')}"`).join(".");
 
-function parts(backup, tables, files) {
+/** Together the backup's size: beside rows a database has definitions, and what two tables hold alike is stored once. */
+function parts(backup, files) {
   const bytes = (all) => all.reduce((sum, each) => sum + each.size, 0);
   const part = (picture, name, size, text) => element("li", { class: "part" }, icon(picture),
     element("strong", {}, name), element("span", {}, size), element("span", { class: "soft" }, text));
   return element("ul", { class: "parts" },
-    backup.components.includes("database") && part("database", words.components.database, format.size(bytes(tables)),
+    backup.components.includes("database") && part("database", words.components.database, format.size(backup.size - bytes(files)),
       words.details.records(format.count(backup.metadata.records), backup.metadata.records)),
     backup.components.includes("config") && part("file", words.components.config, format.size(bytes(files)), words.details.fileCount(files.length)));
 }
