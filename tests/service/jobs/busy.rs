@@ -6,25 +6,18 @@ use rovodev::tasks::jobs::work_off;
 use rovodev::tasks::lease::Lease;
 use rovodev::tasks::{Clock, Context, backups};
 
-async fn work(place: &Workplace) {
-    place.time_passes().await;
-    work_off(&place.workshop(), &Context::default())
-        .await
-        .unwrap();
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_for_a_busy_store_costs_no_attempt() {
     let place = Workplace::start().await;
     let old = place.ask_for_backup().await;
-    work(&place).await;
+    place.works_later().await;
     let store = place.workshop().store().clone();
     // As a deletion that was killed leaves it.
     let dead = Lease::prune(&store, &Clock::default()).await.unwrap();
     let new = place.ask_for_backup().await;
     place.ask_for_deletion(old.id).await;
     for attempt in 1..=8 {
-        work(&place).await;
+        place.works_later().await;
         let row = place.row("backups", new.id).await;
         assert_eq!(row["status"], "pending", "{row}");
         assert_eq!(row["attempt"], attempt, "{row}");
@@ -35,7 +28,7 @@ async fn waiting_for_a_busy_store_costs_no_attempt() {
     let told = place.last_error(new.id).await.unwrap();
     assert!(told.contains("at work"), "{told}");
     dead.release().await.unwrap();
-    work(&place).await;
+    place.works_later().await;
     assert_eq!(place.row("backups", new.id).await["status"], "completed");
     assert_eq!(place.open_jobs().await, 0);
     let folder = rovodev::core::keys::backup_dir("default", old.id);
@@ -53,7 +46,7 @@ async fn a_store_that_is_busy_for_an_hour_ends_the_wait() {
         .run("UPDATE public.rovodev_jobs SET created_at = now() - interval '1 hour'")
         .await;
     for _ in 0..6 {
-        work(&place).await;
+        place.works_later().await;
     }
     let row = place.row("backups", asked.id).await;
     assert_eq!(
@@ -68,7 +61,7 @@ async fn a_store_that_is_busy_for_an_hour_ends_the_wait() {
 async fn a_deletion_that_was_given_up_is_taken_up_by_the_tick() {
     let place = Workplace::start().await;
     let asked = place.ask_for_backup().await;
-    work(&place).await;
+    place.works_later().await;
     place.ask_for_deletion(asked.id).await;
     let store = place.workshop().store().clone();
     let down = Rule::new(When::From(1), Fault::Fail { retry: true });
@@ -90,7 +83,7 @@ async fn a_deletion_that_was_given_up_is_taken_up_by_the_tick() {
     place.run(look).await;
     place.run(look).await;
     assert_eq!(place.open_jobs().await, 1, "and once");
-    work(&place).await;
+    place.works_later().await;
     assert_eq!(store.list(&folder).await.unwrap(), []);
     place.run(look).await;
     assert_eq!(place.open_jobs().await, 0);

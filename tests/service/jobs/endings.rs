@@ -5,7 +5,7 @@ use super::workplace::{Workplace, catalog};
 use local::visitor::ADMIN;
 use rovodev::core::keys;
 use rovodev::ports::store::{Fault, Rule, Store, Unreliable, When};
-use rovodev::tasks::jobs::{Workshop, clean_up, work_off, work_on};
+use rovodev::tasks::jobs::{Workshop, clean_up, work_on};
 use rovodev::tasks::{Context, backups};
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -18,12 +18,6 @@ fn hanging(place: &Workplace, time: Duration, call: u64) -> Workshop {
     let hangs = Rule::new(When::From(call), Fault::Stall(Duration::from_secs(3600)));
     let store = Unreliable::new(workshop.store().clone(), [hangs]);
     workshop.with_store(Store::Unreliable(store))
-}
-
-async fn work(place: &Workplace) {
-    place.time_passes().await;
-    let workshop = place.workshop();
-    work_off(&workshop, &Context::default()).await.unwrap();
 }
 
 async fn assert_nothing_stored(place: &Workplace, id: Uuid) {
@@ -53,7 +47,7 @@ async fn what_waits_for_a_worker_says_so_and_can_be_cancelled() {
         (&"cancelled".into(), &ADMIN.into()),
         "{row}"
     );
-    work(&place).await;
+    place.works_later().await;
     assert_eq!((place.open_jobs().await, place.messages().await), (0, 0));
     assert_nothing_stored(&place, asked.id).await;
 }
@@ -71,7 +65,7 @@ async fn what_had_part_of_a_functions_time_goes_on_in_the_next_function() {
         (&"rovodev_jobs".into(), &"queued".into()),
         "{job}"
     );
-    work(&place).await;
+    place.works_later().await;
     assert_eq!(place.row("backups", asked.id).await["status"], "completed");
 }
 
@@ -82,7 +76,7 @@ async fn what_would_outlast_a_function_is_left_to_a_worker() {
     place
         .run("UPDATE public.backups SET estimated_seconds = 4000")
         .await;
-    work(&place).await;
+    place.works_later().await;
     let row = place.row("backups", asked.id).await;
     assert_eq!(row["status"], "pending", "{row}");
     let notice = row["progress"]["notice"].as_str().unwrap_or_default();
@@ -121,7 +115,7 @@ async fn what_nobody_began_is_cancelled_at_once() {
 async fn the_safety_backup_of_a_restore_that_was_given_up_goes() {
     let place = Workplace::start().await;
     let backup = place.ask_for_backup().await.id;
-    work(&place).await;
+    place.works_later().await;
     for cancelled in [true, false] {
         let asked = place.ask_for_restore(backup).await;
         let safety = asked.safety_backup_id.unwrap();
@@ -152,7 +146,7 @@ async fn the_safety_backup_of_a_restore_that_was_given_up_goes() {
                 .run("UPDATE public.rovodev_jobs SET max_attempts = token WHERE kind = 'restore' AND state = 'running'")
                 .await;
         }
-        work(&place).await;
+        place.works_later().await;
         let row = place.row("restore_operations", asked.operation_id).await;
         let expected = if cancelled { "cancelled" } else { "failed" };
         assert_eq!(row["status"], expected, "{row}");
@@ -207,7 +201,7 @@ async fn what_ended_long_ago_is_swept_and_the_audit_log_stays() {
     let place = Workplace::start().await;
     for _ in 0..2 {
         place.ask_for_backup().await;
-        work(&place).await;
+        place.works_later().await;
     }
     let jobs = "SELECT count(*) FROM public.rovodev_jobs";
     let archive = "SELECT count(*) FROM pgmq.a_rovodev_jobs";

@@ -54,23 +54,16 @@ async fn restored_once(place: &Workplace, restore: Uuid) {
     place.assert_store_and_catalog_agree().await;
 }
 
-async fn works(place: &Workplace) {
-    place.time_passes().await;
-    work_off(&place.workshop(), &Context::default())
-        .await
-        .unwrap();
-}
-
 /// It sleeps, with all its heartbeats, before it came to the database; the other one restores meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restore_is_done_once_though_the_worker_that_was_given_up_wakes_up() {
     let mut place = Workplace::start().await;
     let backup = place.ask_for_backup().await.id;
-    works(&place).await;
+    place.works_later().await;
     demo::damage(&mut place.owner).await.unwrap();
     let asked = place.ask_for_restore(backup).await.operation_id;
     let mut first = asleep_at(&place, 2).await;
-    works(&place).await;
+    place.works_later().await;
     let after_second = place.row("restore_operations", asked).await;
     let error = place.last_error(asked).await;
     assert_eq!(after_second["status"], "completed", "{error:?}");
@@ -89,20 +82,20 @@ async fn a_restore_is_done_once_though_the_worker_that_was_given_up_wakes_up() {
 async fn a_restore_waits_for_the_sleeper_in_the_database_who_writes_nothing_more() {
     let mut place = Workplace::start().await;
     let backup = place.ask_for_backup().await.id;
-    works(&place).await;
+    place.works_later().await;
     let whole = place.contents().await;
     demo::damage(&mut place.owner).await.unwrap();
     let damaged = place.contents().await;
     let asked = place.ask_for_restore(backup).await.operation_id;
     let mut first = asleep_at(&place, 37).await;
-    works(&place).await;
+    place.works_later().await;
     let error = place.last_error(asked).await.unwrap();
     assert!(error.contains("restore_running"), "{error}");
     wake(&first);
     assert!(first.wait().await.unwrap().success());
     assert_eq!(place.contents().await, damaged, "it had lost the job");
     assert_eq!(place.told(asked, "done").await, 0);
-    works(&place).await;
+    place.works_later().await;
     let row = place.row("restore_operations", asked).await;
     assert_eq!(row["status"], "completed", "{row}");
     assert_eq!(place.contents().await, whole);

@@ -132,9 +132,8 @@ pub async fn killed_at(place: &Workplace, death: Death) -> bool {
 
 /// A tick of a healthy process once the lease of the dead one has run out.
 pub async fn tick(place: &Workplace) {
-    place.time_passes().await;
+    place.works_later().await;
     let (workshop, ctx) = (place.workshop(), Context::default());
-    work_off(&workshop, &ctx).await.unwrap();
     clean_up(&workshop, &ctx).await.unwrap();
 }
 

@@ -20,12 +20,6 @@ async fn panics_at(place: &Workplace, call: u64) {
     assert!(store.calls() >= call, "it never makes {call} calls");
 }
 
-async fn works(place: &Workplace) {
-    work_off(&place.workshop(), &Context::default())
-        .await
-        .unwrap();
-}
-
 /// It says that the fault is ours, and nothing of what the panic said.
 fn assert_failed(row: &Value, call: u64) {
     assert_eq!(row["status"], "failed", "{call}: {row}");
@@ -44,7 +38,7 @@ async fn a_backup_that_panics_fails_at_once_and_the_next_is_completed() {
         assert_failed(&place.row("backups", asked.id).await, call);
         assert_eq!(place.told(asked.id, "failed").await, 1, "{call}");
         let next = place.ask_for_backup().await;
-        works(&place).await;
+        place.works().await;
         let row = place.row("backups", next.id).await;
         assert_eq!(row["status"], "completed", "{call}: {row}");
         place.nothing_is_left().await;
@@ -56,7 +50,7 @@ async fn a_backup_that_panics_fails_at_once_and_the_next_is_completed() {
 async fn a_restore_that_panics_changes_nothing_and_the_next_is_completed() {
     let mut place = Workplace::start().await;
     let backup = place.ask_for_backup().await.id;
-    works(&place).await;
+    place.works().await;
     let whole = place.contents().await;
     for call in [1, 7, 20, 37] {
         demo::damage(&mut place.owner).await.unwrap();
@@ -66,7 +60,7 @@ async fn a_restore_that_panics_changes_nothing_and_the_next_is_completed() {
         assert_failed(&place.row("restore_operations", asked).await, call);
         assert_eq!(place.contents().await, damaged, "{call}");
         let next = place.ask_for_restore(backup).await.operation_id;
-        works(&place).await;
+        place.works().await;
         let row = place.row("restore_operations", next).await;
         assert_eq!(row["status"], "completed", "{call}: {row}");
         assert_eq!(place.contents().await, whole, "{call}");
@@ -86,7 +80,7 @@ async fn a_restore_that_panics_changes_nothing_and_the_next_is_completed() {
 async fn an_export_that_panics_leaves_no_file_and_the_next_is_completed() {
     let place = Workplace::start().await;
     let backup = place.ask_for_backup().await.id;
-    works(&place).await;
+    place.works().await;
     for call in [1, 6] {
         place.revoke_downloads(backup).await;
         let export = place.ask_for_export(backup).await;
@@ -98,7 +92,7 @@ async fn an_export_that_panics_leaves_no_file_and_the_next_is_completed() {
             "{call}: {left:?}"
         );
         let next = place.ask_for_export(backup).await;
-        works(&place).await;
+        place.works().await;
         let row = place.row("rovodev_exports", next.id).await;
         assert_eq!(row["status"], "completed", "{call}: {row}");
         place.nothing_is_left().await;
@@ -111,7 +105,7 @@ async fn a_deletion_that_panics_is_begun_again_by_a_later_tick() {
     let place = Workplace::start().await;
     for call in [1, 3, 5] {
         let backup = place.ask_for_backup().await.id;
-        works(&place).await;
+        place.works().await;
         place.ask_for_deletion(backup).await;
         panics_at(&place, call).await;
         assert_eq!(place.told(backup, "failed").await, 1, "{call}");
@@ -123,7 +117,7 @@ async fn a_deletion_that_panics_is_begun_again_by_a_later_tick() {
             )
             .await;
         assert_eq!(place.open_jobs().await, 1, "{call}");
-        works(&place).await;
+        place.works().await;
         outlast_the_claim(&place, place.workshop().store()).await;
         let folder = keys::backup_dir("default", backup);
         assert_eq!(place.workshop().store().list(&folder).await.unwrap(), []);

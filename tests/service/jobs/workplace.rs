@@ -100,11 +100,22 @@ impl Workplace {
         work
     }
 
+    /// A healthy worker works off what waits; so many jobs.
+    pub async fn works(&self) -> usize {
+        let done = work_off(&self.workshop(), &Context::default()).await;
+        done.unwrap()
+    }
+
+    /// Once every lease and every wait has ended.
+    pub async fn works_later(&self) -> usize {
+        self.time_passes().await;
+        self.works().await
+    }
+
     /// Nothing waits, nothing is held, and the next tick finds nothing to do.
     pub async fn nothing_is_left(&self) {
-        self.time_passes().await;
+        assert_eq!(self.works_later().await, 0);
         let (workshop, ctx) = (self.workshop(), Context::default());
-        assert_eq!(work_off(&workshop, &ctx).await.unwrap(), 0);
         clean_up(&workshop, &ctx).await.unwrap();
         assert_eq!(self.open_jobs().await, 0);
         assert_eq!(self.messages().await, 0);
