@@ -28,7 +28,7 @@ const NAP: Duration = Duration::from_secs(1);
 pub enum Death {
     /// Before its n-th call to the store.
     AtStore(u64),
-    /// Before its n-th call to the catalog.
+    /// Before its n-th call to the catalog that its work waits for.
     BeforeCatalog(u64),
     /// After the catalog did what the n-th call asked for, and before the worker heard of it.
     BehindCatalog(u64),
