@@ -142,7 +142,7 @@ async fn stage(
 async fn open(request: &RestoreRequest, dry_run: bool) -> Result<(Work, Told)> {
     let session = match dry_run {
         true => work::look_on(&request.target).await?,
-        false => work::lead(&request.target).await?,
+        false => work::lead(&request.target, request.operation).await?,
     };
     let rights = target::rights(&session).await?;
     let doing = "reading the target";

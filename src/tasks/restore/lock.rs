@@ -1,12 +1,15 @@
 //! One restore at a time per database, whichever kind it is; dry runs work beside it.
 
 use crate::core::managed;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::ports::postgres::Session;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// Shared by dry runs; whoever clears up takes it alone, so as not to drop what they have staged.
 const DRY_RUNS: &str = "1919907695, 2";
+/// Shared by the sessions that write for whoever restores in place.
+const WRITERS: (i64, i64) = (managed::RESTORE_LOCK.0, 3);
 /// A restore that just ended or was cancelled may still hold it until the server noticed.
 const TRIES: u32 = 25;
 const PAUSE: Duration = Duration::from_millis(100);
@@ -30,6 +33,89 @@ pub async fn try_lock(session: &Session) -> Result<bool> {
         .query_one("taking the restore lock", &sql, &[])
         .await?
         .get(0))
+}
+
+/// Says in the database which operation this session leads, and ends the session of its former attempt: whoever has the
+/// operation now has it alone, and a program that is suspended would hold the lock until it wakes.
+pub async fn claim(session: &Session, operation: Uuid) -> Result<()> {
+    // An advisory lock of this number is nobody else's, whatever name a pooler left behind.
+    let name = format!("rovodev restore {operation}");
+    let doing = "ending the former attempt's session";
+    session
+        .query(
+            doing,
+            &ending(managed::RESTORE_LOCK, " AND a.application_name = $1"),
+            &[&name],
+        )
+        .await?;
+    let sql = "SELECT pg_catalog.set_config('application_name', $1, false)";
+    session.query("naming the session", sql, &[&name]).await?;
+    Ok(())
+}
+
+/// Makes this session one that writes for whoever holds the restore lock.
+pub async fn share_writing(session: &Session) -> Result<()> {
+    let (space, lock) = WRITERS;
+    let sql = format!("SELECT pg_catalog.pg_advisory_lock_shared({space}, {lock})");
+    session.query("announcing a writer", &sql, &[]).await?;
+    Ok(())
+}
+
+/// Ends sessions that still write for a leader who is gone; only whoever holds the restore lock now may.
+pub async fn end_orphans(session: &Session) -> Result<()> {
+    let doing = "ending what writes for a restore that is gone";
+    session.query(doing, &ending(WRITERS, ""), &[]).await?;
+    Ok(())
+}
+
+/// Ends the sessions of this database and role that hold an advisory lock.
+fn ending((space, lock): (i64, i64), and: &str) -> String {
+    format!(
+        "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_locks l
+           JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid AND a.datid = l.database
+          WHERE {held} AND a.datname = pg_catalog.current_database() AND a.usename = current_user
+            AND a.pid <> pg_catalog.pg_backend_pid(){and}",
+        held = held(space, lock),
+    )
+}
+
+fn held(space: i64, lock: i64) -> String {
+    format!(
+        "l.locktype = 'advisory' AND l.granted AND l.classid = {space} AND l.objid = {lock} AND l.objsubid = 2"
+    )
+}
+
+/// The refusal beside another restore. It names the session that holds the lock: where its program is suspended or cut
+/// off, only whoever ends that session ends the wait.
+pub async fn refusal(session: &Session) -> Result<Error> {
+    let (space, lock) = managed::RESTORE_LOCK;
+    // Whose session it is decides whether one sees since when it works.
+    let sql = format!(
+        "SELECT l.pid, pg_catalog.to_char(a.query_start AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')
+           FROM pg_catalog.pg_locks l
+           JOIN pg_catalog.pg_database d ON d.oid = l.database AND d.datname = pg_catalog.current_database()
+           LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid
+          WHERE {}",
+        held(space, lock),
+    );
+    let doing = "looking who holds the restore lock";
+    let holders = session.query(doing, &sql, &[]).await?;
+    let database = &session.identity.database;
+    let running = format!("another restore of database {database:?} is running");
+    let wait = "Wait until it is done, or cancel it";
+    let Some(holder) = holders.first() else {
+        let error = Error::new(Code::RestoreRunning, running);
+        return Ok(error.hint(format!("{wait}.")).retry(true));
+    };
+    let (pid, since): (i32, Option<String>) = (holder.get(0), holder.get(1));
+    let since = since.map_or(String::new(), |at| format!(", its last statement at {at}"));
+    Ok(
+        Error::new(Code::RestoreRunning, format!("{running} (process {pid}{since})"))
+            .hint(format!(
+                "{wait}. Where what runs it is gone for good, end its session in the database: SELECT pg_terminate_backend({pid});"
+            ))
+            .retry(true),
+    )
 }
 
 /// Keeps what this session stages for a dry run from being cleared up, until the session ends.

@@ -73,10 +73,14 @@ async fn a_second_restore_and_an_unfinished_one_are_told() {
         .batch("lock", "SELECT pg_advisory_lock(1919907695, 1)")
         .await
         .unwrap();
-    assert_eq!(
-        source.restore(&wanted).await.unwrap_err().code,
-        Code::RestoreRunning
+    let error = source.restore(&wanted).await.unwrap_err();
+    let pid = session.query_one("", "SELECT pg_backend_pid()", &[]);
+    let pid: i32 = pid.await.unwrap().get(0);
+    let (who, way_out) = (
+        format!("(process {pid}, its last statement at 20"),
+        format!("SELECT pg_terminate_backend({pid});"),
     );
+    assert_told(&error, Code::RestoreRunning, &[&who, &way_out]);
     session
         .batch("unlock", "SELECT pg_advisory_unlock_all()")
         .await

@@ -6,7 +6,7 @@ use crate::core::managed;
 use crate::core::manifest::{Manifest, Source};
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::{DatabaseUrl, Purpose, Session, unfinished};
-use crate::tasks::restore::lock::try_lock;
+use crate::tasks::restore::lock::{refusal, try_lock};
 use std::collections::BTreeSet;
 
 /// The coordinating session and what it found. Names in its statements are qualified: `search_path` is empty.
@@ -142,15 +142,7 @@ impl Target {
         if try_lock(&self.session).await? {
             return Ok(());
         }
-        Err(Error::new(
-            Code::RestoreRunning,
-            format!(
-                "another restore into database {:?} is running",
-                self.session.identity.database
-            ),
-        )
-        .hint("Wait until it is done, or cancel it, and run this one again.")
-        .retry(true))
+        Err(refusal(&self.session).await?)
     }
 
     /// Fails where the database takes no writes. A restore that never ended may have brought along that it is read-only.

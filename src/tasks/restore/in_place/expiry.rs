@@ -15,7 +15,7 @@ const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '1s'";
 
 /// Drops what is kept longer than promised, and returns the operations. While a restore or an undo runs, nothing is dropped.
 pub async fn drop_expired(target: &DatabaseUrl) -> Result<Vec<Uuid>> {
-    match work::lead(target).await {
+    match work::lead(target, None).await {
         Err(e) if e.code == Code::RestoreRunning => Ok(Vec::new()),
         session => drop_kept(&session?).await,
     }

@@ -162,7 +162,7 @@ pub fn undone_by(all: &[Operation], operation: Uuid) -> Option<&Operation> {
 /// Drops what operations kept, so that they cannot be undone any more. With an undo goes what it had undone: that
 /// would look as if it could be undone again. Returns all that is forgotten.
 pub async fn forget(target: &DatabaseUrl, chosen: &[Uuid]) -> Result<Vec<Operation>> {
-    let session = work::lead(target).await?;
+    let session = work::lead(target, None).await?;
     let all = list(&session).await?;
     let mut forgotten: Vec<Operation> = Vec::new();
     for id in chosen {
@@ -240,7 +240,7 @@ pub fn not_found(target: &DatabaseUrl, operation: &str) -> Error {
 
 /// Drops the staging schemas of restores that died, and returns their names. While a restore runs, nothing is dropped.
 pub async fn drop_leftovers(target: &DatabaseUrl) -> Result<Vec<String>> {
-    match work::lead(target).await {
+    match work::lead(target, None).await {
         Err(e) if e.code == Code::RestoreRunning => Ok(Vec::new()),
         session => drop_dead(target, &session?, None).await,
     }

@@ -63,7 +63,7 @@ async fn reverse(ctx: &Context, target: &DatabaseUrl, request: UndoRequest) -> R
     ctx.progress.stage(Stage::Connect, 0);
     let session = match dry_run {
         true => ctx.or_cancelled(look_on(target)).await?,
-        false => ctx.or_cancelled(lead(target)).await?,
+        false => ctx.or_cancelled(lead(target, request.operation)).await?,
     };
     let (reversed, record) = find(target, &session, operation).await?;
     if !dry_run {

@@ -7,11 +7,14 @@ use crate::core::restore_plan::Mode;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{Rights, TargetTable};
 use crate::ports::postgres::{DatabaseUrl, Identity, Purpose, Session};
-use crate::tasks::restore::lock::{share_dry_run, try_lock};
+use crate::tasks::restore::lock::{
+    claim, end_orphans, refusal, share_dry_run, share_writing, try_lock,
+};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 /// Hash joins of a merge in memory, without hurting a small server.
 const SESSION: &str = "SET work_mem = '64MB'; SET maintenance_work_mem = '128MB'; SET jit = off";
@@ -100,6 +103,10 @@ impl Work {
                 &format!("{SESSION}; SET synchronous_commit = off"),
             )
             .await?;
+        // A dry run has no leader whose end would end it.
+        if !self.dry_run {
+            share_writing(&session).await?;
+        }
         Ok(session)
     }
 
@@ -149,18 +156,17 @@ pub async fn beside(target: &DatabaseUrl) -> Result<Session> {
     Ok(session)
 }
 
-/// Opens the session that leads a restore; refuses beside another one.
-pub async fn lead(target: &DatabaseUrl) -> Result<Session> {
+/// Opens the session that leads a restore; refuses beside another one. A former attempt at the same operation ends.
+pub async fn lead(target: &DatabaseUrl, operation: Option<Uuid>) -> Result<Session> {
     let session = beside(target).await?;
+    if let Some(operation) = operation {
+        claim(&session, operation).await?;
+    }
     if try_lock(&session).await? {
+        end_orphans(&session).await?;
         return Ok(session);
     }
-    Err(Error::new(
-        Code::RestoreRunning,
-        format!("another restore of {target} is running"),
-    )
-    .hint("Wait until it is done, or cancel it.")
-    .retry(true))
+    Err(refusal(&session).await?)
 }
 
 /// Opens the session of a dry run, which needs no restore to wait for it.
