@@ -119,6 +119,34 @@ async fn a_missing_parent_is_named_or_its_rows_are_left_out_with_theirs() {
     f.drop().await;
 }
 
+/// Its program died or slept at the commit, and somebody else took the restore up.
+#[tokio::test]
+async fn what_was_done_is_not_done_again_over_what_was_written_since() {
+    let f = Fixture::new(
+        "CREATE TABLE t (id int PRIMARY KEY, v int); INSERT INTO t VALUES (1, 1), (2, 2)",
+    )
+    .await;
+    let backup = f.back_up().await;
+    f.run("DELETE FROM t").await;
+    let request = rovodev::tasks::restore::RestoreRequest {
+        operation: Some(uuid::Uuid::now_v7()),
+        ..f.request(&backup, Mode::Exact)
+    };
+    assert_eq!(f.apply(&request).await.unwrap().rows_added, 2);
+    f.run("INSERT INTO t VALUES (3, 3)").await;
+    let written = f.contents().await;
+    let error = f.apply(&request).await.unwrap_err();
+    assert_told(
+        &error,
+        Code::RestoreRunning,
+        &["an attempt before this one"],
+    );
+    assert!(error.retry, "tried again, it is found done");
+    assert_eq!(f.contents().await, written);
+    assert_eq!(f.own_schemas("staging_").await, Vec::<String>::new());
+    f.drop().await;
+}
+
 #[tokio::test]
 async fn constraints_publications_room_and_another_restore_are_told_beforehand() {
     let f = Fixture::new(

@@ -1,8 +1,9 @@
 //! What the steps of a restore in place share.
 
+use super::commit::exists;
 use crate::core::ident::QName;
 use crate::core::manifest::{Codec, Scope, Table};
-use crate::core::merge::{ForeignKey, Names, Unit, order, stage};
+use crate::core::merge::{ForeignKey, Names, Unit, names, order, stage};
 use crate::core::restore_plan::Mode;
 use crate::error::{Code, Error, Result};
 use crate::ports::postgres::target::{Rights, TargetTable};
@@ -164,9 +165,25 @@ pub async fn lead(target: &DatabaseUrl, operation: Option<Uuid>) -> Result<Sessi
     }
     if try_lock(&session).await? {
         end_orphans(&session).await?;
+        if let Some(operation) = operation {
+            refuse_twice(&session, operation).await?;
+        }
         return Ok(session);
     }
     Err(refusal(&session).await?)
+}
+
+/// A former attempt may have been at its commit until this session had the lock. Done twice, a restore would take away what
+/// people wrote in between; tried again, it is found done.
+async fn refuse_twice(session: &Session, operation: Uuid) -> Result<()> {
+    match exists(session, &names::undo_schema(operation)).await? {
+        false => Ok(()),
+        true => Err(Error::new(
+            Code::RestoreRunning,
+            format!("an attempt before this one has done restore {operation}"),
+        )
+        .retry(true)),
+    }
 }
 
 /// Opens the session of a dry run, which needs no restore to wait for it.
