@@ -21,7 +21,7 @@ const REACHED: &str = "the call is reached";
 const FOREVER: Duration = Duration::from_secs(3600);
 
 /// So long it stands at its call, that it is suspended there and not behind.
-const NAP: Duration = Duration::from_secs(1);
+const NAP: Duration = Duration::from_secs(3);
 
 /// Where a worker dies.
 #[derive(Debug, Clone, Copy)]
