@@ -199,14 +199,13 @@ impl Workplace {
 
     /// As if the time of every lease, and of every wait before another attempt, had passed.
     pub async fn time_passes(&self) {
-        self.superuser
-            .batch_execute(
-                "SELECT pgmq.set_vt(queue, message_id, 0) FROM public.rovodev_jobs \
-                     WHERE state IN ('queued', 'running'); \
-                 UPDATE public.rovodev_jobs SET leased_until = now() WHERE state = 'running'",
-            )
-            .await
-            .unwrap();
+        // Each in a transaction of its own: what a worker asked for before it was killed may still lock the same two rows.
+        for passes in [
+            "SELECT pgmq.set_vt(queue, message_id, 0) FROM public.rovodev_jobs WHERE state IN ('queued', 'running')",
+            "UPDATE public.rovodev_jobs SET leased_until = now() WHERE state = 'running'",
+        ] {
+            self.superuser.batch_execute(passes).await.unwrap();
+        }
     }
 
     /// A row of the catalog as JSON.
