@@ -7,7 +7,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 /// Shared by dry runs; whoever clears up takes it alone, so as not to drop what they have staged.
-const DRY_RUNS: &str = "1919907695, 2";
+const DRY_RUNS: (i64, i64) = (managed::RESTORE_LOCK.0, 2);
 /// Shared by the sessions that write for whoever restores in place.
 const WRITERS: (i64, i64) = (managed::RESTORE_LOCK.0, 3);
 /// A restore that just ended or was cancelled may still hold it until the server noticed.
@@ -55,9 +55,12 @@ pub async fn claim(session: &Session, operation: Uuid) -> Result<()> {
 
 /// Makes this session one that writes for whoever holds the restore lock.
 pub async fn share_writing(session: &Session) -> Result<()> {
-    let (space, lock) = WRITERS;
+    share(session, "announcing a writer", WRITERS).await
+}
+
+async fn share(session: &Session, doing: &str, (space, lock): (i64, i64)) -> Result<()> {
     let sql = format!("SELECT pg_catalog.pg_advisory_lock_shared({space}, {lock})");
-    session.query("announcing a writer", &sql, &[]).await?;
+    session.query(doing, &sql, &[]).await?;
     Ok(())
 }
 
@@ -101,39 +104,37 @@ pub async fn refusal(session: &Session) -> Result<Error> {
     let doing = "looking who holds the restore lock";
     let holders = session.query(doing, &sql, &[]).await?;
     let database = &session.identity.database;
-    let running = format!("another restore of database {database:?} is running");
-    let wait = "Wait until it is done, or cancel it";
-    let Some(holder) = holders.first() else {
-        let error = Error::new(Code::RestoreRunning, running);
-        return Ok(error.hint(format!("{wait}.")).retry(true));
-    };
-    let (pid, since): (i32, Option<String>) = (holder.get(0), holder.get(1));
-    let since = since.map_or(String::new(), |at| format!(", its last statement at {at}"));
-    Ok(
-        Error::new(Code::RestoreRunning, format!("{running} (process {pid}{since})"))
-            .hint(format!(
-                "{wait}. Where what runs it is gone for good, end its session in the database: SELECT pg_terminate_backend({pid});"
-            ))
-            .retry(true),
-    )
+    let (who, way_out) = holders.first().map_or_else(Default::default, |holder| {
+        let (pid, since): (i32, Option<String>) = (holder.get(0), holder.get(1));
+        let since = since.map_or(String::new(), |at| format!(", its last statement at {at}"));
+        let end = format!("SELECT pg_terminate_backend({pid});");
+        (
+            format!(" (process {pid}{since})"),
+            format!(" Where what runs it is gone for good, end its session in the database: {end}"),
+        )
+    });
+    let message = format!("another restore of database {database:?} is running{who}");
+    Ok(Error::new(Code::RestoreRunning, message)
+        .hint(format!("Wait until it is done, or cancel it.{way_out}"))
+        .retry(true))
 }
 
 /// Keeps what this session stages for a dry run from being cleared up, until the session ends.
 pub async fn share_dry_run(session: &Session) -> Result<()> {
-    let sql = format!("SELECT pg_catalog.pg_advisory_lock_shared({DRY_RUNS})");
-    session.query("announcing a dry run", &sql, &[]).await?;
-    Ok(())
+    share(session, "announcing a dry run", DRY_RUNS).await
 }
 
 /// Whether no dry run is under way; holds new ones off until [`allow_dry_runs`].
 pub async fn hold_off_dry_runs(session: &Session) -> Result<bool> {
-    let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({DRY_RUNS})");
+    let (space, lock) = DRY_RUNS;
+    let sql = format!("SELECT pg_catalog.pg_try_advisory_lock({space}, {lock})");
     let row = session.query_one("looking for dry runs", &sql, &[]).await?;
     Ok(row.get(0))
 }
 
 pub async fn allow_dry_runs(session: &Session) -> Result<()> {
-    let sql = format!("SELECT pg_catalog.pg_advisory_unlock({DRY_RUNS})");
+    let (space, lock) = DRY_RUNS;
+    let sql = format!("SELECT pg_catalog.pg_advisory_unlock({space}, {lock})");
     session.query("allowing dry runs", &sql, &[]).await?;
     Ok(())
 }
