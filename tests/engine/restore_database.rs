@@ -7,6 +7,7 @@ mod hostile;
 pub mod kills;
 mod missed;
 mod parts;
+mod platform;
 mod refusals;
 mod round_trips;
 mod silent;
