@@ -1,6 +1,7 @@
 //! Jobs that die, that two workers hold, that are watched.
 
 mod busy;
+mod crashed;
 mod endings;
 mod events;
 mod faults;

@@ -31,7 +31,7 @@ pub struct Workplace {
     pub owner: Client,
     superuser: Client,
     asker: Asker,
-    _stack: Stack,
+    stack: Stack,
 }
 
 /// What a tick works with, from the environment of a process or of a test.
@@ -69,12 +69,22 @@ impl Workplace {
                 door: "api".into(),
                 address: None,
             },
-            _stack: stack,
+            stack,
             project,
             variables,
             owner,
             superuser,
         }
+    }
+
+    /// The server of the app, the catalog and the queue crashes, and is there again.
+    pub async fn database_crashes(&mut self) {
+        let postgres = &mut self.stack.postgres;
+        postgres.stop_immediate();
+        postgres.restart().await.unwrap();
+        let sessions = [postgres.owner_url("postgres"), postgres.url("postgres")];
+        let [owner, superuser] = sessions.map(|url| async move { supabase::connect(&url).await });
+        (self.owner, self.superuser) = (owner.await.unwrap(), superuser.await.unwrap());
     }
 
     pub fn settings(&self) -> Settings {
