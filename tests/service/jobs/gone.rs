@@ -3,9 +3,7 @@
 use super::workplace::Workplace;
 use local::demo;
 use rovodev::core::keys;
-use rovodev::tasks::Context;
 use rovodev::tasks::backups;
-use rovodev::tasks::jobs::work_off;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -68,9 +66,7 @@ async fn a_backup_whose_row_goes_at_the_last_moment_is_taken_out_of_the_store() 
 async fn a_restore_whose_row_goes_changes_nothing() {
     let mut place = Workplace::start().await;
     let backup = place.ask_for_backup().await.id;
-    work_off(&place.workshop(), &Context::default())
-        .await
-        .unwrap();
+    place.works().await;
     for way in WAYS {
         for call in [2, 20, 37] {
             demo::damage(&mut place.owner).await.unwrap();
@@ -93,9 +89,7 @@ async fn a_backup_whose_row_goes_while_it_is_deleted_is_deleted() {
     let place = Workplace::start().await;
     for way in WAYS {
         let asked = place.ask_for_backup().await;
-        work_off(&place.workshop(), &Context::default())
-            .await
-            .unwrap();
+        place.works().await;
         place.ask_for_deletion(asked.id).await;
         let work = place.slow_worker(1, PAUSE).await;
         place
@@ -112,9 +106,7 @@ async fn a_backup_whose_row_goes_while_it_is_deleted_is_deleted() {
 async fn an_export_whose_row_goes_leaves_no_file() {
     let place = Workplace::start().await;
     let backup = place.ask_for_backup().await.id;
-    work_off(&place.workshop(), &Context::default())
-        .await
-        .unwrap();
+    place.works().await;
     let ways = [
         "DELETE FROM public.rovodev_jobs WHERE export_id = $id; DELETE FROM public.rovodev_exports WHERE id = $id",
         "BEGIN; SET LOCAL session_replication_role = replica; DELETE FROM public.rovodev_exports WHERE id = $id; COMMIT",
@@ -148,6 +140,40 @@ async fn who_asked_may_leave_and_so_may_the_tenant() {
 
     let asked = place.ask_for_backup().await;
     let work = place.slow_worker(3, PAUSE).await;
+    the_tenant_goes(&place).await;
+    work.await.unwrap().unwrap();
+    assert!(!is_stored(&place, asked.id).await);
+    place.nothing_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tenant_may_leave_while_a_backup_of_it_is_deleted_or_exported() {
+    let place = Workplace::start().await;
+    for call in [1, 3] {
+        let deleted = place.ask_for_backup().await.id;
+        place.works().await;
+        place.ask_for_deletion(deleted).await;
+        let work = place.slow_worker(call, PAUSE).await;
+        the_tenant_goes(&place).await;
+        work.await.unwrap().unwrap();
+        assert!(!is_stored(&place, deleted).await, "call {call}");
+        place.nothing_is_left().await;
+        place.run(local::project::TENANTS).await;
+
+        let exported = place.ask_for_backup().await.id;
+        place.works().await;
+        place.ask_for_export(exported).await;
+        let work = place.slow_worker(call, PAUSE).await;
+        the_tenant_goes(&place).await;
+        work.await.unwrap().unwrap();
+        let left = place.workshop().store().list(keys::EXPORTS).await.unwrap();
+        assert!(left.is_empty(), "call {call}: {left:?}");
+        place.nothing_is_left().await;
+        place.run(local::project::TENANTS).await;
+    }
+}
+
+async fn the_tenant_goes(place: &Workplace) {
     let own = "WHERE tenant_id = (SELECT id FROM public.rovodev_tenants WHERE slug = 'default')";
     let tables = [
         "rovodev_jobs",
@@ -163,7 +189,4 @@ async fn who_asked_may_leave_and_so_may_the_tenant() {
     place
         .run("DELETE FROM public.rovodev_tenants WHERE slug = 'default'")
         .await;
-    work.await.unwrap().unwrap();
-    assert!(!is_stored(&place, asked.id).await);
-    place.nothing_is_left().await;
 }
